@@ -1,0 +1,56 @@
+# Everything a person can do here. `make help` lists it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.ready
+ROWS ?= 30000
+SEED ?= 7
+RAW ?= data/raw-$(ROWS)-$(SEED)
+LAKE ?= data/lake
+JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
+ENV = env JAVA_HOME="$(JAVA_HOME_17)"
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint format notebook notebook-outputs sample-data wheels lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Install everything into .venv, versions locked
+
+$(STAMP): pyproject.toml locks/dev.txt locks/bootstrap.txt locks/build.txt tools/setup_environment.py
+	@$(PYTHON) tools/setup_environment.py --venv $(VENV)
+
+sample-data: $(STAMP) ## Write the three sample files: ROWS=30000 SEED=7 RAW=folder
+	@test -e $(RAW)/.complete || { $(BIN)/client-health sample-data --rows $(ROWS) --seed $(SEED) --out $(RAW) && touch $(RAW)/.complete; }
+
+run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake
+	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)
+
+test: $(STAMP) lint ## Run every check and every test
+	@$(ENV) $(BIN)/python -m pytest
+
+lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/glue_papermill lib/client_health/contract.py jobs
+
+format: $(STAMP) ## Format code and notebooks
+	@$(BIN)/ruff check --fix-only -q .
+	@$(BIN)/ruff format .
+
+notebook: $(STAMP) ## Open the notebooks in JupyterLab on local sessions, as in Glue Studio
+	@$(ENV) $(BIN)/client-health notebook
+
+notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
+	@$(ENV) $(BIN)/python tools/notebook_outputs.py
+
+wheels: $(STAMP) ## Build a wheel of each package into dist/
+	@$(BIN)/python tools/build_wheels.py --out dist
+
+lock: ## Resolve the locked versions again
+	@$(BIN)/python tools/lock.py
+
+clean: ## Remove the environment, sample data and lakes
+	rm -rf $(VENV) data dist

@@ -1,0 +1,38 @@
+"""Resolve the locked versions again: ``make lock``.
+
+The files under ``locks/`` hold versions and hashes and no index host, so that every machine
+uses the index it is configured for.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMON = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
+LOCKS: dict[str, list[str]] = {
+    "bootstrap.txt": ["--python-version", "3.11", "--universal", "locks/bootstrap.in"],
+    "build.txt": ["--python-version", "3.11", "--universal", "locks/build.in"],
+    "dev.txt": ["--python-version", "3.11", "--universal", "--all-extras", "pyproject.toml"],
+    "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", "pyproject.toml"],
+}
+
+
+def main() -> None:
+    """Write every lock file; extra arguments (``--upgrade``) go to the resolver."""
+    for name, arguments in LOCKS.items():
+        output = ROOT / "locks" / name
+        print(f"locking {output.relative_to(ROOT)}", flush=True)
+        subprocess.run(
+            [sys.executable, "-m", "uv", "pip", "compile", *COMMON, *arguments]
+            + ["--output-file", str(output), *sys.argv[1:]],
+            cwd=ROOT,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+if __name__ == "__main__":
+    main()
