@@ -26,8 +26,10 @@ def main() -> None:
         output = ROOT / "locks" / name
         print(f"locking {output.relative_to(ROOT)}", flush=True)
         subprocess.run(
-            [sys.executable, "-m", "uv", "pip", "compile", *COMMON, *arguments]
-            + ["--output-file", str(output), *sys.argv[1:]],
+            [
+                *(sys.executable, "-m", "uv", "pip", "compile", *COMMON, *arguments),
+                *("--output-file", str(output), *sys.argv[1:]),
+            ],
             cwd=ROOT,
             check=True,
             stdout=subprocess.DEVNULL,

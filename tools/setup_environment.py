@@ -65,9 +65,13 @@ def main() -> None:
     at = ["--python", str(python), "--quiet"]
     _run(
         "Python packages",
-        [*uv, "sync", *at, "--require-hashes", "--build-constraints", "locks/build.txt"]
-        + ["locks/bootstrap.txt", "locks/dev.txt"],
+        [
+            *(*uv, "sync", *at, "--require-hashes", "--build-constraints", "locks/build.txt"),
+            *("locks/bootstrap.txt", "locks/dev.txt"),
+        ],
     )
+    # Where bytecode is not written on import, every start would compile everything again.
+    _run("bytecode", [str(python), "-m", "compileall", "-q", str(home / "lib"), "-j", "0"])
     _run("this project", [*uv, "install", *at, "--no-deps", "--no-build-isolation", "-e", "."])
     _run("Spark's jars", [str(python), "-m", "glue_local.jars"], JAVA_HOME=java.stdout.strip())
     (home / ".ready").touch()

@@ -1,0 +1,150 @@
+"""What notebooks show: masked samples, small tables and pictures. No personal data, ever."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from types import ModuleType
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from client_health import contract
+from client_health.sources import SOURCE
+
+_WIDEST = 60
+
+
+def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> str:
+    """Return rows as an aligned text table: numbers to the right, thousands separated.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+    headers : sequence of str
+
+    Returns
+    -------
+    str
+    """
+    shown = [[_cell(value) for value in row] for row in rows]
+    numeric = (
+        [
+            all(isinstance(row[i], (int, float)) for row in rows) and bool(shown)
+            for i in range(len(headers))
+        ]
+        if isinstance(rows, list)
+        else [False] * len(headers)
+    )
+    widths = [max(len(line[i]) for line in [list(headers), *shown]) for i in range(len(headers))]
+
+    def line(cells: Sequence[str]) -> str:
+        parts = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ]
+        return "  ".join(parts).rstrip()
+
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([line(list(headers)), rule, *(line(row) for row in shown)])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    if isinstance(value, (date, datetime)):
+        return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
+    text = str(value)
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def masked(frame: DataFrame) -> DataFrame:
+    """Return a frame with every personal value replaced by the mask, nulls left visible."""
+    personal = {column.name for column in contract.COLUMNS if column.personal} | {"malformed_line"}
+    return frame.select(
+        *(
+            F.when(F.col(name).isNotNull(), F.lit(contract.MASK)).alias(name)
+            if name in personal
+            else F.col(name)
+            for name in frame.columns
+        )
+    )
+
+
+def sample(frame: DataFrame, rows: int = 2, columns: Sequence[str] = ()) -> str:
+    """Return the first rows of each source, masked, as a table.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With the column ``source``.
+    rows : int
+        Rows to show of each source.
+    columns : sequence of str
+        Which ones; all of the register by default.
+    """
+    names = list(columns) or [
+        SOURCE,
+        *(column.name for column in contract.REGISTER_COLUMNS if column.name in frame.columns),
+    ]
+    shown: list[list[Any]] = []
+    for source in contract.SOURCE_NAMES:
+        part = masked(frame.filter(F.col(SOURCE) == source)).select(*names).limit(rows)
+        shown += [list(row) for row in part.collect()]
+    return table(shown, names)
+
+
+def counts(found: Mapping[str, int], meaning: bool = True) -> str:
+    """Return rule counts as a table, with each rule's meaning."""
+    meanings = {rule.name: rule.meaning for rule in contract.RULES}
+    rows = [
+        [name, count, meanings.get(name, "")] if meaning else [name, count]
+        for name, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+    ]
+    return table(rows, ["rule", "rows", "meaning"] if meaning else ["rule", "rows"])
+
+
+def receipt(content: Mapping[str, Any]) -> str:
+    """Return a receipt as a table of its rows by source."""
+    headers = ["source", "in", "rejected", "duplicates", "suppressed", "out"]
+    rows = [
+        [name, *(counts[key] for key in headers[1:])] for name, counts in content["rows"].items()
+    ]
+    total = ["total", *(sum(row[i] for row in rows) for i in range(1, len(headers)))]
+    return table([*rows, total], headers)
+
+
+def bars(values: Mapping[str, int], title: str) -> ModuleType:
+    """Draw horizontal bars, largest on top, and return pyplot for ``%matplot``.
+
+    Parameters
+    ----------
+    values : mapping of str to int
+        In the order in which they are shown.
+    title : str
+    """
+    import matplotlib as mpl  # noqa: PLC0415 (a second of start-up that only pictures need)
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt  # noqa: PLC0415
+
+    plt.close("all")
+    figure, axes = plt.subplots(figsize=(7, 0.34 * len(values) + 0.9), dpi=110)
+    names = list(values)
+    drawn = axes.barh(names, list(values.values()), color="#2a6f97", height=0.68)
+    axes.bar_label(drawn, labels=[f"{value:,}" for value in values.values()], padding=4, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_title(title, loc="left", fontsize=11)
+    axes.spines[["top", "right", "bottom"]].set_visible(False)
+    axes.tick_params(left=False, bottom=False, labelbottom=False, labelsize=9)
+    axes.margins(x=0.12)
+    figure.tight_layout()
+    pyplot: ModuleType = plt
+    return pyplot

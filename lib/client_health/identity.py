@@ -1,0 +1,160 @@
+"""Ids that follow a person through every run, from the CPF and a secret key.
+
+The id is a UUID of version 8 (RFC 9562, section 5.8) whose bits come from HMAC-SHA256(key, CPF
+digits). Without the key nobody can compute or test an id; with it the same person gets the same id
+in every run and every lake. The key is never a parameter, a literal or a column: only its location
+travels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from pathlib import Path
+
+import pandas as pd
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+from pyspark.sql.pandas.functions import pandas_udf
+
+from client_health.errors import SettingsError
+
+_SECRET_PREFIXES = ("arn:aws:secretsmanager:", "arn:aws-cn:secretsmanager:")
+_KEY_BYTES = 32
+
+
+def default_key_path() -> Path:
+    """Return where the key is kept for this user."""
+    home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
+    return Path(home) / "client-health" / "id.key"
+
+
+def load_key(location: str = "") -> bytes:
+    """Return the key.
+
+    Parameters
+    ----------
+    location : str
+        ARN of a secret, path of a key file, or empty for the user's own key file, which is made
+        on first use. A file named here must exist: a key made by a typing error would give
+        everybody a new id.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    SettingsError
+        When there is no key there, it is too short, or others may read the file.
+    """
+    if location.startswith(_SECRET_PREFIXES):
+        return _secret(location)
+    path = Path(location) if location else default_key_path()
+    if not location:
+        _make(path)
+    try:
+        mode = stat.S_IMODE(path.stat().st_mode)
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise SettingsError(
+            f"The id key file {path.name} cannot be read ({error.strerror}). Check its path."
+        ) from error
+    if mode & 0o077:
+        raise SettingsError(
+            f"The id key file {path.name} can be read by others (mode {mode:04o}). "
+            f"Run: chmod 600 {path.name}"
+        )
+    return _checked(key, path.name)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Written aside and linked into place: two first uses at once end with one whole key.
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(_KEY_BYTES) + "\n")
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()
+
+
+def _secret(arn: str) -> bytes:
+    import boto3  # noqa: PLC0415 (only where the key is a secret)
+
+    answer = boto3.client("secretsmanager", region_name=arn.split(":")[3]).get_secret_value(
+        SecretId=arn
+    )
+    value = answer.get("SecretBinary") or answer["SecretString"].encode()
+    return _checked(bytes(value).strip(), "of the secret")
+
+
+def _checked(key: bytes, name: str) -> bytes:
+    if len(key) < _KEY_BYTES:
+        raise SettingsError(
+            f"The id key {name} has {len(key)} bytes; at least {_KEY_BYTES} are needed."
+        )
+    return key
+
+
+def client_id(key: bytes, cpf: str) -> str:
+    """Return the id of one person.
+
+    Parameters
+    ----------
+    key : bytes
+    cpf : str
+        The 11 digits.
+
+    Returns
+    -------
+    str
+        A UUID of version 8 in its usual form.
+    """
+    hexadecimal = hmac.digest(key, cpf.encode(), "sha256").hex()
+    variant = "89ab"[int(hexadecimal[16], 16) & 3]
+    return (
+        f"{hexadecimal[:8]}-{hexadecimal[8:12]}-8{hexadecimal[13:16]}"
+        f"-{variant}{hexadecimal[17:20]}-{hexadecimal[20:32]}"
+    )
+
+
+def add_ids(register: DataFrame, key: bytes) -> DataFrame:
+    """Add the column ``id`` in front.
+
+    Parameters
+    ----------
+    register : DataFrame
+        With the 11-digit ``cpf``.
+    key : bytes
+
+    Returns
+    -------
+    DataFrame
+
+    Notes
+    -----
+    The one vectorised UDF of the pipeline: as an expression the key would show in plans, event
+    logs and the Spark UI. Here it travels inside the pickled function.
+    """
+    return register.select(_id_column(F.col("cpf"), key).alias("id"), "*")
+
+
+def _id_column(cpf: Column, key: bytes) -> Column:
+    def client_ids(values: pd.Series) -> pd.Series:
+        return pd.Series([client_id(key, value) for value in values], dtype="object")
+
+    made: Column = pandas_udf(client_ids, "string")(cpf)  # type: ignore[call-overload]
+    return made
+
+
+def key_check(key: bytes) -> str:
+    """Return 16 hex digits that tell two keys apart and say nothing else about them."""
+    return hmac.digest(key, b"client-health key check", hashlib.sha256).hex()[:16]

@@ -1,0 +1,245 @@
+"""The published table: Apache Iceberg, written, audited and only then published.
+
+Nothing here replaces what Iceberg does: a branch is written and checked, and ``fast_forward`` moves
+``main`` to it in one step. Readers see yesterday's table or today's. The snapshot's summary carries
+the run's record; nothing else says whether a run has been published.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from client_health import contract, storage
+from client_health.errors import PublishError, SettingsError
+from client_health.session import configure
+
+logger = logging.getLogger(__name__)
+
+MAIN = "main"
+_ATTEMPTS = 3
+_CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
+# Readers hold SQLite open while Spark writes: write-ahead logging lets both go on.
+_SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
+# Iceberg's own tables for a JDBC catalog (schema V1). Made here once, since Iceberg's own check
+# takes a lock on every start.
+_SQLITE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR(255) NOT NULL,"
+    " table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,"
+    " metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000),"
+    " iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))",
+    "CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (catalog_name VARCHAR(255) NOT NULL,"
+    " namespace VARCHAR(255) NOT NULL, property_key VARCHAR(255), property_value VARCHAR(1000),"
+    " PRIMARY KEY (catalog_name, namespace, property_key))",
+)
+
+
+def is_remote(uri: str) -> bool:
+    """Say whether a lake is in object storage."""
+    return "://" in uri and not uri.startswith("file:")
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published state of the table: its id, its rows, and the run's record in its summary."""
+
+    snapshot_id: str
+    rows: int
+    summary: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake: a folder or a bucket prefix with everything a run writes.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        A session whose catalog is this lake's.
+    uri : str
+        Absolute path or URI, without a final slash.
+    """
+
+    spark: SparkSession
+    uri: str
+
+    @classmethod
+    def open(cls, spark: SparkSession, uri: str) -> Lake:
+        """Return the lake at a URI, with its catalog ready; makes what is missing.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        uri : str
+            A path means local files and a SQLite catalog, an ``s3://`` URI the Glue Data Catalog.
+        """
+        settings = _catalog_settings(uri) if is_remote(uri) else _local_settings(uri)
+        location = settings[f"{_CATALOG_CONF}.warehouse"]
+        known = spark.conf.get(f"{_CATALOG_CONF}.warehouse", None)
+        if known not in (None, location):
+            # Spark keeps a catalog for a session's life, so another lake needs another session.
+            spark = spark.newSession()
+            configure(spark)
+        for key, value in settings.items():
+            spark.conf.set(key, value)
+        return cls(spark, location.removesuffix("/warehouse"))
+
+    def path(self, *parts: str) -> str:
+        """Return the URI of something in the lake."""
+        return storage.join(self.uri, *parts)
+
+    @property
+    def table(self) -> str:
+        """Name of the published table, with its catalog."""
+        return f"{contract.CATALOG}.{contract.TABLE}"
+
+    def make_table(self) -> None:
+        """Make the database and the table, where they are missing."""
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        columns = ", ".join(
+            f"{column.name} {column.type} COMMENT '{column.meaning}'" for column in contract.COLUMNS
+        )
+        properties = {
+            "format-version": "2",
+            "write.data.path": self.path("clientoutput"),
+            "write.parquet.compression-codec": "zstd",
+            # Iceberg's own 384 MB would put a whole register into one task.
+            "write.spark.advisory-partition-size-bytes": str(32 * 1024 * 1024),
+            # Rows arrive by partition; sorting them within a task would only cost time.
+            "write.spark.fanout.enabled": "true",
+            "write.metadata.delete-after-commit.enabled": "true",
+            "write.metadata.previous-versions-max": "50",
+            # Bounds of a column outlive an erased row: none for what says something of a person.
+            **{
+                f"write.metadata.metrics.column.{column.name}": "none"
+                for column in contract.COLUMNS
+                if column.personal
+            },
+        }
+        described = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
+        self.spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}) USING iceberg"
+            f" PARTITIONED BY ({contract.PARTITION_COLUMN}) TBLPROPERTIES ({described})"
+        )
+
+    def snapshot(self, branch: str = MAIN) -> Snapshot | None:
+        """Return the newest snapshot of a branch, or None where there is none."""
+        found = self.spark.sql(
+            f"SELECT s.snapshot_id, s.summary FROM {self.table}.refs r"  # noqa: S608
+            f" JOIN {self.table}.snapshots s ON s.snapshot_id = r.snapshot_id"
+            f" WHERE r.name = '{branch}'"
+        ).collect()
+        if not found:
+            return None
+        summary = dict(found[0]["summary"])
+        return Snapshot(str(found[0]["snapshot_id"]), int(summary.get("total-records", 0)), summary)
+
+    def publish(
+        self,
+        frame: DataFrame,
+        run_id: str,
+        record: Mapping[str, str],
+        audit: Callable[[DataFrame, Snapshot], None],
+    ) -> Snapshot:
+        """Replace the published table by a frame: write a branch, audit it, move ``main`` to it.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The columns of the contract.
+        run_id : str
+        record : mapping of str to str
+            Properties of the snapshot: the publication record.
+        audit : callable
+            Gets the branch's rows and its snapshot; raises to stop the publication.
+
+        Returns
+        -------
+        Snapshot
+            The published one.
+
+        Raises
+        ------
+        PublishError
+            When ``main`` moved under every attempt.
+        """
+        branch = f"audit_{run_id}".replace("-", "_")
+        for attempt in range(1, _ATTEMPTS + 1):
+            written = self._write_branch(frame, branch, record)
+            try:
+                audit(self.spark.table(f"{self.table}.branch_{branch}"), written)
+                if self._fast_forward(branch):
+                    return written
+            finally:
+                self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
+            logger.warning("main moved while run %s was publishing (attempt %d)", run_id, attempt)
+        raise PublishError(
+            f"The table {contract.TABLE} was published by others {_ATTEMPTS} times while this run"
+            " was publishing. Nothing of this run was published. Run the same command again."
+        )
+
+    def _write_branch(self, frame: DataFrame, branch: str, record: Mapping[str, str]) -> Snapshot:
+        # A branch of that name is left over from an attempt that died.
+        self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
+        self.spark.sql(f"ALTER TABLE {self.table} CREATE BRANCH `{branch}`")
+        writer = frame.writeTo(f"{self.table}.branch_{branch}")
+        for key, value in record.items():
+            writer = writer.option(f"snapshot-property.{key}", value)
+        writer.overwrite(F.lit(True))
+        written = self.snapshot(branch)
+        if written is None:
+            raise PublishError(f"The audit branch of {contract.TABLE} is gone. Run again.")
+        return written
+
+    def _fast_forward(self, branch: str) -> bool:
+        try:
+            self.spark.sql(
+                f"CALL {contract.CATALOG}.system.fast_forward("
+                f"table => '{contract.TABLE}', branch => '{MAIN}', to => '{branch}')"
+            )
+        except Py4JJavaError as error:
+            if "ancestor" not in str(error.java_exception):
+                raise
+            return False
+        return True
+
+
+def _local_settings(uri: str) -> dict[str, str]:
+    root = Path(uri.removeprefix("file://")).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    database = root / "catalog.db"
+    with sqlite3.connect(database, timeout=20) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        for statement in _SQLITE_TABLES:
+            connection.execute(statement)
+    connection.close()
+    return {
+        _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",
+        f"{_CATALOG_CONF}.type": "jdbc",
+        f"{_CATALOG_CONF}.uri": f"jdbc:sqlite:file:{database}?{_SQLITE_OPTIONS}",
+        f"{_CATALOG_CONF}.jdbc.schema-version": "V1",
+        f"{_CATALOG_CONF}.jdbc.init-catalog-tables": "false",
+        f"{_CATALOG_CONF}.warehouse": str(root / "warehouse"),
+        f"{_CATALOG_CONF}.cache-enabled": "false",
+    }
+
+
+def _catalog_settings(uri: str) -> dict[str, str]:
+    if not uri.startswith("s3://"):
+        raise SettingsError(
+            f"A lake is a folder or an s3:// URI; found {uri.split('://', maxsplit=1)[0]}://."
+        )
+    return {
+        _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",
+        f"{_CATALOG_CONF}.type": "glue",
+        f"{_CATALOG_CONF}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{_CATALOG_CONF}.warehouse": f"{uri.rstrip('/')}/warehouse",
+        f"{_CATALOG_CONF}.cache-enabled": "false",
+    }

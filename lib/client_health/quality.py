@@ -1,0 +1,315 @@
+"""The gates: schema, completeness, uniqueness, accounting and volume.
+
+``validar_esquema`` and ``validar_qualidade_dados`` are the specification's checks. Both look at
+everything before they stop, so that one run names all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from client_health import contract, text
+from client_health.accounting import StageRows
+from client_health.contract import Limits
+from client_health.errors import QualityGateError
+from client_health.sources import SOURCE
+
+
+def schema_differences(
+    frame: DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+) -> list[str]:
+    """Return every difference between a frame's columns and the expected ones.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    expected : sequence of Column
+
+    Returns
+    -------
+    list of str
+        A line for each missing, extra, repeated or differently typed column, and one for the order.
+    """
+    found = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+    names = [name for name, _ in found]
+    types = dict(found)
+    wanted = {column.name: column.type for column in expected}
+    differences = [f"missing column {name}" for name in wanted if name not in types]
+    differences += [f"extra column {name}" for name in names if name not in wanted]
+    differences += [f"column {name} more than once" for name in types if names.count(name) > 1]
+    differences += [
+        f"column {name} is {types[name]}, not {kind}"
+        for name, kind in wanted.items()
+        if name in types and types[name] != kind
+    ]
+    shared_found = [name for name in names if name in wanted]
+    shared_wanted = [name for name in wanted if name in types]
+    if not differences and shared_found != shared_wanted:
+        differences.append(f"order is {', '.join(names)}, not {', '.join(wanted)}")
+    return differences
+
+
+def validar_esquema(
+    frame: DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+) -> None:
+    """Stop when a frame's columns are not the expected ones.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    expected : sequence of Column
+
+    Raises
+    ------
+    QualityGateError
+        Naming all differences at once: missing, extra, type, order.
+
+    Notes
+    -----
+    Rule: specification, "Validação de Esquema".
+    """
+    differences = schema_differences(frame, expected)
+    if differences:
+        raise QualityGateError([("esquema_diferente", ", ".join(differences))])
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What ``validar_qualidade_dados`` found in the rows to publish.
+
+    Parameters
+    ----------
+    rows : int
+    by_source : mapping of str to int
+        Rows to publish by source.
+    shares : mapping of str to int
+        Rows to publish by health plan.
+    nulls : mapping of str to int
+        Nulls by required column.
+    badly_formed_cpfs, distinct_cpfs : int
+    failures : sequence of (str, str)
+        Gates that would stop the run, each with what was found; empty when all is well.
+    """
+
+    rows: int
+    by_source: Mapping[str, int]
+    shares: Mapping[str, int]
+    nulls: Mapping[str, int]
+    badly_formed_cpfs: int
+    distinct_cpfs: int
+    failures: Sequence[tuple[str, str]] = ()
+
+    def checks(self) -> list[tuple[str, str]]:
+        """Return what was checked and how it came out, for a table."""
+        failed = dict(self.failures)
+        return [
+            (rule.name, failed.get(rule.name, "ok"))
+            for rule in contract.rules(contract.Criticality.GATE)
+            if rule.name in _JUDGED_HERE
+        ]
+
+
+_JUDGED_HERE = (
+    "saida_vazia", "fonte_vazia", "nulo_obrigatorio", "cpf_fora_do_formato", "cpf_duplicado",
+    "contagem_divergente", "rejeitados_demais", "volume_diferente",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the rows to publish are held against.
+
+    Parameters
+    ----------
+    stages : sequence of StageRows
+        What the stages before counted, in their order.
+    published_rows : int, optional
+        Rows of the last publication; None when there was none.
+    accept_volume_change : bool
+        Publish however far the number of rows is from the last one.
+    limits : Limits
+    """
+
+    stages: Sequence[StageRows] = ()
+    published_rows: int | None = None
+    accept_volume_change: bool = False
+    limits: Limits = contract.LIMITS
+
+
+def validar_qualidade_dados(frame: DataFrame, expectations: Expectations) -> QualityReport:
+    """Check the rows to publish, before ids and masks.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``source`` and the register's columns.
+    expectations : Expectations
+
+    Returns
+    -------
+    QualityReport
+
+    Raises
+    ------
+    QualityGateError
+        When a gate stops the run; its message names every gate that does.
+
+    Notes
+    -----
+    Rule: specification, "Verificação de Qualidade": nulls in required columns, format and
+    uniqueness of CPFs, integrity. The accounting of rows is ours.
+    """
+    report = measure(frame)
+    failures = [*_content_failures(report), *_accounting_failures(report, expectations)]
+    if failures:
+        raise QualityGateError(failures)
+    return report
+
+
+def measure(frame: DataFrame) -> QualityReport:
+    """Measure the rows to publish in two small aggregations."""
+
+    def count(condition: Column, name: str) -> Column:
+        return F.count(F.when(condition, True)).alias(name)
+
+    required = [column.name for column in contract.REGISTER_COLUMNS if column.required]
+    groups = frame.groupBy(SOURCE, contract.PARTITION_COLUMN).agg(
+        F.count("*").alias("rows"),
+        count(~text.cpf_is_well_formed(F.col("cpf")), "badly_formed"),
+        *(count(F.col(name).isNull(), f"null {name}") for name in required),
+    )
+    found = [row.asDict() for row in groups.collect()]
+    # As numbers CPFs compare much faster; those that are no numbers fail another gate.
+    distinct = frame.agg(F.count_distinct(F.col("cpf").cast("bigint"))).collect()[0][0]
+
+    def total(key: str) -> int:
+        return sum(int(row[key]) for row in found)
+
+    def by(key: str) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for row in found:
+            totals[str(row[key])] = totals.get(str(row[key]), 0) + int(row["rows"])
+        return totals
+
+    shares = sorted(by(contract.PARTITION_COLUMN).items(), key=lambda item: (-item[1], item[0]))
+    return QualityReport(
+        rows=total("rows"),
+        by_source={name: by(SOURCE).get(name, 0) for name in contract.SOURCE_NAMES},
+        shares=dict(shares),
+        nulls={name: total(f"null {name}") for name in required},
+        badly_formed_cpfs=total("badly_formed"),
+        distinct_cpfs=int(distinct),
+    )
+
+
+def _content_failures(report: QualityReport) -> list[tuple[str, str]]:
+    failures = []
+    if not report.rows:
+        failures.append(("saida_vazia", "no row to publish"))
+    nulls = [f"{rows:,} in {name}" for name, rows in report.nulls.items() if rows]
+    if nulls:
+        failures.append(("nulo_obrigatorio", "nulls: " + ", ".join(nulls)))
+    if report.badly_formed_cpfs:
+        found = f"{report.badly_formed_cpfs:,} CPFs are not {contract.CPF_DIGITS} digits"
+        failures.append(("cpf_fora_do_formato", found))
+    if report.distinct_cpfs != report.rows:
+        found = f"{report.rows:,} rows hold {report.distinct_cpfs:,} different CPFs"
+        failures.append(("cpf_duplicado", found))
+    return failures
+
+
+def _accounting_failures(
+    report: QualityReport, expectations: Expectations
+) -> list[tuple[str, str]]:
+    failures = []
+    wrong = []
+    expected_in: Mapping[str, int] | None = None
+    for stage in expectations.stages:
+        for name, rows in stage.sources.items():
+            if rows.missing:
+                wrong.append(f"{name}: {rows.missing:+,} rows unaccounted for")
+            if expected_in is not None and expected_in[name] != rows.rows_in:
+                wrong.append(f"{name}: {expected_in[name]:,} handed over, {rows.rows_in:,} read")
+        expected_in = {name: rows.rows_out for name, rows in stage.sources.items()}
+    if expected_in is not None:
+        wrong += [
+            f"{name}: {expected_in[name]:,} accepted, {rows:,} to publish"
+            for name, rows in report.by_source.items()
+            if expected_in.get(name) != rows
+        ]
+    if wrong:
+        failures.append(("contagem_divergente", ", ".join(wrong)))
+    if expectations.stages:
+        failures += _share_failures(expectations.stages, expectations.limits)
+    before = expectations.published_rows
+    if before and not expectations.accept_volume_change:
+        change = abs(report.rows - before) / before
+        if change > expectations.limits.volume_change:
+            found = (
+                f"{report.rows:,} rows against {before:,} last published ({change:.0%} away, the"
+                f" limit is {expectations.limits.volume_change:.0%}); if that is right, run again"
+                " and accept the volume change"
+            )
+            failures.append(("volume_diferente", found))
+    return failures
+
+
+def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[str, str]]:
+    failures = []
+    empty = [name for name, rows in stages[0].sources.items() if not rows.rows_in]
+    if empty:
+        failures.append(("fonte_vazia", f"no row in: {', '.join(empty)}"))
+    ingested = stages[0].rows_in
+    rejected = sum(stage.rejected for stage in stages)
+    if ingested and rejected / ingested > limits.rejected_share:
+        found = (
+            f"{rejected:,} of {ingested:,} rows rejected ({rejected / ingested:.1%}, the limit is"
+            f" {limits.rejected_share:.0%})"
+        )
+        failures.append(("rejeitados_demais", found))
+    return failures
+
+
+def audit_failures(branch: DataFrame, rows: int) -> list[str]:
+    """Return what the audit branch shows that it should not.
+
+    Parameters
+    ----------
+    branch : DataFrame
+        The rows of the branch, as readers would get them.
+    rows : int
+        How many were written.
+
+    Returns
+    -------
+    list of str
+        Differences in schema and row count, ids that are missing or there twice, values that are
+        not masked; empty when all is well.
+    """
+    failures = schema_differences(branch)
+    if failures:
+        return failures
+    masked = [column.name for column in contract.COLUMNS if column.masked]
+    checked = branch.agg(
+        F.count("*").alias("rows"),
+        # Different hashes mean different ids, and cost a fraction; the rare tie is looked at below.
+        F.count_distinct(F.xxhash64("id")).alias("ids"),
+        *(
+            F.count(F.when(~F.col(name).eqNullSafe(contract.MASK), True)).alias(name)
+            for name in masked
+        ),
+    ).collect()[0]
+    if checked["rows"] != rows:
+        failures.append(f"{rows:,} rows were written, the branch shows {checked['rows']:,}")
+    if checked["ids"] != checked["rows"]:
+        ids = branch.agg(F.count_distinct("id")).collect()[0][0]
+        if ids != checked["rows"]:
+            failures.append(f"{checked['rows']:,} rows have {ids:,} different ids")
+    failures += [
+        f"{checked[name]:,} values of {name} are not masked" for name in masked if checked[name]
+    ]
+    return failures

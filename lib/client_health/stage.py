@@ -1,0 +1,245 @@
+"""One stage of one run: what it reads, what it hands over, and its receipt.
+
+Stages hand over through Parquet in ``staging/<run_id>/``, so each can be run alone, and leave a
+receipt in ``runs/<run_id>/`` as their last act. A stage without a receipt has not happened.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+import client_health
+from client_health import contract, storage
+from client_health.accounting import SourceRows, StageRows
+from client_health.errors import HandoverError, SettingsError
+from client_health.lake import Lake
+from client_health.session import setting, spark_session
+
+INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
+_BEFORE = {TRANSFORM: INGEST, QUALITY: TRANSFORM}
+
+
+@dataclass(frozen=True)
+class Handover:
+    """Data handed to the next stage: path below the lake, rows, and what its files are known by."""
+
+    path: str
+    rows: int
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A receipt as it was written; see ``receipt.schema.json`` of the runner."""
+
+    content: Mapping[str, Any]
+
+    @property
+    def drop_id(self) -> str:
+        """Id of the drop."""
+        return str(self.content["drop_id"])
+
+    @property
+    def as_of(self) -> date:
+        """Day of the drop: later dates are in the future."""
+        return date.fromisoformat(self.content["as_of"])
+
+    @property
+    def rows(self) -> StageRows:
+        """What the stage counted."""
+        return StageRows(
+            {name: SourceRows.from_receipt(rows) for name, rows in self.content["rows"].items()},
+            self.content["rejections"],
+            self.content["warnings"],
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that has begun.
+
+    Parameters
+    ----------
+    name : str
+        ``01_ingest``, ``02_transform`` or ``03_quality``.
+    lake : Lake
+    run_id : str
+    attempt : str
+        Given by the runner for each start; empty when the notebook is run by hand.
+    started : datetime
+    """
+
+    name: str
+    lake: Lake
+    run_id: str
+    attempt: str
+    started: datetime
+    _clock: float = field(default_factory=time.monotonic, repr=False)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session's Spark, with the lake's catalog."""
+        return self.lake.spark
+
+    def setting(self, name: str, given: str, default: str | None = None) -> str:
+        """Return a notebook parameter; see :func:`client_health.session.setting`."""
+        return setting(self.spark, name, given, default)
+
+    def receipt_before(self, name: str = "") -> Receipt:
+        """Return the receipt of the stage before, or of a named one.
+
+        Raises
+        ------
+        HandoverError
+            When that stage has not been finished.
+        """
+        wanted = name or _BEFORE[self.name]
+        text = storage.read_text(self.spark, self._receipt_uri(wanted))
+        if text is None:
+            raise HandoverError(
+                f"Stage {wanted} of run {self.run_id} has left no receipt. Run its notebook first."
+            )
+        return Receipt(json.loads(text))
+
+    def read(self, name: str) -> DataFrame:
+        """Return what an earlier stage of this run handed over, whole and unchanged.
+
+        Raises
+        ------
+        HandoverError
+            When its files are not the ones of the receipt.
+        """
+        handover = self.receipt_before().content["handover"]
+        uri = self.lake.path(handover["path"])
+        found = storage.fingerprint(storage.files(self.spark, uri))
+        if handover["path"] != self._staging(name) or found != handover["fingerprint"]:
+            raise HandoverError(
+                f"The files in {handover['path']} are not the ones that stage"
+                f" {_BEFORE[self.name]} handed over. Run that stage again."
+            )
+        return self.spark.read.parquet(uri)
+
+    def hand_over(self, frame: DataFrame, name: str, partition_by: Sequence[str] = ()) -> Handover:
+        """Write a frame for the next stage, replacing what an earlier attempt left.
+
+        Returns
+        -------
+        Handover
+            With zero rows: the caller has counted them on the way.
+        """
+        uri = self.lake.path(self._staging(name))
+        frame.write.mode("overwrite").partitionBy(*partition_by).parquet(uri)
+        return Handover(self._staging(name), 0, storage.fingerprint(storage.files(self.spark, uri)))
+
+    def finish(
+        self,
+        rows: StageRows,
+        handover: Mapping[str, Any] | Handover,
+        *,
+        drop_id: str,
+        as_of: date,
+        inputs: Sequence[Mapping[str, Any]] = (),
+        shares: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Write the receipt: the last act of a stage.
+
+        Parameters
+        ----------
+        rows : StageRows
+        handover : Handover or mapping
+            What the next stage reads, or the published snapshot.
+        drop_id, as_of, inputs, shares
+            Of the receipt.
+
+        Returns
+        -------
+        dict
+            The receipt.
+        """
+        receipt = self.receipt(rows, drop_id=drop_id, as_of=as_of, inputs=inputs, shares=shares)
+        if isinstance(handover, Handover):
+            receipt["handover"] = {
+                "path": handover.path,
+                "rows": rows.rows_out,
+                "fingerprint": handover.fingerprint,
+            }
+        else:
+            receipt["handover"] = dict(handover)
+        text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
+        storage.write_text(self.spark, self._receipt_uri(self.name), text)
+        return receipt
+
+    def receipt(
+        self,
+        rows: StageRows,
+        *,
+        drop_id: str,
+        as_of: date,
+        inputs: Sequence[Mapping[str, Any]] = (),
+        shares: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Return the receipt as it stands now, without its handover."""
+        receipt: dict[str, Any] = {
+            "receipt": 1,
+            "stage": self.name,
+            "run_id": self.run_id,
+            "drop_id": drop_id,
+            "attempt": self.attempt,
+            "as_of": as_of.isoformat(),
+            "library_version": client_health.__version__,
+            "rules": contract.rules_fingerprint(),
+            "started_at": self.started.isoformat(timespec="seconds"),
+            "duration_seconds": round(time.monotonic() - self._clock, 1),
+            "inputs": list(inputs),
+            "rows": {name: counts.as_receipt() for name, counts in rows.sources.items()},
+            "rejections": dict(rows.rejections),
+            "warnings": dict(rows.warnings),
+        }
+        if shares is not None:
+            receipt["shares"] = dict(shares)
+        return receipt
+
+    def _staging(self, name: str) -> str:
+        return f"staging/{self.run_id}/{name}"
+
+    def _receipt_uri(self, stage: str) -> str:
+        return self.lake.path("runs", self.run_id, f"{stage}.json")
+
+
+def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> Stage:
+    """Begin a stage.
+
+    Parameters
+    ----------
+    name : str
+        ``01_ingest``, ``02_transform`` or ``03_quality``.
+    run_id, lake, attempt : str
+        The notebook's parameters; empty means "from the session's configuration".
+
+    Returns
+    -------
+    Stage
+        With its lake opened. An older receipt of this stage is gone: until this one is finished,
+        the stage has not happened.
+    """
+    if name not in (INGEST, TRANSFORM, QUALITY):
+        raise SettingsError(f"There is no stage {name!r}.")
+    started = datetime.now(tz=UTC)
+    spark = spark_session()
+    opened = Lake.open(spark, setting(spark, "lake", lake))
+    stage = Stage(
+        name,
+        opened,
+        setting(spark, "run_id", run_id, "manual"),
+        setting(spark, "attempt", attempt, ""),
+        started,
+    )
+    storage.delete(stage.spark, opened.path("runs", stage.run_id, f"{name}.json"))
+    return stage

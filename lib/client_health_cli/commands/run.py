@@ -1,0 +1,107 @@
+"""`client-health run`: publish a drop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from client_health_cli.errors import RunFailedError
+from client_health_cli.signals import sigterm_unwinds
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("run")(run)
+
+
+def run(  # noqa: PLR0917 - one for each option
+    lake: Annotated[str, typer.Option(help="Where to publish: a folder or an s3:// prefix.")],
+    raw: Annotated[str, typer.Option(help="A folder with the three sources.")] = "",
+    parquet: Annotated[str, typer.Option(help="The Parquet source: a file or folder.")] = "",
+    csv: Annotated[str, typer.Option(help="The CSV source: a file or folder.")] = "",
+    json: Annotated[str, typer.Option(help="The JSON lines source: a file or folder.")] = "",
+    run_id: Annotated[
+        str | None, typer.Option(help="Name of the run; made from the drop's content if not given.")
+    ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DATE", help="Later dates are in the future; the day of the newest file."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start the run afresh, even if it is published.")
+    ] = False,
+    accept_volume_change: Annotated[
+        bool,
+        typer.Option(
+            "--accept-volume-change",
+            help="Publish even if the number of rows is far from the last published one.",
+        ),
+    ] = False,
+    sessions: Annotated[
+        str,
+        typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are made."),
+    ] = "local",
+    id_key: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|ARN",
+            help="The key that ids are made with; the user's own if not given, made on first use.",
+        ),
+    ] = "",
+    notebooks: Annotated[
+        Path | None, typer.Option(help="Folder of the three notebooks, if not ./notebooks.")
+    ] = None,
+) -> None:
+    """Run the three notebooks on a drop and publish the table.
+
+    A run is named by its input: the same command again goes on where the last one stopped, or
+    says that the run is published. Progress goes to standard error, the summary to standard
+    output; the executed notebooks are kept in the lake.
+
+    Example: client-health run --raw data/raw --lake data/lake
+
+    Exit codes: 0 published (now or before); 2 usage, or input that can't be used; 3 a quality
+    gate stopped the run and nothing was published; 4 a session, statement or service failed;
+    1 the code of a notebook raised.
+    """
+    from rich.console import Console  # noqa: PLC0415 - these slow the start of every command
+
+    from client_health_cli import pipeline  # noqa: PLC0415
+    from client_health_cli.listeners import listening  # noqa: PLC0415
+    from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
+    from client_health_cli.summary import print_summary  # noqa: PLC0415
+    from glue_papermill.errors import GluePapermillError  # noqa: PLC0415
+    from glue_papermill.runner import run_pipeline  # noqa: PLC0415
+
+    asked = pipeline.Asked(
+        lake=lake,
+        notebooks=notebooks_folder(notebooks),
+        raw=raw,
+        sources={"parquet": parquet, "csv": csv, "json": json},
+        run_id=run_id,
+        as_of=as_of,
+        force=force,
+        accept_volume_change=accept_volume_change,
+        sessions=sessions,
+        id_key=id_key,
+    )
+    asked.check()
+    try:
+        request = pipeline.request(asked)
+        with (
+            sigterm_unwinds(),
+            pipeline.session_settings(sessions) as settings,
+            listening(Console(stderr=True)) as listener,
+        ):
+            outcome = run_pipeline(replace(request, session=settings), listener)
+    except GluePapermillError as error:
+        raise RunFailedError(str(error), error.exit_code) from error
+    except KeyboardInterrupt:
+        typer.echo("client-health: interrupted; run again to go on after the last stage", err=True)
+        raise
+    print_summary(Console(), outcome, lake)

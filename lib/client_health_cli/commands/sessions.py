@@ -1,0 +1,105 @@
+"""`client-health sessions`: the local Interactive Sessions service."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from client_health_cli.errors import ServiceFailedError
+from client_health_cli.signals import sigterm_unwinds
+
+if TYPE_CHECKING:
+    from glue_local.launch import LocalService
+
+_LOOK_SECONDS = 0.5
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    sessions = typer.Typer(help="The local Interactive Sessions service.", no_args_is_help=True)
+    sessions.command("serve")(serve)
+    app.add_typer(sessions, name="sessions")
+
+
+def serve(
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.")
+    ] = 0,
+    working_directory: Annotated[
+        Path | None, typer.Option(help="Where sessions' code runs; the current folder by default.")
+    ] = None,
+    spark_conf: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Spark setting of every session; repeatable."),
+    ] = None,
+) -> None:
+    """Serve the Glue Interactive Sessions API on this machine until Ctrl-C.
+
+    Prints the shell lines that point boto3, the AWS command line and the Glue kernels of
+    Jupyter at the service; its credentials are made for this start. The service's log goes to
+    standard error.
+
+    Example: client-health sessions serve --port 8998, and in another shell, after the printed
+    lines: aws glue list-sessions
+
+    Exit codes: 0 stopped by Ctrl-C; 2 usage; 4 the service failed.
+    """
+    from client_health_cli.service import local_service  # noqa: PLC0415 - not for --help
+
+    conf = {}
+    for pair in spark_conf or ():
+        key, equals, value = pair.partition("=")
+        if not key or not equals:
+            raise typer.BadParameter(f"{pair!r} is no KEY=VALUE", param_hint="--spark-conf")
+        conf[key] = value
+    if working_directory is not None and not working_directory.is_dir():
+        raise typer.BadParameter(
+            f"{working_directory} is no folder", param_hint="--working-directory"
+        )
+    with (
+        sigterm_unwinds(),
+        local_service(conf, working_directory, port, log=sys.stderr) as service,
+    ):
+        for line in environment_lines(service.environment, service.removed_variables):
+            typer.echo(line)
+        typer.echo(f"# Serving on {service.endpoint}. Ctrl-C stops it and its sessions.")
+        sys.stdout.flush()
+        try:
+            _wait(service)
+        except KeyboardInterrupt:
+            typer.echo("client-health: stopping", err=True)
+
+
+def environment_lines(environment: dict[str, str], removed: tuple[str, ...]) -> Iterator[str]:
+    """Give the shell lines that set and remove variables.
+
+    Parameters
+    ----------
+    environment
+        Variables to export.
+    removed
+        Variables to unset.
+    """
+    if removed:
+        yield f"unset {' '.join(removed)}"
+    for name, value in environment.items():
+        yield f"export {name}={shlex.quote(value)}"
+
+
+def _wait(service: LocalService) -> None:
+    """Wait until the service's process ends, which it shouldn't."""
+    while service.pid is not None:
+        # Looks without reaping: the service's own code does that.
+        if os.waitid(os.P_PID, service.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            raise ServiceFailedError(
+                "the local sessions service has ended by itself: see its log above, then start "
+                "it again"
+            )
+        time.sleep(_LOOK_SECONDS)

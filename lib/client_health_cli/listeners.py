@@ -1,0 +1,140 @@
+"""Progress of a run: a display on a terminal, plain lines everywhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from glue_papermill.drop import Drop
+from glue_papermill.listener import Listener
+from glue_papermill.receipt import Receipt, rows_out
+
+
+class PlainListener(Listener):
+    """Writes a line when a stage starts and when it ends.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def run_started(self, run_id: str, drop: Drop) -> None:
+        """Write the run's name and the drop's."""
+        size = sum(item.size for item in drop.objects)
+        self._line(f"run {run_id} of drop {drop.drop_id} ({len(drop.objects)} files, {size:,} B)")
+
+    def stage_started(self, stage: str, cells: int) -> None:
+        """Write that a stage starts."""
+        self._line(f"{stage}: started, {cells} cells")
+
+    def stage_skipped(self, stage: str, receipt: Receipt) -> None:
+        """Write that a stage was done before."""
+        self._line(f"{stage}: done by an earlier start, {rows_out(receipt):,} rows")
+
+    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
+        """Write that a stage has ended."""
+        self._line(f"{stage}: done in {seconds:.1f} s, {rows_out(receipt):,} rows")
+
+    def note(self, text: str) -> None:
+        """Write a remark."""
+        self._line(text)
+
+    def _line(self, text: str) -> None:
+        # Paths and messages are no markup, and are not to be broken at the console's width.
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveListener(PlainListener):
+    """Shows each stage as a bar: cells done, and how far Spark is within the running one.
+
+    Parameters
+    ----------
+    progress
+        The display, started.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(progress.console)
+        self._progress = progress
+        self._tasks: dict[str, TaskID] = {}
+        self._cell = 0
+        self._cells = 1
+        # Spark's progress is told from a thread of its own.
+        self._lock = threading.Lock()
+
+    def run_started(self, run_id: str, drop: Drop) -> None:
+        """Show that the session is being made, which takes the longest at first."""
+        super().run_started(run_id, drop)
+        self._tasks["session"] = self._progress.add_task("session", total=None, doing="starting")
+
+    def stage_started(self, stage: str, cells: int) -> None:
+        """Add the stage's bar."""
+        self._end_session()
+        with self._lock:
+            self._cell, self._cells = 0, max(cells, 1)
+            self._tasks[stage] = self._progress.add_task(stage, total=1.0, doing="kernel")
+
+    def cell_started(self, stage: str, index: int, total: int) -> None:
+        """Move the bar to the cell."""
+        with self._lock:
+            self._cell, self._cells = index - 1, max(total, 1)
+            self._progress.update(
+                self._tasks[stage],
+                completed=self._cell / self._cells,
+                doing=f"cell {index} of {total}",
+            )
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Move the bar within the cell."""
+        with self._lock:
+            if stage in self._tasks:
+                done = (self._cell + min(max(fraction, 0.0), 1.0)) / self._cells
+                self._progress.update(
+                    self._tasks[stage],
+                    completed=done,
+                    doing=f"cell {self._cell + 1} of {self._cells}, Spark {fraction:.0%}",
+                )
+
+    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
+        """Fill the bar."""
+        with self._lock:
+            self._progress.update(
+                self._tasks[stage], completed=1.0, doing=f"{rows_out(receipt):,} rows"
+            )
+
+    def _end_session(self) -> None:
+        task = self._tasks.pop("session", None)
+        if task is not None:
+            self._progress.update(task, visible=False)
+            self._progress.stop_task(task)
+
+
+@contextlib.contextmanager
+def listening(console: Console) -> Iterator[Listener]:
+    """Give the listener that suits the console.
+
+    Parameters
+    ----------
+    console
+        Where progress goes; standard error as a rule, so that results can be piped.
+    """
+    if not console.is_terminal:
+        yield PlainListener(console)
+        return
+    columns = (
+        SpinnerColumn(finished_text="✓"),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[doing]}", style="dim"),
+    )
+    with Progress(*columns, console=console) as progress:
+        yield LiveListener(progress)

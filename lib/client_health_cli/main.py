@@ -1,0 +1,67 @@
+"""The client-health command: reads the arguments and turns errors into exit codes.
+
+What a subcommand needs is imported when it runs, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from client_health_cli import __version__
+from client_health_cli.commands import notebook, query, run, sample_data, sessions
+from client_health_cli.errors import ClientHealthCliError
+
+_EPILOG = (
+    "Exit codes: 0 done; 2 usage, configuration or unusable input; 3 a quality gate stopped the "
+    "run; 4 a session, statement or service failed; 1 anything else."
+)
+
+app = typer.Typer(
+    name="client-health",
+    help="Run, read and try out the client register pipeline, on this machine or on AWS.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (run, query, sample_data, sessions, notebook):
+    _module.register(app)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"client-health {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and end the process.
+
+    Parameters
+    ----------
+    arguments
+        What follows the command's name; taken from the process if None.
+    """
+    try:
+        app(args=None if arguments is None else list(arguments), prog_name="client-health")
+    except ClientHealthCliError as error:
+        typer.echo(f"client-health: {error}", err=True)
+        sys.exit(error.exit_code)

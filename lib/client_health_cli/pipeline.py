@@ -1,0 +1,162 @@
+"""A run as the command asks for it: the request to the runner, and where its sessions are."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import job_client_health
+from client_health import contract
+from client_health_cli.errors import SettingsError
+from client_health_cli.service import local_service
+from glue_papermill.drop import find_sources
+from glue_papermill.settings import Limits, RunRequest, SessionSettings
+
+_LOCAL_PROVISIONING_SECONDS = 90.0
+# The run's name becomes a folder and a branch of the table.
+_RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command's options say.
+
+    Parameters
+    ----------
+    lake
+        The lake.
+    notebooks
+        Folder of the three notebooks.
+    raw
+        A folder with the three sources; empty where each is named.
+    sources
+        File or folder of each source that was named.
+    run_id, as_of
+        Given instead of derived ones.
+    force
+        Start the run afresh.
+    accept_volume_change
+        Let the number of rows differ from the last published one as it may.
+    sessions
+        `local`, `aws`, or a service's URL.
+    id_key
+        Location of the key for ids; empty for the user's own.
+    """
+
+    lake: str
+    notebooks: Path
+    raw: str = ""
+    sources: Mapping[str, str] | None = None
+    run_id: str | None = None
+    as_of: str | None = None
+    force: bool = False
+    accept_volume_change: bool = False
+    sessions: str = "local"
+    id_key: str = ""
+
+    def check(self) -> None:
+        """Refuse what can be seen to be wrong before anything is started.
+
+        Raises
+        ------
+        SettingsError
+            With the option's name.
+        """
+        named = sorted(name for name, place in (self.sources or {}).items() if place)
+        if self.raw and named:
+            raise SettingsError(f"--raw and --{named[0]} were given: name a folder or each source")
+        if not self.raw and named != sorted(contract.SOURCE_NAMES):
+            raise SettingsError(
+                "the sources are not all named: give --raw FOLDER, or --parquet, --csv and --json"
+            )
+        if self.run_id is not None and not _RUN_ID.match(self.run_id):
+            raise SettingsError(
+                f"--run-id {self.run_id!r}: use up to 64 letters, digits, '_', '.' or '-', "
+                "beginning with a letter or a digit"
+            )
+        if self.as_of is not None and not _is_day(self.as_of):
+            raise SettingsError(f"--as-of {self.as_of!r}: give a day such as 2026-01-31")
+        if self.sessions not in {"local", "aws"} and "://" not in self.sessions:
+            raise SettingsError(
+                f"--sessions {self.sessions!r}: give local, aws, or the URL of a service"
+            )
+        if self.id_key and not self.id_key.startswith("arn:") and not Path(self.id_key).is_file():
+            raise SettingsError(f"--id-key {self.id_key}: there is no such file")
+
+
+def request(asked: Asked) -> RunRequest:
+    """Build what the runner is asked to do.
+
+    Parameters
+    ----------
+    asked
+        The command's options, checked.
+
+    Returns
+    -------
+    RunRequest
+        Of the three notebooks, in their order; where sessions are made is still to be said.
+
+    Raises
+    ------
+    InputError
+        If the folder doesn't hold one source of each kind.
+    """
+    id_key = asked.id_key
+    if id_key and not id_key.startswith("arn:"):
+        id_key = str(Path(id_key).absolute())
+    local = asked.sessions == "local"
+    return job_client_health.build_request(
+        find_sources(asked.raw) if asked.raw else dict(asked.sources or {}),
+        asked.lake,
+        notebooks=str(asked.notebooks),
+        run_id=asked.run_id or "",
+        as_of=asked.as_of or "",
+        force=asked.force,
+        id_key=id_key,
+        accept_volume_change=asked.accept_volume_change,
+        limits=Limits(provisioning=_LOCAL_PROVISIONING_SECONDS) if local else None,
+    )
+
+
+@contextlib.contextmanager
+def session_settings(sessions: str) -> Iterator[SessionSettings]:
+    """Say where sessions are made, and for `local` keep a service running meanwhile.
+
+    Parameters
+    ----------
+    sessions
+        `local`, `aws`, or a service's URL.
+
+    Raises
+    ------
+    ServiceFailedError
+        If the local service doesn't start.
+    """
+    if sessions == "aws":
+        yield SessionSettings(id_prefix=job_client_health.SESSION_PREFIX)
+    elif sessions == "local":
+        with local_service() as service:
+            yield SessionSettings(
+                id_prefix=job_client_health.SESSION_PREFIX,
+                environment=service.environment,
+                removed_variables=service.removed_variables,
+            )
+    else:
+        yield SessionSettings(
+            id_prefix=job_client_health.SESSION_PREFIX,
+            environment={"AWS_ENDPOINT_URL_GLUE": sessions, "glue_endpoint_url": sessions},
+            # The kernels ignore the endpoint where a profile is set.
+            removed_variables=("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "glue_profile"),
+        )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False

@@ -1,0 +1,50 @@
+"""The local sessions service, started and stopped with a block of code."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from client_health_cli.errors import ServiceFailedError
+from glue_local.errors import ServiceStartError
+from glue_local.launch import LocalService
+
+
+@contextlib.contextmanager
+def local_service(
+    spark_conf: Mapping[str, str] | None = None,
+    working_directory: Path | None = None,
+    port: int = 0,
+    log: IO[Any] | None = None,
+) -> Iterator[LocalService]:
+    """Keep a local sessions service running.
+
+    Parameters
+    ----------
+    spark_conf
+        Spark settings of every session.
+    working_directory
+        Where sessions' code runs; the current directory if None.
+    port
+        On 127.0.0.1; 0 for a free one.
+    log
+        Where the service's log goes; nowhere if None.
+
+    Raises
+    ------
+    ServiceFailedError
+        If it doesn't start.
+    """
+    service = LocalService(
+        spark_conf=spark_conf, working_directory=working_directory, port=port, log=log
+    )
+    try:
+        service.start()
+    except ServiceStartError as error:
+        raise ServiceFailedError(str(error)) from error
+    try:
+        yield service
+    finally:
+        service.stop()

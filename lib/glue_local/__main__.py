@@ -1,0 +1,132 @@
+"""``python -m glue_local``: run the service until told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+from glue_local.server import Server
+from glue_local.settings import (
+    REMOVED_VARIABLES,
+    Credentials,
+    ServiceSettings,
+    client_environment,
+)
+
+
+def _conf(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is no key=value")
+    return name, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m glue_local",
+        description="A local AWS Glue Interactive Sessions service. Prints one line of JSON when "
+        "it listens: the endpoint and the environment for its clients. Logs go to stderr.",
+    )
+    add = parser.add_argument
+    add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
+    add("--region", default=os.environ.get("AWS_REGION") or "us-east-1")
+    add("--working-directory", type=Path, default=Path.cwd(), help="where sessions' code runs")
+    add("--driver-memory", default="3g", help="heap of each session's Spark driver")
+    add(
+        "--spark-conf",
+        type=_conf,
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="Spark setting of every session, before its own; repeatable",
+    )
+    add("--session-limit", type=int, default=4, help="sessions that may live at once")
+    add("--parent-pid", type=int, help="stop when this process is gone")
+    add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
+    add("--minute-seconds", type=float, default=60.0, help=argparse.SUPPRESS)
+    return parser
+
+
+def _watch_parent(pid: int, gone: Callable[[], None]) -> None:
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).wait()
+    gone()
+
+
+def _watch_stdin(gone: Callable[[], None]) -> None:
+    # Not through sys.stdin: its lock, held here, would be missed when the interpreter ends.
+    while os.read(0, 1024):
+        pass
+    gone()
+
+
+def _in_background(work: Callable[..., None], *arguments: object) -> None:
+    threading.Thread(target=work, args=arguments, name=work.__name__, daemon=True).start()
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    settings = ServiceSettings(
+        port=options.port,
+        region=options.region,
+        working_directory=options.working_directory.absolute(),
+        driver_memory=options.driver_memory,
+        spark_conf=dict(options.spark_conf),
+        session_limit=options.session_limit,
+        minute_seconds=options.minute_seconds,
+    )
+    credentials = Credentials.generate()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+    def gone() -> None:
+        with contextlib.suppress(RuntimeError):  # the loop has ended already
+            loop.call_soon_threadsafe(stop.set)
+
+    if options.parent_pid is not None:
+        _in_background(_watch_parent, options.parent_pid, gone)
+    if options.until_stdin_closes:
+        _in_background(_watch_stdin, gone)
+    server = Server(settings, credentials)
+    try:
+        ready = {
+            "endpoint": server.endpoint,
+            "environment": client_environment(server.endpoint, credentials, settings),
+            "removed_variables": list(REMOVED_VARIABLES),
+        }
+        with contextlib.suppress(BrokenPipeError):
+            sys.stdout.write(json.dumps(ready) + "\n")
+            sys.stdout.flush()
+        await stop.wait()
+    finally:
+        await server.close()
+
+
+def main() -> int:
+    """Run the service; 0 when it was asked to stop, 1 when it could not listen."""
+    options = _parser().parse_args()
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        sys.stderr.write(f"The service can't listen on 127.0.0.1:{options.port}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Run a program to its end, unless whoever asked for it has left."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from threading import Event
+
+from glue_local.errors import GlueLocalError
+
+_LOOK_SECONDS = 0.1
+
+
+class CancelledError(GlueLocalError):
+    """The program was stopped, since its session was."""
+
+
+def run(
+    command: list[str], *, cwd: Path | None = None, cancelled: Event | None = None
+) -> tuple[int, str]:
+    """Run a program; return its exit code and everything it wrote.
+
+    Parameters
+    ----------
+    command : list of str
+        Program and arguments; no shell reads them.
+    cwd : Path, optional
+        Where it runs.
+    cancelled : Event, optional
+        Once set, the program is killed.
+
+    Raises
+    ------
+    CancelledError
+        When it was killed for that.
+    """
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=cwd,
+    ) as process:
+        while True:
+            try:
+                output, _ = process.communicate(timeout=_LOOK_SECONDS)
+            except subprocess.TimeoutExpired:
+                if cancelled is not None and cancelled.is_set():
+                    process.kill()
+                    raise CancelledError(f"{Path(command[0]).name} was stopped.") from None
+            else:
+                return process.returncode, output

@@ -1,0 +1,144 @@
+"""Start the service as a process of its own, for as long as a block of code runs."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from glue_local.errors import ServiceStartError
+
+_STOP_SECONDS = 20
+
+
+class LocalService:
+    """The local sessions service, started on entering and stopped on leaving the block.
+
+    Parameters
+    ----------
+    spark_conf : Mapping of str to str, optional
+        Spark settings of every session, before the session's own.
+    working_directory : Path, optional
+        Where sessions' code runs; the current directory unless told.
+    driver_memory : str, optional
+        Heap of each session's Spark driver.
+    port : int, optional
+        0 takes a free one.
+    environment : Mapping of str to str, optional
+        The service's own environment, which sessions inherit; ours unless told.
+    log : file, optional
+        Where the service's log goes; kept for the error message alone unless told.
+    arguments : sequence of str, optional
+        Further arguments of ``python -m glue_local``.
+
+    Examples
+    --------
+    >>> with LocalService() as service:  # doctest: +SKIP
+    ...     client = boto3.client("glue", endpoint_url=service.endpoint, ...)
+    """
+
+    def __init__(
+        self,
+        *,
+        spark_conf: Mapping[str, str] | None = None,
+        working_directory: Path | None = None,
+        driver_memory: str | None = None,
+        port: int = 0,
+        environment: Mapping[str, str] | None = None,
+        log: IO[Any] | None = None,
+        arguments: Sequence[str] = (),
+    ) -> None:
+        command = [sys.executable, "-m", "glue_local", "--port", str(port)]
+        command += ["--until-stdin-closes", "--parent-pid", str(os.getpid())]
+        for name, value in (spark_conf or {}).items():
+            command += ["--spark-conf", f"{name}={value}"]
+        if working_directory is not None:
+            command += ["--working-directory", str(working_directory)]
+        if driver_memory is not None:
+            command += ["--driver-memory", driver_memory]
+        self._command = [*command, *arguments]
+        self._outer = dict(os.environ if environment is None else environment)
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+        self.endpoint = ""
+        self.environment: dict[str, str] = {}
+        self.removed_variables: tuple[str, ...] = ()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id while it runs."""
+        return self._process.pid if self._process else None
+
+    def client_environment(self, outer: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return an environment for a client: the outer one, pointed at the service."""
+        outer = os.environ if outer is None else outer
+        kept = {k: v for k, v in outer.items() if k not in self.removed_variables}
+        return kept | self.environment
+
+    def start(self) -> Self:
+        """Start the service and wait until it listens.
+
+        Raises
+        ------
+        ServiceStartError
+            When it ends first.
+        """
+        with contextlib.ExitStack() as stack:
+            log = self._log or stack.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=self._outer,
+                # A Ctrl-C on the terminal is ours to handle: we stop the service in good order.
+                start_new_session=True,
+            )
+            assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
+            line = self._process.stdout.readline()
+            if not line:
+                code = self._process.wait()
+                last_words = ""
+                if self._log is None:
+                    log.seek(0)
+                    last_words = log.read().decode(errors="replace").strip()[-600:]
+                raise ServiceStartError(code, last_words)
+        ready = json.loads(line)
+        self.endpoint = ready["endpoint"]
+        self.environment = ready["environment"]
+        self.removed_variables = tuple(ready["removed_variables"])
+        return self
+
+    def stop(self) -> None:
+        """Stop the service and its sessions; harmless when it has stopped."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            # The sessions' own lifelines end them.
+            process.kill()
+            process.wait()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,204 @@
+"""Prepare a session's own folder: everything its process needs to start, and its settings.
+
+The settings travel in a file of mode 0600, never in process arguments: a Spark setting may be a
+secret, and every user of the machine can read arguments.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from glue_local import child
+from glue_local.arguments import SessionArguments
+from glue_local.errors import SessionStartError
+from glue_local.jars import FORMATS, archive_path, ensure, java, spark_home
+from glue_local.settings import ServiceSettings
+
+SETTINGS_FILE = "session.json"
+# Variables of another Spark would send the driver or its files elsewhere; those of a Jupyter
+# server that we may run under would make the kernel look for a parent that isn't its own.
+_FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
+_ARCHIVES = (".zip", ".egg", ".whl")
+
+
+@dataclass(frozen=True)
+class ProvisionedSession:
+    """What the session's process is started with.
+
+    Parameters
+    ----------
+    folder : Path
+        The session's own folder.
+    environment : dict of str to str
+        The process's whole environment.
+    """
+
+    folder: Path
+    environment: dict[str, str]
+
+
+def spark_conf(
+    arguments: SessionArguments, settings: ServiceSettings, folder: Path
+) -> dict[str, str]:
+    """Return the whole Spark configuration of a session.
+
+    Ours first, then the service's, then the session's own; what keeps Spark on loopback comes
+    last and can't be overridden.
+    """
+    return {
+        "spark.master": "local[*]",
+        "spark.app.name": "glue-local",
+        "spark.driver.memory": settings.driver_memory,
+        # On few cores throughput counts, not pauses.
+        "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "ERROR",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
+        "spark.local.dir": str(folder / "spark"),
+        **settings.spark_conf,
+        **arguments.conf,
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+    }
+
+
+def _local_copy(uri: str, folder: Path) -> Path:
+    """Copy a file named by path, file: or s3: URI into the folder."""
+    parts = urlsplit(uri)
+    name = Path(unquote(parts.path)).name
+    target = folder / name
+    if parts.scheme in ("s3", "s3a"):
+        import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
+
+        client: Any = botocore.session.get_session().create_client("s3")
+        try:
+            body = client.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
+            target.write_bytes(body.read())
+        except Exception as error:
+            raise SessionStartError(f"{uri} could not be read: {error}") from error
+        return target
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri)
+    if not path.is_file():
+        raise SessionStartError(
+            f"{uri} is no file here. Give a local path, a file: or an s3: address."
+        )
+    shutil.copyfile(path, target)
+    return target
+
+
+def _python_files(arguments: SessionArguments, folder: Path) -> tuple[Path, ...]:
+    """Copy --extra-py-files; a wheel is a zip, and Spark's workers know it by that name only."""
+    copies = []
+    for uri in arguments.python_files:
+        folder.mkdir(exist_ok=True)
+        copy = _local_copy(uri, folder)
+        if copy.suffix == ".whl":
+            copy = copy.rename(copy.with_suffix(".zip"))
+        elif copy.suffix not in (".py", *_ARCHIVES):
+            raise SessionStartError(
+                f"--extra-py-files names {uri}; expected .py, .zip, .egg or .whl."
+            )
+        copies.append(copy)
+    return tuple(copies)
+
+
+def _install(modules: tuple[str, ...], folder: Path, cancelled: Event) -> None:
+    """Install --additional-python-modules into a folder of the session."""
+    if importlib.util.find_spec("uv"):
+        command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
+    elif importlib.util.find_spec("pip"):
+        command = [sys.executable, "-m", "pip", "install"]
+    else:
+        raise SessionStartError(
+            "--additional-python-modules needs uv or pip beside the service; install one."
+        )
+    if any(module.startswith("-") for module in modules):
+        raise SessionStartError("--additional-python-modules holds an option, not a module name.")
+    code, output = child.run(
+        [*command, "--quiet", "--target", str(folder), *modules], cancelled=cancelled
+    )
+    if code != 0:
+        raise SessionStartError(
+            f"--additional-python-modules {','.join(modules)} could not be installed: "
+            f"{output.strip()[-600:]}"
+        )
+
+
+def provision(
+    arguments: SessionArguments, settings: ServiceSettings, folder: Path, cancelled: Event
+) -> ProvisionedSession:
+    """Fill the session's folder. Blocking: files are copied, jars and modules may be fetched.
+
+    Parameters
+    ----------
+    arguments : SessionArguments
+        What the session was created with.
+    settings : ServiceSettings
+        What every session is started with.
+    folder : Path
+        The session's own, empty.
+    cancelled : Event
+        Once set, nothing more is fetched.
+
+    Raises
+    ------
+    SessionStartError, JarError
+        When something the session was created with can't be had.
+    """
+    (folder / "spark").mkdir()
+    jars = [
+        path for name in arguments.formats for path in ensure(*FORMATS[name], cancelled=cancelled)
+    ]
+    for uri in arguments.jars:
+        (folder / "jars").mkdir(exist_ok=True)
+        jars.append(_local_copy(uri, folder / "jars"))
+    files = _python_files(arguments, folder / "python")
+    search = [str(file) for file in files if file.suffix in _ARCHIVES]
+    search += [str(folder / "python")] if len(search) < len(files) else []
+    if arguments.python_modules:
+        _install(arguments.python_modules, folder / "modules", cancelled)
+        search.append(str(folder / "modules"))
+    conf = spark_conf(arguments, settings, folder)
+    if files:
+        named = [*map(str, files), conf.get("spark.submit.pyFiles", "")]
+        conf["spark.submit.pyFiles"] = ",".join(filter(None, named))
+    archive = archive_path()
+    description = {
+        "conf": conf,
+        "class_path": [str(jar) for jar in jars],
+        "java": java(),
+        "spark_home": str(spark_home()),
+        "class_archive": str(archive) if archive.exists() else None,
+    }
+    path = folder / SETTINGS_FILE
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(description), encoding="utf-8")
+    return ProvisionedSession(folder, _environment(folder, search, os.environ))
+
+
+def _environment(folder: Path, search: list[str], outer: Mapping[str, str]) -> dict[str, str]:
+    before = [outer["PYTHONPATH"]] if outer.get("PYTHONPATH") else []
+    return {
+        **{k: v for k, v in outer.items() if not k.startswith(_FOREIGN_VARIABLES)},
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYTHONPATH": os.pathsep.join([*search, *before]),
+        "PYTHONUNBUFFERED": "1",
+        "MPLBACKEND": "agg",
+        "IPYTHONDIR": str(folder / "ipython"),
+        "TZ": "UTC",
+    }

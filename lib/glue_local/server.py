@@ -1,0 +1,104 @@
+"""The HTTP side: one endpoint on loopback that speaks the AWS JSON 1.1 protocol."""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from typing import Any
+
+import tornado.httpserver
+import tornado.netutil
+import tornado.web
+
+from glue_local.actions import Actions
+from glue_local.errors import ApiError
+from glue_local.protocol import CONTENT_TYPE, Protocol
+from glue_local.registry import Registry
+from glue_local.settings import Credentials, ServiceSettings
+from glue_local.signature import Gate, Request
+
+log = logging.getLogger(__name__)
+
+_ADDRESS = "127.0.0.1"
+_LARGEST_BODY = 4 * 1024 * 1024
+
+
+class _Endpoint(tornado.web.RequestHandler):
+    """POST /, and nothing else."""
+
+    def initialize(self, gate: Gate, protocol: Protocol, actions: Actions) -> None:
+        self._gate = gate
+        self._protocol = protocol
+        self._actions = actions
+
+    def set_default_headers(self) -> None:
+        self.clear_header("Server")
+        self.set_header("Content-Type", CONTENT_TYPE)
+        self.set_header("x-amzn-RequestId", str(uuid.uuid4()))
+
+    def prepare(self) -> None:
+        if self.request.method != "POST" or self.request.path != "/":
+            self._refuse(
+                ApiError("UnknownOperationException", "The API is POST / and nothing else.", 404)
+            )
+
+    def post(self) -> None:
+        try:
+            self.finish(json.dumps(self._answer()))
+        except ApiError as error:
+            self._refuse(error)
+        except Exception:
+            log.exception("a request failed inside the service")
+            self._refuse(
+                ApiError("InternalServiceException", "The service failed; see its log.", 500)
+            )
+
+    def _answer(self) -> dict[str, Any]:
+        request = self.request
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self._gate.check(
+            Request(request.method or "", request.path, request.query, headers, request.body)
+        )
+        operation = self._protocol.operation(headers["x-amz-target"])
+        parameters = self._protocol.read(operation, request.body)
+        return self._actions.perform(operation.name, parameters)
+
+    def _refuse(self, error: ApiError) -> None:
+        self.set_status(error.status)
+        self.set_header("x-amzn-ErrorType", error.code)
+        self.finish(json.dumps({"__type": error.code, "Message": error.message}))
+
+    def log_exception(self, *_: object) -> None:
+        """Say nothing here: :meth:`post` does, and never with what a request held."""
+
+
+class Server:
+    """The listening service; :meth:`close` ends it and its sessions.
+
+    Parameters
+    ----------
+    settings : ServiceSettings
+        Port, region and limits.
+    credentials : Credentials
+        The key pair that clients must sign with.
+    """
+
+    def __init__(self, settings: ServiceSettings, credentials: Credentials) -> None:
+        sockets = tornado.netutil.bind_sockets(settings.port, _ADDRESS)
+        port = sockets[0].getsockname()[1]
+        self.endpoint = f"http://{_ADDRESS}:{port}"
+        self._registry = Registry(settings)
+        gate = Gate(credentials, frozenset({f"{_ADDRESS}:{port}", f"localhost:{port}"}))
+        parts = {"gate": gate, "protocol": Protocol(), "actions": Actions(self._registry)}
+        application = tornado.web.Application(
+            [(r".*", _Endpoint, parts)], log_function=lambda _: None
+        )
+        self._http = tornado.httpserver.HTTPServer(application, max_body_size=_LARGEST_BODY)
+        self._http.add_sockets(sockets)
+
+    async def close(self) -> None:
+        """Stop listening, then stop every session."""
+        self._http.stop()
+        await self._registry.close()
+        await self._http.close_all_connections()

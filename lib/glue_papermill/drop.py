@@ -1,0 +1,173 @@
+"""The drop: the complete register of a day, and the fingerprint that names it."""
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from glue_papermill import storage
+from glue_papermill.errors import InputError
+from glue_papermill.storage import StoredFile
+
+_ENDINGS = {
+    "parquet": (".parquet",),
+    "csv": (".csv", ".csv.gz", ".csv.bz2"),
+    "json": tuple(
+        kind + packed for kind in (".json", ".jsonl", ".ndjson") for packed in ("", ".gz", ".bz2")
+    ),
+}
+_BLOCK = 1 << 20
+_THREADS = 4
+
+
+@dataclass(frozen=True)
+class DropObject:
+    """One object of a drop: its source, name, version, size in bytes, last change."""
+
+    source: str
+    name: str
+    version: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Drop:
+    """One complete drop.
+
+    Parameters
+    ----------
+    drop_id : str
+        ``d`` and 16 hexadecimal digits: a fingerprint of versions and sizes of its objects,
+        and of the keys of those in S3. The path of a local file does not count.
+    as_of : str
+        UTC date of the newest change of any of its objects.
+    sources : mapping of str to str
+        Location of each source.
+    objects : tuple of DropObject
+        Everything that belongs to it.
+    """
+
+    drop_id: str
+    as_of: str
+    sources: Mapping[str, str]
+    objects: tuple[DropObject, ...]
+
+    @classmethod
+    def read(cls, sources: Mapping[str, str]) -> "Drop":
+        """Look at the sources and fingerprint them.
+
+        Parameters
+        ----------
+        sources : mapping of str to str
+            Path or URI of a file or folder, by name of the source.
+
+        Raises
+        ------
+        InputError
+            A source is missing, empty or unreadable.
+        """
+        places = {name: storage.normalise(uri) for name, uri in sources.items()}
+        found = [item for name, uri in sorted(places.items()) for item in _objects(name, uri)]
+        lines = sorted(_line(item, places[item.source]) for item in found)
+        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
+        newest = max(item.modified for item in found).astimezone(timezone.utc)
+        return cls(f"d{digest[:16]}", newest.date().isoformat(), places, tuple(found))
+
+
+def find_sources(raw: str) -> dict[str, str]:
+    """Find exactly one Parquet, one CSV and one JSON source in a folder or prefix.
+
+    Parameters
+    ----------
+    raw : str
+        Folder or ``s3://`` prefix. Each source is a file or folder directly in it whose name
+        ends as its format does (``.parquet``; ``.csv``; ``.json``, ``.jsonl``, ``.ndjson``;
+        the last two also compressed), or a folder named ``parquet``, ``csv`` or ``json``.
+
+    Returns
+    -------
+    dict of str to str
+        Location by format.
+
+    Raises
+    ------
+    InputError
+        A format is missing or there more than once; all are named at once.
+    """
+    root = storage.normalise(raw)
+    entries = sorted({file.name.split("/", 1)[0] for file in _files(raw, root)})
+    places: dict[str, str] = {}
+    problems = []
+    for kind, endings in _ENDINGS.items():
+        names = [name for name in entries if name.lower().endswith(endings) or name == kind]
+        if len(names) == 1:
+            places[kind] = storage.join(root, names[0])
+        elif names:
+            problems.append(f"{len(names)} for {kind} ({', '.join(names)})")
+        else:
+            problems.append(f"none for {kind} ({', '.join(endings[:3])})")
+    if problems:
+        listed = ", ".join(entries[:10]) or "nothing"
+        raise InputError(
+            f"{raw}: expected one source each of parquet, csv and json, found"
+            f" {'; '.join(problems)}; the folder has {listed}",
+            next_step="leave one file or folder of each format there, or name the three yourself",
+        )
+    return places
+
+
+def _objects(source: str, uri: str) -> list[DropObject]:
+    files = _files(source, uri)
+    if not files:
+        raise InputError(
+            f"source {source} has no file: {uri} is missing or empty",
+            next_step="check the path, and that the upload has ended",
+        )
+    if not any(file.size for file in files):
+        raise InputError(
+            f"source {source} is empty: {len(files)} file(s) of 0 bytes at {uri}",
+            next_step="upload it again",
+        )
+    if not storage.is_s3(uri):
+        with ThreadPoolExecutor(_THREADS) as pool:
+            files = list(pool.map(_with_content, files))
+    return [
+        DropObject(source, file.uri, file.version or "", file.size, file.modified) for file in files
+    ]
+
+
+def _files(what: str, uri: str) -> list[StoredFile]:
+    try:
+        return storage.list_files(uri)
+    except (OSError, ClientError, BotoCoreError) as error:
+        raise _unreadable(what, uri, error) from error
+
+
+def _with_content(file: StoredFile) -> StoredFile:
+    digest = hashlib.sha256()
+    try:
+        with Path(file.uri).open("rb") as stream:
+            for block in iter(lambda: stream.read(_BLOCK), b""):
+                digest.update(block)
+    except OSError as error:
+        raise _unreadable("source", file.uri, error) from error
+    return replace(file, version=f"sha256:{digest.hexdigest()}")
+
+
+def _unreadable(what: str, uri: str, error: Exception) -> InputError:
+    return InputError(
+        f"{what} cannot be read at {uri}: {error}",
+        next_step="check that it exists and that this account may read it",
+    )
+
+
+def _line(item: DropObject, place: str) -> str:
+    fields = [item.source, item.version, str(item.size)]
+    if storage.is_s3(place):
+        fields.append(storage.s3_parts(item.name)[1])
+    return "\t".join(fields) + "\n"

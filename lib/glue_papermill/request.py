@@ -1,0 +1,131 @@
+"""What a session is asked for: the notebook's own magics, and what the place of a run adds."""
+
+import ast
+import uuid
+from collections.abc import Mapping
+from typing import Any, Callable
+
+from glue_papermill.errors import ConfigurationError
+from glue_papermill.settings import SessionSettings
+
+LONGEST_CONF = 4_096
+_MAGIC = "%%configure"
+_MEMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "glue_version": ("GlueVersion", str),
+    "worker_type": ("WorkerType", str),
+    "number_of_workers": ("NumberOfWorkers", int),
+    "max_capacity": ("MaxCapacity", float),
+    "idle_timeout": ("IdleTimeout", int),
+    "timeout": ("Timeout", int),
+    "security_config": ("SecurityConfiguration", str),
+    "connections": ("Connections", lambda names: {"Connections": str(names).split(",")}),
+    "tags": ("Tags", dict),
+    "iam_role": ("Role", str),
+}
+# These say where the kernel finds the service, not what the session is.
+_OF_THE_KERNEL = frozenset({"profile", "endpoint", "region", "session_id"})
+
+
+def configuration(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Read what a notebook asks of its session.
+
+    Parameters
+    ----------
+    notebook : mapping
+        The notebook as nbformat reads it.
+    name : str
+        For messages.
+
+    Returns
+    -------
+    dict of str to object
+        The literal of its ``%%configure`` cell; empty when it has none.
+
+    Raises
+    ------
+    ConfigurationError
+        The cell is not the literal of a dictionary.
+    """
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] != "code" or not source.lstrip().startswith(_MAGIC):
+            continue
+        text = source.lstrip().partition("\n")[2]
+        try:
+            found = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError) as error:
+            raise ConfigurationError(
+                f"{name}: the {_MAGIC} cell is no literal: {error}",
+                next_step="write one Python dictionary of literals there, and nothing else",
+            ) from error
+        if not isinstance(found, dict):
+            raise ConfigurationError(
+                f"{name}: the {_MAGIC} cell holds {type(found).__name__}, expected a dictionary",
+                next_step="write one Python dictionary of literals there, and nothing else",
+            )
+        return found
+    return {}
+
+
+def session_request(
+    asked: Mapping[str, Any],
+    settings: SessionSettings,
+    variables: Mapping[str, str],
+    tags: Mapping[str, str],
+) -> dict[str, Any]:
+    """Build a CreateSession request.
+
+    Parameters
+    ----------
+    asked : mapping
+        From `configuration`, under the names of the official kernel's ``%%configure``.
+    settings : SessionSettings
+        What the place of the run adds, or overrules.
+    variables : mapping of str to str
+        The environment; it may name the role.
+    tags : mapping of str to str
+        The run's.
+
+    Raises
+    ------
+    ConfigurationError
+        A value is unusable, there is no role, or ``--conf`` is too long.
+    """
+    request: dict[str, Any] = {}
+    arguments: dict[str, str] = {"--enable-glue-datacatalog": "true"}
+    for key, value in asked.items():
+        if key in _MEMBERS:
+            member, convert = _MEMBERS[key]
+            try:
+                request[member] = convert(value)
+            except (TypeError, ValueError) as error:
+                raise ConfigurationError(
+                    f"{_MAGIC}: {key} is {value!r}: {error}", next_step="mend it there"
+                ) from error
+        elif key not in _OF_THE_KERNEL:
+            arguments[key if key.startswith("--") else f"--{key}"] = str(value)
+    for key, value in settings.default_arguments.items():
+        both = key == "--conf" and arguments.get(key)
+        # Several Spark settings travel in one argument, chained as AWS Glue takes them.
+        arguments[key] = f"{arguments[key]} --conf {value}" if both else value
+    if len(arguments.get("--conf", "")) > LONGEST_CONF:
+        raise ConfigurationError(
+            f"--conf has {len(arguments['--conf']):,} characters, expected at most"
+            f" {LONGEST_CONF:,}",
+            next_step="set what need not be there before the session starts in the notebook",
+        )
+    role = settings.role or request.get("Role") or variables.get("glue_role_arn", "")
+    if not role:
+        raise ConfigurationError(
+            "no role for the session",
+            next_step="give one, or set the variable glue_role_arn",
+        )
+    request.update(settings.options)
+    request["Tags"] = {**request.get("Tags", {}), **settings.tags, **tags}
+    return {
+        **request,
+        "Id": f"{settings.id_prefix}-{uuid.uuid4()}",
+        "Role": role,
+        "Command": {"Name": "glueetl", "PythonVersion": "3"},
+        "DefaultArguments": arguments,
+    }

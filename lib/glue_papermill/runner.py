@@ -1,0 +1,262 @@
+"""A run, told from top to bottom.
+
+The drop names the run. What the run has already done is looked up and verified; the rest is
+done, in one session, stage by stage, each ended by its receipt. The session is stopped however
+it ends.
+"""
+
+import contextlib
+import hashlib
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from glue_papermill import api, lock, publication, receipt, request, storage
+from glue_papermill.drop import Drop
+from glue_papermill.errors import (
+    ConfigurationError,
+    GluePapermillError,
+    ReceiptError,
+    Terminated,
+)
+from glue_papermill.guard import Guard
+from glue_papermill.listener import Listener
+from glue_papermill.publication import Published
+from glue_papermill.receipt import Receipt
+from glue_papermill.session import Session
+from glue_papermill.settings import RunOutcome, RunRequest
+from glue_papermill.stage import Run, read_notebook, run_stage
+
+RUN_TAG = "run-id"
+# It becomes the name of a folder and of a branch of the table.
+_RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+# What the session had at its start is put back between stages, and everything else removed, so
+# that no stage leans on another's leftovers.
+_KEEP = "__kept_between_stages__ = dict(globals())"
+_CLEAR = """\
+for __name in [name for name in globals() if name not in __kept_between_stages__]:
+    if __name != "__kept_between_stages__":
+        globals().pop(__name, None)
+globals().update(__kept_between_stages__)
+"""
+
+
+def run_pipeline(asked: RunRequest, listener: Optional[Listener] = None) -> RunOutcome:
+    """Publish a drop, or find that it is published.
+
+    Parameters
+    ----------
+    asked : RunRequest
+        What to do.
+    listener : Listener, optional
+        Hears what happens meanwhile.
+
+    Returns
+    -------
+    RunOutcome
+        Only of a run whose every stage has a complete and true receipt, or that the table's
+        main branch carries.
+
+    Raises
+    ------
+    GluePapermillError
+        Anything else; ``exit_code`` says which kind.
+    Terminated
+        SIGTERM arrived; the session has been stopped.
+    """
+    try:
+        return _run(asked, listener or Listener())
+    except (ClientError, BotoCoreError) as error:
+        raise api.failure("lake or catalogue", error) from error
+
+
+def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
+    if asked.run_id and not _RUN_ID.match(asked.run_id):
+        raise ConfigurationError(
+            f"{asked.run_id!r} is no run id",
+            next_step="use up to 64 letters, digits, dots, dashes and underscores",
+        )
+    drop = Drop.read(asked.sources)
+    run = Run(asked, drop, asked.run_id or name_run(drop, asked), _lake(asked), hears)
+    hears.run_started(run.run_id, drop)
+
+    with _sigterm_unwinds(), lock.held(run.lake, run.run_id):
+        if asked.force:
+            _forget(run)
+        else:
+            published = publication.find(run.lake, asked.publication, run.run_id)
+            if published is not None:
+                return _already_published(run, published)
+
+        receipts = {} if asked.force else _verified_receipts(run)
+        seconds: dict[str, float] = {}
+        before: Optional[Receipt] = None
+        with _session(run, started=len(receipts)) as session:
+            for stage in asked.stages:
+                if stage.name not in receipts:
+                    session.run_own(_CLEAR)
+                    started = time.monotonic()
+                    receipts[stage.name] = run_stage(run, stage, session, before)
+                    seconds[stage.name] = time.monotonic() - started
+                    hears.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
+                before = receipts[stage.name]
+        return _outcome(run, "published", receipts, _snapshot_of(before), seconds)
+
+
+def name_run(drop: Drop, asked: RunRequest) -> str:
+    """Name a run by its input: the same drop, library and rules are the same run.
+
+    Returns
+    -------
+    str
+        ``r`` and 16 hexadecimal digits.
+    """
+    text = "\n".join((drop.drop_id, asked.library_version, asked.rules))
+    return f"r{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _snapshot_of(last: Optional[Receipt]) -> str:
+    return "" if last is None else str(last["handover"].get("snapshot_id", ""))
+
+
+def _lake(asked: RunRequest) -> str:
+    if not asked.stages:
+        raise ConfigurationError("a run without stages", next_step="name at least one notebook")
+    return storage.normalise(asked.lake)
+
+
+def _forget(run: Run) -> None:
+    """Remove what the run has left outside the table, so that it starts afresh."""
+    storage.delete_tree(storage.join(run.lake, "staging", run.run_id))
+    for stage in run.request.stages:
+        storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
+
+
+def _already_published(run: Run, published: Published) -> RunOutcome:
+    if published.drop_id != run.drop.drop_id:
+        raise ConfigurationError(
+            f"run {run.run_id} was published from drop {published.drop_id}, this is"
+            f" {run.drop.drop_id}",
+            next_step="choose another run id, or --force to publish this drop under it",
+        )
+    last = run.request.stages[-1]
+    found: dict[str, Receipt] = {}
+    for stage in run.request.stages:
+        with contextlib.suppress(ReceiptError):  # only told, no longer decisive
+            stored = receipt.load(run.lake, run.run_id, stage.name)
+            if stored is not None:
+                found[stage.name] = stored
+    if last.name not in found or _snapshot_of(found[last.name]) != published.snapshot_id:
+        rebuilt = published.receipt(run.request.publication.table)
+        if rebuilt is not None:
+            receipt.save(run.lake, rebuilt)
+            found[last.name] = rebuilt
+            run.listener.note(f"{last.name}: lost receipt rebuilt from the published snapshot")
+    run.listener.note(f"run {run.run_id} is published (snapshot {published.snapshot_id})")
+    return _outcome(run, "already_published", found, published.snapshot_id, {})
+
+
+def _verified_receipts(run: Run) -> dict[str, Receipt]:
+    """Take over the stages that an earlier start finished, as far as they are still true.
+
+    The last stage is never among them: had it been finished, the table would carry the run.
+    """
+    verified: dict[str, Receipt] = {}
+    before: Optional[Receipt] = None
+    for stage in run.request.stages[:-1]:
+        try:
+            found = receipt.load(run.lake, run.run_id, stage.name)
+            if found is None:
+                break
+            receipt.verify(found, run.expected(stage, before), run.lake)
+        except ReceiptError as error:
+            run.listener.note(f"{stage.name} is done again: {error.message}")
+            break
+        run.listener.stage_skipped(stage.name, found)
+        verified[stage.name] = before = found
+    return verified
+
+
+@contextlib.contextmanager
+def _session(run: Run, started: int) -> Iterator[Session]:
+    """Give a ready session for the stages from number ``started`` on; stop it in any case."""
+    settings, limits = run.request.session, run.request.limits
+    asked: dict[str, Any] = {}
+    for stage in run.request.stages[started:]:
+        wishes = request.configuration(read_notebook(stage), stage.notebook)
+        if asked and wishes != asked:
+            raise ConfigurationError(
+                f"{stage.notebook} asks for another session than the notebook before it",
+                stage=stage.name,
+                next_step="write the same %%configure into all notebooks: a run has one session",
+            )
+        asked = wishes
+    variables = {
+        name: value for name, value in os.environ.items() if name not in settings.removed_variables
+    }
+    variables.update(settings.environment)
+    client = api.glue_client(variables)
+    wanted = request.session_request(asked, settings, variables, {RUN_TAG: run.run_id})
+    since = time.monotonic()
+    session = Session.create(client, wanted, limits)
+    guard = Guard(session.session_id, variables)
+    try:
+        session.wait_until_ready()
+        session.run_own(_KEEP)
+        waited = time.monotonic() - since
+        run.listener.note(f"session {session.session_id} ready after {waited:.1f} s")
+        yield session
+    finally:
+        try:
+            session.stop()
+        except GluePapermillError as error:
+            # What ended the run matters more; the guard and the idle timeout are left.
+            run.listener.note(f"session {session.session_id} may still run: {error.message}")
+        else:
+            guard.dismiss()
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """Turn the first SIGTERM into an exception, so that everything is cleaned up on its way."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard = False
+
+    def unwind(_number: int, _frame: object) -> None:
+        nonlocal heard
+        if not heard:  # a second one must not interrupt the cleaning up
+            heard = True
+            raise Terminated
+
+    previous = signal.signal(signal.SIGTERM, unwind)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _outcome(
+    run: Run,
+    status: str,
+    receipts: dict[str, Receipt],
+    snapshot_id: str,
+    seconds: dict[str, float],
+) -> RunOutcome:
+    return RunOutcome(
+        run_id=run.run_id,
+        drop_id=run.drop.drop_id,
+        status=status,
+        receipts=receipts,
+        notebooks={stage.name: run.notebook_of(stage) for stage in run.request.stages},
+        seconds=seconds,
+        snapshot_id=snapshot_id,
+    )

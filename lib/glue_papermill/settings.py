@@ -1,0 +1,186 @@
+"""What a run is asked to do, and what it did: frozen, read once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Optional
+
+#: Names the session that a strict kernel attaches to.
+SESSION_VARIABLE = "GLUE_PAPERMILL_SESSION_ID"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Parameters
+    ----------
+    provisioning : float
+        From CreateSession until the session is READY. AWS needs about half a minute on a
+        good day and minutes on a bad one; a local session a few seconds.
+    retries : float
+        Budget of one call for throttling, 5xx answers and lost connections.
+    stop : float
+        For the session to be stopped, whatever ended the run.
+    stage : float
+        For all cells of one notebook.
+    progress : float
+        Between two looks at a running statement's progress.
+    """
+
+    provisioning: float = 600.0
+    retries: float = 45.0
+    stop: float = 15.0
+    stage: float = 7200.0
+    progress: float = 0.5
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str]) -> "Limits":
+        """Read limits from variables such as ``GLUE_PAPERMILL_STAGE_SECONDS``."""
+        names = {item.name: _variable(item.name) for item in fields(cls)}
+        return cls(
+            **{name: float(variables[key]) for name, key in names.items() if key in variables}
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that `from_environment` reads."""
+        return {_variable(item.name): str(getattr(self, item.name)) for item in fields(self)}
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What the place of a run adds to the session that its notebooks ask for.
+
+    Parameters
+    ----------
+    role : str
+        ARN of the session's role; empty means the environment's ``glue_role_arn``.
+    id_prefix : str
+        Start of the session's id.
+    default_arguments : mapping of str to str
+        Session arguments such as ``--extra-py-files``. They win over the notebook's, except
+        that ``--conf`` is added to the notebook's.
+    options : mapping of str to object
+        Members of CreateSession (``GlueVersion``, ``WorkerType``, ``NumberOfWorkers``,
+        ``IdleTimeout``, ...) that win over the notebook's magics.
+    tags : mapping of str to str
+        Tags beside the run id's.
+    environment : mapping of str to str
+        Variables that point boto3 and the kernel at the service, beside this process's own.
+    removed_variables : tuple of str
+        Variables of this process that must not reach them.
+    """
+
+    role: str = ""
+    id_prefix: str = "glue-papermill"
+    default_arguments: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    removed_variables: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook of the pipeline.
+
+    Parameters
+    ----------
+    name : str
+        Name of its receipt and its executed notebook.
+    notebook : str
+        Path or URI of the notebook.
+    parameters : tuple of str
+        The parameters that it takes, by name: ``run_id``, ``lake``, ``attempt``, ``drop_id``,
+        ``as_of``, ``<source>_path`` for each source, and those of the request.
+    """
+
+    name: str
+    notebook: str
+    parameters: tuple[str, ...] = ("run_id", "lake", "attempt")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """Where the publication record stands: an Iceberg table and properties of its snapshots."""
+
+    table: str
+    run_id_property: str = "pipeline.run-id"
+    drop_id_property: str = "pipeline.drop-id"
+    receipt_property: str = "pipeline.receipt"
+    catalog: str = "glue_catalog"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that decides what a run does.
+
+    Parameters
+    ----------
+    sources : mapping of str to str
+        Path or URI (a file or a folder) of each source, by its name.
+    lake : str
+        Folder, or ``s3://bucket/prefix``.
+    stages : tuple of Stage
+        In their order; the last one publishes.
+    library_version, rules : str
+        Version of the notebooks' library and fingerprint of its rule set. With the drop they
+        name the run.
+    publication : Publication
+        Where a published run is recorded.
+    run_id, as_of : str, optional
+        Given instead of being derived from the drop; ``as_of`` is an ISO date.
+    force : bool
+        Forget what the run has done, even when it is published, and start afresh.
+    parameters : mapping of str to object
+        Further notebook parameters.
+    input_errors, gate_errors : tuple of str
+        Names of the errors that notebooks raise for unusable input and at a gate.
+    """
+
+    sources: Mapping[str, str]
+    lake: str
+    stages: tuple[Stage, ...]
+    library_version: str
+    rules: str
+    publication: Publication
+    run_id: Optional[str] = None
+    as_of: Optional[str] = None
+    force: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    session: SessionSettings = field(default_factory=SessionSettings)
+    limits: Limits = field(default_factory=Limits)
+    input_errors: tuple[str, ...] = ("InputError",)
+    gate_errors: tuple[str, ...] = ("QualityGateError",)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a successful run did.
+
+    Parameters
+    ----------
+    status : str
+        ``published``, or ``already_published`` when nothing was left to do.
+    receipts : mapping of str to mapping
+        Receipt of each stage that has one.
+    notebooks : mapping of str to str
+        Path or URI of each executed notebook.
+    seconds : mapping of str to float
+        What each stage took that ran this time.
+    snapshot_id : str
+        The snapshot that carries the run's record.
+    """
+
+    run_id: str
+    drop_id: str
+    status: str
+    receipts: Mapping[str, Mapping[str, Any]]
+    notebooks: Mapping[str, str]
+    seconds: Mapping[str, float]
+    snapshot_id: str
+
+
+def _variable(limit: str) -> str:
+    return f"GLUE_PAPERMILL_{limit.upper()}_SECONDS"

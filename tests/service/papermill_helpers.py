@@ -1,0 +1,202 @@
+"""Tiny notebooks that keep the receipts' contract by themselves, and requests that run them.
+
+They use nothing but the standard library inside the session, so that these tests are about the
+runner and not about the pipeline's library.
+"""
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from glue_papermill.listener import Listener
+from glue_papermill.settings import Limits, Publication, RunRequest, SessionSettings, Stage
+
+STAGES = ("01_first", "02_second", "03_publish")
+TABLE = "db_test.published"
+VERSION, RULES = "9.9", "rules-1"
+CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2, "idle_timeout": 5}'
+PARAMETERS = 'run_id = ""\nlake = ""\nattempt = ""\ndrop_id = ""\nas_of = ""'
+
+# What a stage does for its living: hands ten rows on, and says so.
+HELPERS = '''
+import hashlib, json, os, pathlib
+
+def fingerprint(folder):
+    files = [p for p in pathlib.Path(folder).rglob("*") if p.is_file()]
+    lines = sorted(f"{p.relative_to(folder).as_posix()} {p.stat().st_size}\\n" for p in files)
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+
+def hand_over(stage):
+    path = f"staging/{run_id}/{stage}"
+    folder = pathlib.Path(lake, path)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "part-0").write_text("x" * 10)
+    return {"path": path, "rows": 10, "fingerprint": fingerprint(folder)}
+
+def receipt(stage, handover):
+    counts = {"in": 10, "out": 10, "rejected": 0, "duplicates": 0, "suppressed": 0}
+    return {
+        "receipt": 1, "stage": stage, "run_id": run_id, "drop_id": drop_id, "attempt": attempt,
+        "as_of": "2024-05-01", "library_version": "9.9", "rules": "rules-1",
+        "started_at": "2024-05-01T00:00:00Z", "duration_seconds": 0.1, "inputs": [],
+        "rows": {"csv": counts}, "rejections": {}, "warnings": {}, "handover": handover,
+    }
+
+def write(receipt):
+    path = pathlib.Path(lake, "runs", run_id, receipt["stage"] + ".json")
+    path.write_text(json.dumps(receipt))
+
+def publish(stage):
+    """Commit to a catalogue as Iceberg keeps it: metadata file, pointer in SQLite."""
+    import sqlite3
+    number = len(list(pathlib.Path(lake).glob("warehouse/*.json"))) + 1
+    parts = sorted(pathlib.Path(lake).glob("warehouse/*.json"))
+    old = json.loads(parts[-1].read_text()) if parts else {"snapshots": []}
+    parent = old["snapshots"][-1]["snapshot-id"] if old["snapshots"] else None
+    record = {k: v for k, v in receipt(stage, {}).items() if k != "handover"}
+    snapshot = {
+        "snapshot-id": number, "parent-snapshot-id": parent,
+        "summary": {
+            "pipeline.run-id": run_id, "pipeline.drop-id": drop_id,
+            "pipeline.receipt": json.dumps(record),
+        },
+    }
+    metadata = {
+        "current-snapshot-id": number, "snapshots": [*old["snapshots"], snapshot],
+        "refs": {"main": {"snapshot-id": number, "type": "branch"}},
+    }
+    file = pathlib.Path(lake, "warehouse", f"{number:05d}.metadata.json")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(metadata))
+    catalog = sqlite3.connect(pathlib.Path(lake, "catalog.db"))
+    with catalog:
+        catalog.execute(
+            "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name, table_namespace,"
+            " table_name, metadata_location, previous_metadata_location, iceberg_type)"
+        )
+        catalog.execute("DELETE FROM iceberg_tables")
+        catalog.execute(
+            "INSERT INTO iceberg_tables VALUES ('glue_catalog', 'db_test', 'published', ?, '', '')",
+            (f"file:{file}",),
+        )
+    catalog.close()
+    return {"table": "db_test.published", "snapshot_id": str(number), "rows": 10}
+'''
+ENDINGS = {
+    "01_first": "write(receipt('01_first', hand_over('ingested')))",
+    "02_second": "write(receipt('02_second', hand_over('accepted')))",
+    "03_publish": "write(receipt('03_publish', publish('03_publish')))",
+}
+
+
+def write_notebook(folder: Path, name: str, *cells: str, configure: str = CONFIGURE) -> Path:
+    """Write a notebook whose cells are magics, parameters, helpers and ``cells``."""
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    content = new_notebook(
+        cells=[
+            new_markdown_cell(f"# {name}"),
+            new_code_cell(configure),
+            parameters,
+            *[new_code_cell(cell) for cell in cells],
+        ],
+        metadata={
+            "kernelspec": {
+                "name": "glue_pyspark",
+                "display_name": "Glue PySpark",
+                "language": "python",
+            }
+        },
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.ipynb"
+    nbformat.write(content, path)
+    return path
+
+
+class Place:
+    """A folder with three notebooks, a drop and a lake, and requests that run them."""
+
+    def __init__(self, folder: Path, service: Any) -> None:
+        self.folder = folder
+        self.lake = folder / "lake"
+        self.raw = folder / "raw"
+        self.raw.mkdir(parents=True)
+        (self.raw / "clients.csv").write_text(f"a|b\n{uuid.uuid4()}|2\n")
+        self.service = service
+        for stage in STAGES:
+            self.notebook(stage)
+
+    def notebook(self, stage: str, *cells: str, ending: str | None = None, **more: Any) -> Path:
+        """Write a stage's notebook; ``cells`` come before its ending."""
+        last = ENDINGS[stage] if ending is None else ending
+        return write_notebook(self.folder / "notebooks", stage, HELPERS, *cells, last, **more)
+
+    def request(self, *only: str, **changes: Any) -> RunRequest:
+        """Build the request that runs the three notebooks, or some of them."""
+        request = RunRequest(
+            sources={"csv": str(self.raw / "clients.csv")},
+            lake=str(self.lake),
+            stages=tuple(
+                Stage(
+                    stage,
+                    str(self.folder / "notebooks" / f"{stage}.ipynb"),
+                    ("run_id", "lake", "attempt", "drop_id", "as_of"),
+                )
+                for stage in only or STAGES
+            ),
+            library_version=VERSION,
+            rules=RULES,
+            publication=Publication(TABLE),
+            session=SessionSettings(
+                id_prefix="test",
+                environment=self.service.environment,
+                removed_variables=self.service.removed_variables,
+            ),
+            limits=Limits(provisioning=90, retries=5, stage=120),
+        )
+        return replace(request, **changes)
+
+    def executed(self, run_id: str, stage: str) -> nbformat.NotebookNode:
+        """Read a stage's executed notebook."""
+        return nbformat.read(self.lake / "runs" / run_id / f"{stage}.ipynb", as_version=4)
+
+    def receipt(self, run_id: str, stage: str) -> Any:
+        """Read a stage's receipt."""
+        return json.loads((self.lake / "runs" / run_id / f"{stage}.json").read_text())
+
+
+class Recorder(Listener):
+    """Remembers what a run told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+
+    def run_started(self, run_id, drop):
+        self.events.append(("run", run_id, drop.drop_id))
+
+    def stage_started(self, stage, cells):
+        self.events.append(("started", stage, cells))
+
+    def cell_started(self, stage, index, total):
+        self.events.append(("cell", stage, index, total))
+
+    def progress(self, stage, fraction):
+        self.events.append(("progress", stage, fraction))
+
+    def stage_skipped(self, stage, receipt):
+        self.events.append(("skipped", stage, receipt["attempt"]))
+
+    def stage_finished(self, stage, receipt, seconds):
+        self.events.append(("finished", stage, seconds))
+
+    def note(self, text):
+        self.events.append(("note", text))
+
+    def of(self, kind):
+        """Give the events of a kind, without its name."""
+        return [event[1:] for event in self.events if event[0] == kind]

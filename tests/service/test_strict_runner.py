@@ -1,0 +1,400 @@
+"""The runner: nothing counts as done but what its receipt says, and no session is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from papermill_helpers import STAGES, Place, Recorder, write_notebook
+from papermill_proxy import FaultyProxy, change, refuse
+
+from glue_papermill.drop import Drop
+from glue_papermill.errors import (
+    ConfigurationError,
+    GateStopped,
+    GluePapermillError,
+    InputError,
+    KernelDied,
+    NotebookFailed,
+    ReceiptError,
+    RunInProgress,
+    ServiceError,
+    SessionError,
+    StageTimeout,
+)
+from glue_papermill.lock import held
+from glue_papermill.runner import name_run, run_pipeline
+from glue_papermill.session import Session
+from glue_papermill.settings import Limits, SessionSettings
+from glue_papermill.stage import Run, run_stage
+
+FIRST, SECOND, LAST = STAGES
+
+
+@pytest.fixture
+def place(tmp_path, local_service):
+    return Place(tmp_path, local_service)
+
+
+@pytest.fixture
+def start(place, api, session):
+    """Run one stage in the shared session, as a run does."""
+
+    def run(name, *, receipts=None, limits=None, session_id=session):
+        request = place.request(limits=limits or Limits(retries=5, stage=60))
+        drop = Drop.read(request.sources)
+        named = Run(request, drop, name_run(drop, request), str(place.lake), Recorder())
+        stage = next(stage for stage in request.stages if stage.name == name)
+        shared = Session(api.client, session_id, request.limits)
+        return run_stage(named, stage, shared, receipts)
+
+    return run
+
+
+def _run_id(place):
+    request = place.request()
+    return name_run(Drop.read(request.sources), request)
+
+
+def _statuses(api, run_id):
+    sessions = api.client.list_sessions(Tags={"run-id": run_id})["Sessions"]
+    return [found["Status"] for found in sessions]
+
+
+def _wait_until_none_runs(api, run_id):
+    deadline = time.monotonic() + 30
+    while set(_statuses(api, run_id)) - {"STOPPED", "FAILED"}:
+        assert time.monotonic() < deadline, _statuses(api, run_id)
+        time.sleep(0.1)
+
+
+def test_a_run_publishes_once_until_it_is_forced(place, api):
+    # No stage leans on another one's variables.
+    place.notebook(FIRST, "leftover = 1\nspark = None")
+    place.notebook(SECOND, "assert 'leftover' not in globals()\nassert spark.range(1)")
+    heard = Recorder()
+    outcome = run_pipeline(place.request(), heard)
+
+    assert outcome.status == "published"
+    assert outcome.snapshot_id == "1"
+    assert list(outcome.receipts) == list(STAGES)
+    assert [name for name, _ in heard.of("finished")] == list(STAGES)
+    ((run_id, drop_id),) = heard.of("run")
+    assert (run_id, drop_id) == (outcome.run_id, outcome.drop_id)
+    assert run_id == _run_id(place)
+    cells = [event for event in heard.of("cell") if event[0] == FIRST]
+    assert [index for _, index, _ in cells] == list(range(1, cells[0][2] + 1))
+    for stage in STAGES:
+        assert Path(outcome.notebooks[stage]) == place.lake / f"runs/{run_id}/{stage}.ipynb"
+        assert place.executed(run_id, stage).metadata.papermill.exception is None
+        assert place.receipt(run_id, stage) == outcome.receipts[stage]
+    # One session for all, gone at the end.
+    assert len(_statuses(api, run_id)) == 1
+    _wait_until_none_runs(api, run_id)
+
+    again = Recorder()
+    repeated = run_pipeline(place.request(), again)
+    assert repeated.status == "already_published"
+    assert repeated.snapshot_id == "1"
+    assert repeated.receipts == outcome.receipts
+    assert again.of("started") == []
+    assert len(_statuses(api, run_id)) == 1, "no session is started for a published run"
+
+    (place.lake / f"runs/{run_id}/{LAST}.json").unlink()
+    rebuilt = run_pipeline(place.request(), again)
+    assert rebuilt.receipts[LAST] == outcome.receipts[LAST]
+    assert place.receipt(run_id, LAST) == outcome.receipts[LAST]
+    assert any("rebuilt" in text for (text,) in again.of("note"))
+
+    heard = Recorder()
+    forced = run_pipeline(place.request(force=True), heard)
+    assert forced.status == "published"
+    assert forced.snapshot_id == "2"
+    assert [name for name, _ in heard.of("finished")] == list(STAGES)
+    assert forced.receipts[FIRST]["attempt"] != outcome.receipts[FIRST]["attempt"]
+
+    place.notebook(LAST, "raise RuntimeError('before the commit')")
+    with pytest.raises(NotebookFailed):  # the commits of earlier starts are no excuse
+        run_pipeline(place.request(LAST, force=True))
+
+
+def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_again(place):
+    place.notebook(SECOND, "raise RuntimeError('no luck')")
+    heard = Recorder()
+    with pytest.raises(NotebookFailed) as caught:
+        run_pipeline(place.request(), heard)
+    assert caught.value.stage == SECOND
+    run_id = _run_id(place)
+
+    place.notebook(SECOND)
+    place.notebook(LAST, "raise RuntimeError('still no luck')")
+    heard = Recorder()
+    with pytest.raises(NotebookFailed):
+        run_pipeline(place.request(), heard)
+    assert [name for name, _ in heard.of("skipped")] == [FIRST]
+
+    place.notebook(LAST)
+    (place.lake / "staging" / run_id / "accepted" / "part-0").write_text("tampered with")
+    heard = Recorder()
+    assert run_pipeline(place.request(), heard).status == "published"
+    assert [name for name, _ in heard.of("skipped")] == [FIRST]
+    assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
+    assert any(SECOND in text and "done again" in text for (text,) in heard.of("note"))
+
+
+def test_a_session_that_dies_between_two_cells_ends_the_run(place, api):
+    place.notebook(
+        SECOND,
+        "import os, threading\nthreading.Timer(1, os._exit, (9,)).start()",
+        "import time; time.sleep(5)",
+    )
+    with pytest.raises(SessionError) as caught:
+        run_pipeline(place.request(SECOND))
+    assert caught.value.exit_code == 4
+    assert caught.value.stage == SECOND
+    run_id = _run_id(place)
+    assert len(_statuses(api, run_id)) == 1, "no new session is started silently"
+    (error,) = [
+        output
+        for cell in place.executed(run_id, SECOND).cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "error"
+    ]
+    assert error.ename == "GlueSessionError"
+
+
+def test_a_commit_before_the_session_died_is_found_and_the_run_succeeds(place):
+    place.notebook(LAST, "publish('03_publish')", "import os\nos._exit(9)", ending="")
+    heard = Recorder()
+    outcome = run_pipeline(place.request(LAST), heard)
+    assert outcome.status == "published"
+    assert outcome.snapshot_id == "1"
+    assert place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
+    assert any("after its commit" in text for (text,) in heard.of("note"))
+
+
+def test_sigterm_stops_the_session_and_exits_with_4(place, api, tmp_path):
+    mark = tmp_path / "running"
+    place.notebook(FIRST, f"open({str(mark)!r}, 'w').close()\nimport time\ntime.sleep(60)")
+    script = (
+        "import pickle, sys\n"
+        "from glue_papermill.runner import run_pipeline\n"
+        "run_pipeline(pickle.load(sys.stdin.buffer))\n"
+    )
+    process = _start(script, place)
+    while not mark.exists():
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 4
+    _wait_until_none_runs(api, _run_id(place))
+    assert (place.lake / "runs" / _run_id(place) / f"{FIRST}.ipynb").exists()
+
+
+def _start(script, place):
+    import pickle
+    from dataclasses import replace
+
+    settings = SessionSettings(
+        id_prefix="test",
+        default_arguments={},
+        options={},
+        tags={},
+        environment=place.service.environment,
+        removed_variables=place.service.removed_variables,
+    )
+    request = replace(place.request(session=settings), parameters={})
+    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE)
+    process.stdin.write(pickle.dumps(request))
+    process.stdin.close()
+    return process
+
+
+def test_a_session_that_fails_to_start_is_an_error_with_its_reason(place, local_service, api):
+    proxy = FaultyProxy(local_service)
+    request = place.request(session=SessionSettings(environment=proxy.environment))
+    try:
+        proxy.will("CreateSession", refuse("ResourceNumberLimitExceededException", "too many"))
+        proxy.will("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))
+        with pytest.raises(SessionError, match="FAILED, expected READY: no capacity"):
+            run_pipeline(request)
+        proxy.will("CreateSession", refuse("AccessDeniedException", "not you"))
+        with pytest.raises(SessionError, match="AccessDeniedException: not you"):
+            run_pipeline(request)
+        proxy.will("CreateSession", refuse("ExpiredTokenException", "too old"))
+        with pytest.raises(GluePapermillError, match="ExpiredTokenException: too old") as caught:
+            run_pipeline(request)
+        assert caught.value.exit_code == 4
+    finally:
+        proxy.close()
+    _wait_until_none_runs(api, _run_id(place))
+
+
+def test_an_unreachable_service_is_a_service_error(place):
+    nowhere = {**place.service.environment, "glue_endpoint_url": "http://127.0.0.1:9"}
+    request = place.request(
+        session=SessionSettings(environment=nowhere), limits=Limits(retries=0.5)
+    )
+    with pytest.raises(ServiceError, match=r"127\.0\.0\.1:9"):
+        run_pipeline(request)
+
+
+# -- single stages, in the shared session ------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "exit_code"),
+    [
+        ("1 / 0", NotebookFailed, 1),
+        ("raise SystemExit", NotebookFailed, 1),
+        ("class QualityGateError(Exception): pass\nraise QualityGateError('7 %')", GateStopped, 3),
+        ("class InputError(Exception): pass\nraise InputError('torn file')", InputError, 2),
+    ],
+)
+def test_an_exception_ends_the_stage_and_is_kept_in_the_notebook(
+    place, start, code, kind, exit_code
+):
+    place.notebook(FIRST, code)
+    with pytest.raises(kind) as caught:
+        start(FIRST)
+    error = caught.value
+    assert error.exit_code == exit_code
+    assert error.stage == FIRST
+    # Title, magics, parameters, injected parameters, helpers, then the failing cell.
+    assert error.cell == 6
+    executed = place.executed(_run_id(place), FIRST)
+    (shown,) = [
+        output
+        for cell in executed.cells
+        for output in cell.get("outputs", ())
+        if output.output_type == "error"
+    ]
+    assert (shown.ename, shown.evalue) == (error.ename, error.evalue)
+    assert shown.traceback
+    assert error.notebook in str(error)
+    assert error.ename in str(error)
+
+
+def test_a_stage_without_a_receipt_is_not_done(place, start):
+    start(FIRST)  # what it left must not count for the next start
+    place.notebook(FIRST, ending="print('forgot the receipt')")
+    with pytest.raises(ReceiptError, match="no receipt") as caught:
+        start(FIRST)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize(
+    ("ending", "problem"),
+    [
+        ("write({**receipt('01_first', hand_over('x')), 'attempt': 'other'})", "attempt"),
+        (
+            "write(receipt('01_first', hand_over('x'))); hand_over('x')\n"
+            "pathlib.Path(lake, 'staging', run_id, 'x', 'more').write_text('late')",
+            "handed over",
+        ),
+    ],
+)
+def test_an_untrue_receipt_is_refused(place, start, ending, problem):
+    place.notebook(FIRST, ending=ending)
+    with pytest.raises(ReceiptError, match=problem) as caught:
+        start(FIRST)
+    assert caught.value.exit_code == 4
+
+
+def test_a_stage_must_take_in_what_the_one_before_handed_over(place, start):
+    before = {"stage": FIRST, "rows": {"csv": {"in": 12, "out": 12}}}
+    with pytest.raises(ReceiptError, match="handed over 12"):
+        start(SECOND, receipts=before)
+
+
+def test_a_receipt_that_names_another_snapshot_than_main_carries_is_refused(place, start, api):
+    place.notebook(
+        LAST,
+        "right, attempt = attempt, 'another'\npublish('03_publish')\nattempt = right",
+        ending="write(receipt('03_publish', {'table': 't', 'snapshot_id': '99', 'rows': 10}))",
+    )
+    with pytest.raises(ReceiptError, match="snapshot 99, main carries 1"):
+        start(LAST, session_id=api.ready())
+
+
+def test_a_stage_that_takes_too_long_is_ended(place, start):
+    place.notebook(FIRST, "import time\ntime.sleep(8)")
+    with pytest.raises(StageTimeout) as caught:
+        start(FIRST, limits=Limits(stage=2, retries=5))
+    assert caught.value.exit_code == 4
+    assert caught.value.cell == 6
+
+
+def test_a_kernel_that_dies_is_told_from_a_session_that_does(place, start, monkeypatch):
+    cell = "%%sql\nSELECT 1"
+    place.notebook(FIRST, cell)
+    real = Recorder.cell_started
+
+    def kill_on_the_sixth(self, stage, index, total):
+        real(self, stage, index, total)
+        if index == 6:
+            (kernel,) = _kernels()
+            os.kill(kernel, signal.SIGKILL)
+
+    monkeypatch.setattr(Recorder, "cell_started", kill_on_the_sixth)
+    with pytest.raises(KernelDied) as caught:
+        start(FIRST)
+    assert caught.value.exit_code == 4
+    assert "kernel process on this host" in str(caught.value)
+
+
+def _kernels():
+    import psutil
+
+    return [
+        child.pid
+        for child in psutil.Process().children()
+        if "glue_papermill.kernel" in " ".join(child.cmdline())
+    ]
+
+
+# -- what needs no session ---------------------------------------------------------------------
+
+
+def test_a_run_that_another_process_works_on_is_refused(place):
+    with held(str(place.lake), _run_id(place)), pytest.raises(RunInProgress) as caught:
+        run_pipeline(place.request())
+    assert str(os.getpid()) in str(caught.value)
+    assert caught.value.exit_code == 4
+
+
+@pytest.mark.parametrize("run_id", ["../x", "a/b", ".hidden", "x" * 65, "a b"])
+def test_a_run_id_that_is_no_name_is_refused(place, run_id):
+    with pytest.raises(ConfigurationError, match="no run id"):
+        run_pipeline(place.request(run_id=run_id))
+
+
+def test_notebooks_that_ask_for_different_sessions_are_refused(place):
+    write_notebook(place.folder / "notebooks", LAST, configure='%%configure\n{"timeout": 1}')
+    with pytest.raises(ConfigurationError, match="another session"):
+        run_pipeline(place.request())
+
+
+def test_a_missing_notebook_and_a_missing_source_are_named(place):
+    (place.folder / "notebooks" / f"{SECOND}.ipynb").unlink()
+    with pytest.raises(ConfigurationError, match=SECOND):
+        run_pipeline(place.request())
+    (place.raw / "clients.csv").unlink()
+    with pytest.raises(InputError, match="source csv"):
+        run_pipeline(place.request())
+
+
+def test_another_drop_library_or_rule_set_is_another_run(place):
+    request = place.request()
+    drop = Drop.read(request.sources)
+    names = {
+        name_run(drop, request),
+        name_run(drop, place.request(library_version="10")),
+        name_run(drop, place.request(rules="rules-2")),
+    }
+    (place.raw / "clients.csv").write_text("a|b\n1|3\n")
+    names.add(name_run(Drop.read(request.sources), request))
+    assert len(names) == 4

@@ -1,0 +1,107 @@
+"""A drop is named by what is in it."""
+
+import gzip
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from glue_papermill.drop import Drop, find_sources
+from glue_papermill.errors import InputError
+
+
+def _drop(folder: Path, parquet: bytes = b"PAR1", csv: bytes = b"a|b\n", json: bytes = b"{}\n"):
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in (("c.parquet", parquet), ("c.csv", csv), ("c.json", json)):
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_the_same_content_is_the_same_drop_wherever_it_stands(tmp_path):
+    first = Drop.read(find_sources(str(_drop(tmp_path / "a"))))
+    second = Drop.read(find_sources(str(_drop(tmp_path / "b"))))
+    assert first.drop_id == second.drop_id
+    assert first.drop_id[0] == "d"
+    assert int(first.drop_id[1:], 16) >= 0
+    assert len(first.drop_id) == 17
+
+
+@pytest.mark.parametrize("source", ["parquet", "csv", "json"])
+def test_one_changed_byte_is_another_drop(tmp_path, source):
+    before = Drop.read(find_sources(str(_drop(tmp_path / "a"))))
+    after = Drop.read(find_sources(str(_drop(tmp_path / "b", **{source: b"PAR2"}))))
+    assert before.drop_id != after.drop_id
+
+
+def test_sources_that_change_places_are_another_drop(tmp_path):
+    folder = _drop(tmp_path, csv=b"same\n", json=b"other\n")
+    sources = find_sources(str(folder))
+    swapped = {**sources, "csv": sources["json"], "json": sources["csv"]}
+    assert Drop.read(sources).drop_id != Drop.read(swapped).drop_id
+
+
+def test_a_source_may_be_a_folder_and_its_marks_do_not_count(tmp_path):
+    folder = _drop(tmp_path)
+    (folder / "c.csv").unlink()
+    parts = folder / "c.csv"
+    parts.mkdir()
+    (parts / "part-1").write_bytes(b"a|b\n")
+    (parts / "part-2").write_bytes(b"c|d\n")
+    before = Drop.read(find_sources(str(folder)))
+    (parts / "_SUCCESS").write_bytes(b"")
+    (parts / ".part-1.crc").write_bytes(b"x")
+    (parts / "_temporary").mkdir()
+    (parts / "_temporary" / "part-3").write_bytes(b"half")
+    assert Drop.read(find_sources(str(folder))) == before
+    assert sum(item.source == "csv" for item in before.objects) == 2
+
+
+def test_as_of_is_the_day_of_the_newest_change_in_utc(tmp_path):
+    folder = _drop(tmp_path)
+    late = datetime(2024, 5, 2, 23, 30, tzinfo=UTC).timestamp()
+    for name in ("c.parquet", "c.csv", "c.json"):
+        os.utime(folder / name, (late - 90_000, late - 90_000))
+    os.utime(folder / "c.json", (late, late))
+    assert Drop.read(find_sources(str(folder))).as_of == "2024-05-02"
+
+
+def test_compressed_and_differently_named_sources_are_found(tmp_path):
+    (tmp_path / "x.snappy.parquet").write_bytes(b"PAR1")
+    (tmp_path / "X.CSV.GZ").write_bytes(gzip.compress(b"a|b\n"))
+    (tmp_path / "x.jsonl").write_bytes(b"{}\n")
+    (tmp_path / ".complete").write_bytes(b"")
+    (tmp_path / "readme.md").write_bytes(b"hello")
+    found = {kind: Path(place).name for kind, place in find_sources(str(tmp_path)).items()}
+    assert found == {"parquet": "x.snappy.parquet", "csv": "X.CSV.GZ", "json": "x.jsonl"}
+
+
+def test_everything_missing_or_doubled_is_named_at_once(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"a\n")
+    (tmp_path / "b.csv").write_bytes(b"a\n")
+    (tmp_path / "c.json").write_bytes(b"{}\n")
+    with pytest.raises(InputError) as caught:
+        find_sources(str(tmp_path))
+    message = str(caught.value)
+    assert "a.csv, b.csv" in message
+    assert "none for parquet" in message
+    assert "for json" not in message
+    assert caught.value.exit_code == 2
+
+
+def test_a_folder_that_is_not_there_is_an_input_error(tmp_path):
+    with pytest.raises(InputError, match="none for parquet"):
+        find_sources(str(tmp_path / "nowhere"))
+
+
+def test_an_empty_source_is_refused_by_name(tmp_path):
+    folder = _drop(tmp_path, csv=b"")
+    with pytest.raises(InputError, match="source csv is empty"):
+        Drop.read(find_sources(str(folder)))
+
+
+def test_a_source_that_is_gone_is_refused_by_name(tmp_path):
+    sources = find_sources(str(_drop(tmp_path)))
+    (tmp_path / "c.json").unlink()
+    with pytest.raises(InputError, match="source json has no file"):
+        Drop.read(sources)

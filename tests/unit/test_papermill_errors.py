@@ -1,0 +1,151 @@
+"""An error has its kind by its name, and is told in a few lines."""
+
+import pytest
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from glue_papermill import api
+from glue_papermill.errors import (
+    GateStopped,
+    InputError,
+    NotebookFailed,
+    ServiceError,
+    SessionError,
+    from_cell,
+)
+
+
+def _cell(ename, evalue="boom"):
+    return from_cell(
+        stage="02_transform",
+        cell=4,
+        ename=ename,
+        evalue=evalue,
+        traceback=["Traceback", "  secret line"],
+        notebook="/lake/runs/r1/02_transform.ipynb",
+        input_errors=("InputError",),
+        gate_errors=("QualityGateError",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("ename", "kind", "code"),
+    [
+        ("ValueError", NotebookFailed, 1),
+        ("SystemExit", NotebookFailed, 1),
+        ("InputError", InputError, 2),
+        ("GlueConfigurationError", None, 2),
+        ("QualityGateError", GateStopped, 3),
+        ("GlueSessionError", SessionError, 4),
+        ("GlueServiceError", ServiceError, 4),
+        ("GlueStatementError", None, 4),
+        ("DeadKernelError", None, 4),
+        ("CellTimeoutError", None, 4),
+    ],
+)
+def test_the_name_of_a_cells_error_decides_the_exit_code(ename, kind, code):
+    error = _cell(ename)
+    assert error.exit_code == code
+    assert kind is None or type(error) is kind
+    assert (error.stage, error.cell, error.ename, error.evalue) == (
+        "02_transform",
+        4,
+        ename,
+        "boom",
+    )
+
+
+def test_an_error_is_told_in_a_few_lines_without_its_traceback():
+    told = str(_cell("QualityGateError", "7 % rejected, at most 5 % allowed"))
+    assert told.splitlines()[0] == (
+        "02_transform, cell 4: QualityGateError: 7 % rejected, at most 5 % allowed"
+    )
+    assert "/lake/runs/r1/02_transform.ipynb" in told
+    assert "next:" in told
+    assert "secret line" not in told
+
+
+def test_the_stack_of_the_jvm_is_left_out():
+    evalue = (
+        "An error occurred while calling o1.save.\n: org.apache.spark.SparkException: full disk\n"
+        "\tat org.apache.spark.A.b(A.scala:1)\n\tat org.apache.spark.C.d(C.scala:2)"
+    )
+    told = str(_cell("Py4JJavaError", evalue))
+    assert "full disk" in told
+    assert "\tat " not in told
+    assert len(told.splitlines()) <= 5
+
+
+def _client_error(code, status=400):
+    answer = {
+        "Error": {"Code": code, "Message": "m"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return ClientError(answer, "RunStatement")
+
+
+@pytest.mark.parametrize(
+    ("error", "transient"),
+    [
+        (_client_error("ThrottlingException"), True),
+        (_client_error("Strange", 503), True),
+        (_client_error("Strange", 429), True),
+        (_client_error("InvalidInputException"), False),
+        (_client_error("ExpiredTokenException"), False),
+        (EndpointConnectionError(endpoint_url="http://x"), True),
+        (ReadTimeoutError(endpoint_url="http://x"), True),
+        (SSLError(endpoint_url="http://x", error="bad"), False),
+        (NoCredentialsError(), False),
+    ],
+)
+def test_only_what_may_pass_is_tried_again(error, transient):
+    assert api.is_transient(error) is transient
+
+
+def test_a_call_is_tried_again_until_it_succeeds():
+    answers = [_client_error("ThrottlingException"), _client_error("Strange", 500), "done"]
+
+    def call():
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert api.call(call, 10) == "done"
+    assert answers == []
+
+
+def test_a_call_is_given_up_when_its_budget_is_over():
+    tries = []
+
+    def call():
+        tries.append(1)
+        raise _client_error("ThrottlingException")
+
+    with pytest.raises(ClientError):
+        api.call(call, 0.3)
+    assert len(tries) == 2
+
+
+def test_an_error_that_cannot_pass_is_raised_at_once():
+    tries = []
+
+    def call():
+        tries.append(1)
+        raise _client_error("AccessDeniedException")
+
+    with pytest.raises(ClientError):
+        api.call(call, 60)
+    assert len(tries) == 1
+
+
+def test_expired_credentials_are_named_with_the_next_step():
+    error = api.failure("GetStatement", _client_error("ExpiredTokenException"))
+    assert error.exit_code == 4
+    assert "ExpiredTokenException" in str(error)
+    assert "renew the credentials" in str(error)

@@ -1,0 +1,95 @@
+"""The production job's arguments, as AWS Glue passes them."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from glue_papermill.errors import ConfigurationError, InputError
+
+JOB = Path(__file__).parents[2] / "jobs" / "job_client_health.py"
+
+
+@pytest.fixture(scope="module")
+def job():
+    spec = importlib.util.spec_from_file_location("job_client_health", JOB)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def raw(tmp_path):
+    for name in ("c.parquet", "c.csv", "c.json"):
+        (tmp_path / name).write_bytes(b"x")
+    return tmp_path
+
+
+def test_a_folder_and_a_lake_are_enough(job, raw):
+    request = job.request_from_arguments(["--RAW", str(raw), "--LAKE", "/lake"])
+    assert request.sources["json"] == str(raw / "c.json")
+    assert request.lake == "/lake"
+    assert [stage.name for stage in request.stages] == [
+        "01_ingest",
+        "02_transform",
+        "03_quality",
+    ]
+    assert all(Path(stage.notebook).name == f"{stage.name}.ipynb" for stage in request.stages)
+    assert request.publication.table == "db_client_insurance.clientoutput"
+    assert not request.force
+    assert request.parameters == {"id_key": "", "accept_volume_change": False}
+
+
+def test_what_glue_adds_of_its_own_is_ignored(job):
+    request = job.request_from_arguments(
+        [
+            *("--job-language", "python", "--TempDir", "s3://b/tmp", "--enable-metrics", "true"),
+            *("--PARQUET_PATH", "s3://b/p", "--CSV_PATH", "s3://b/c", "--JSON_PATH", "s3://b/j"),
+            *("--OUTPUT_PATH", "s3://lake/clientoutput/", "--FORCE", "true", "--RUN_ID", "r7"),
+            *("--ID_KEY", "arn:key", "--SESSION_ROLE", "arn:role", "--EXTRA_PY_FILES", "s3://b/w"),
+        ]
+    )
+    assert request.lake == "s3://lake"
+    assert request.force
+    assert request.run_id == "r7"
+    assert request.parameters["id_key"] == "arn:key"
+    assert request.session.role == "arn:role"
+    assert request.session.default_arguments == {"--extra-py-files": "s3://b/w"}
+    assert request.session.id_prefix == "client-health"
+
+
+@pytest.mark.parametrize(("given", "force"), [([], True), (["true"], True), (["false"], False)])
+def test_a_flag_may_be_bare_or_have_a_value(job, raw, given, force):
+    arguments = ["--RAW", str(raw), "--LAKE", "/lake", "--FORCE", *given]
+    assert job.request_from_arguments(arguments).force is force
+
+
+def test_a_source_that_is_named_wins_over_the_folders(job, raw):
+    request = job.request_from_arguments(["--RAW", str(raw), "--LAKE", "/l", "--CSV_PATH", "/x"])
+    assert request.sources["csv"] == "/x"
+
+
+def test_what_is_not_given_is_named(job, raw):
+    with pytest.raises(ConfigurationError, match="--LAKE"):
+        job.request_from_arguments(["--RAW", str(raw)])
+    with pytest.raises(ConfigurationError, match="csv, json"):
+        job.request_from_arguments(["--LAKE", "/l", "--PARQUET_PATH", "/p"])
+    with pytest.raises(InputError, match="none for csv"):
+        job.request_from_arguments(["--LAKE", "/l", "--RAW", str(raw / "nowhere")])
+
+
+def test_the_jobs_exit_code_is_the_errors(job, raw):
+    assert job.main(["--RAW", str(raw / "nowhere"), "--LAKE", "/l"]) == 2
+    assert job.main(["--RAW", str(raw)]) == 2
+
+
+def test_every_parameter_of_a_stage_is_one_of_its_notebook(job):
+    import nbformat
+
+    for stage in job.build_request({}, "/l").stages:
+        cells = nbformat.read(stage.notebook, as_version=4).cells
+        (parameters,) = [c for c in cells if "parameters" in c.metadata.get("tags", ())]
+        assigned = {
+            line.split("=")[0].split(":")[0].strip() for line in parameters.source.splitlines()
+        }
+        assert set(stage.parameters) <= assigned, stage.name

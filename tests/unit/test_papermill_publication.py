@@ -1,0 +1,114 @@
+"""A run is published if and only if a snapshot on main's ancestry carries its id."""
+
+import gzip
+import json
+import sqlite3
+
+import pytest
+
+from glue_papermill import publication
+from glue_papermill.errors import GluePapermillError
+from glue_papermill.settings import Publication
+
+WHERE = Publication("db.table")
+
+
+def _snapshot(number, parent, run_id=None, record=None):
+    summary = {"operation": "overwrite"}
+    if run_id:
+        summary |= {"pipeline.run-id": run_id, "pipeline.drop-id": f"d-{run_id}"}
+    if record:
+        summary["pipeline.receipt"] = json.dumps(record)
+    found = {"snapshot-id": number, "summary": summary}
+    return found if parent is None else {**found, "parent-snapshot-id": parent}
+
+
+def _lake(folder, metadata, *, compressed=False, scheme="file:"):
+    folder.mkdir(exist_ok=True)
+    name = "00001.gz.metadata.json" if compressed else "00001.metadata.json"
+    content = json.dumps(metadata).encode()
+    (folder / name).write_bytes(gzip.compress(content) if compressed else content)
+    with sqlite3.connect(folder / "catalog.db") as catalog:
+        catalog.execute(
+            "CREATE TABLE iceberg_tables (catalog_name, table_namespace, table_name,"
+            " metadata_location, previous_metadata_location, iceberg_type)"
+        )
+        catalog.execute(
+            "INSERT INTO iceberg_tables VALUES ('glue_catalog', 'db', 'table', ?, NULL, 'TABLE')",
+            (f"{scheme}{folder / name}",),
+        )
+    catalog.close()
+    return str(folder)
+
+
+def _metadata(*snapshots, head):
+    return {
+        "current-snapshot-id": head,
+        "snapshots": list(snapshots),
+        "refs": {"main": {"snapshot-id": head, "type": "branch"}} if head else {},
+    }
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("scheme", ["file:", "file://", ""])
+def test_the_head_of_main_is_published(tmp_path, compressed, scheme):
+    metadata = _metadata(_snapshot(7, None, "r1"), head=7)
+    lake = _lake(tmp_path / "l", metadata, compressed=compressed, scheme=scheme)
+    found = publication.find(lake, WHERE, "r1")
+    assert (found.snapshot_id, found.drop_id) == ("7", "d-r1")
+
+
+def test_an_ancestor_of_main_is_published(tmp_path):
+    metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1), _snapshot(3, 2, "r3"), head=3)
+    assert publication.find(_lake(tmp_path, metadata), WHERE, "r1").snapshot_id == "1"
+
+
+def test_a_snapshot_on_an_audit_branch_alone_is_not_published(tmp_path):
+    metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r2"), head=1)
+    metadata["refs"]["audit_r2"] = {"snapshot-id": 2, "type": "branch"}
+    assert publication.find(_lake(tmp_path, metadata), WHERE, "r2") is None
+
+
+def test_a_run_that_was_rolled_back_is_not_published(tmp_path):
+    metadata = _metadata(_snapshot(1, None), _snapshot(2, 1, "r2"), head=1)
+    assert publication.find(_lake(tmp_path, metadata), WHERE, "r2") is None
+
+
+def test_the_newest_of_two_snapshots_of_a_run_counts(tmp_path):
+    metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r1"), head=2)
+    assert publication.find(_lake(tmp_path, metadata), WHERE, "r1").snapshot_id == "2"
+
+
+def test_a_lake_or_table_that_does_not_exist_yet_has_published_nothing(tmp_path):
+    assert publication.find(str(tmp_path / "new"), WHERE, "r1") is None
+    lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
+    assert publication.find(lake, Publication("db.other"), "r1") is None
+    sqlite3.connect(tmp_path / "empty.db").close()
+    (tmp_path / "empty.db").rename(tmp_path / "catalog.db")
+    assert publication.find(lake, WHERE, "r1") is None
+
+
+def test_an_empty_table_has_published_nothing(tmp_path):
+    assert publication.find(_lake(tmp_path, _metadata(head=None)), WHERE, "r1") is None
+
+
+def test_metadata_that_is_gone_is_an_error_and_not_an_unpublished_run(tmp_path):
+    lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
+    (tmp_path / "00001.metadata.json").unlink()
+    with pytest.raises(GluePapermillError, match="no such file"):
+        publication.find(lake, WHERE, "r1")
+
+
+def test_a_lost_receipt_is_rebuilt_from_the_snapshot(tmp_path):
+    counts = {"in": 3, "out": 2, "rejected": 1, "duplicates": 0, "suppressed": 0}
+    record = {"stage": "03", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
+    lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1", record), head=5))
+    found = publication.find(lake, WHERE, "r1")
+    assert found.attempt == "a"
+    handover = {"table": "db.table", "snapshot_id": "5", "rows": 2}
+    assert found.receipt("db.table") == {**record, "handover": handover}
+
+
+def test_a_snapshot_without_a_record_gives_no_receipt(tmp_path):
+    lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1"), head=5))
+    assert publication.find(lake, WHERE, "r1").receipt("db.table") is None

@@ -1,0 +1,153 @@
+"""A receipt is accepted when it is complete and true, and refused with every reason."""
+
+import copy
+import hashlib
+
+import pytest
+
+from glue_papermill import receipt
+from glue_papermill.errors import ReceiptError
+from glue_papermill.receipt import Expected
+
+BASE = {
+    "receipt": 1,
+    "stage": "02_second",
+    "run_id": "r1",
+    "drop_id": "d1",
+    "attempt": "a1",
+    "as_of": "2024-05-01",
+    "library_version": "1.0",
+    "rules": "f00",
+    "started_at": "2024-05-01T00:00:00Z",
+    "duration_seconds": 1.5,
+    "inputs": [{"source": "csv", "name": "x", "size": 3, "version": "v"}],
+    "rows": {
+        "csv": {"in": 10, "out": 7, "rejected": 2, "duplicates": 1, "suppressed": 0},
+        "json": {"in": 5, "out": 5, "rejected": 0, "duplicates": 0, "suppressed": 0},
+    },
+    "rejections": {"cpf_formato": 2},
+    "warnings": {},
+    "handover": {"path": "staging/r1/accepted", "rows": 12, "fingerprint": ""},
+}
+BEFORE = {
+    "stage": "01_first",
+    "rows": {"csv": {"in": 10, "out": 10}, "json": {"in": 5, "out": 5}},
+}
+EXPECTED = Expected("02_second", "r1", "d1", "1.0", "f00", attempt="a1", before=BEFORE)
+
+
+@pytest.fixture
+def lake(tmp_path):
+    folder = tmp_path / "staging" / "r1" / "accepted" / "convenio=A"
+    folder.mkdir(parents=True)
+    (folder / "part-0.parquet").write_bytes(b"12345")
+    (folder.parent / "part-1.parquet").write_bytes(b"1")
+    (folder.parent / "_SUCCESS").write_bytes(b"")
+    (folder / ".part-0.parquet.crc").write_bytes(b"1")
+    return str(tmp_path)
+
+
+@pytest.fixture
+def good(lake):
+    found = copy.deepcopy(BASE)
+    found["handover"]["fingerprint"] = receipt.handover_fingerprint(lake, "staging/r1/accepted")
+    return found
+
+
+def _refused(found, lake, expected=EXPECTED):
+    with pytest.raises(ReceiptError) as caught:
+        receipt.verify(found, expected, lake)
+    assert caught.value.exit_code == 4
+    return caught.value.message
+
+
+def test_a_true_receipt_is_accepted(good, lake):
+    receipt.verify(good, EXPECTED, lake)
+
+
+def test_the_fingerprint_is_over_names_and_sizes_of_data_files(lake):
+    lines = "convenio=A/part-0.parquet 5\npart-1.parquet 1\n"
+    expected = "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+    assert receipt.handover_fingerprint(lake, "staging/r1/accepted") == expected
+
+
+@pytest.mark.parametrize(
+    "field", ["stage", "run_id", "drop_id", "attempt", "library_version", "rules"]
+)
+def test_a_receipt_of_something_else_is_refused(good, lake, field):
+    good[field] = "other"
+    assert f"{field} is 'other'" in _refused(good, lake)
+
+
+def test_an_earlier_starts_receipt_is_accepted_when_any_start_will_do(good, lake):
+    good["attempt"] = "earlier"
+    expected = Expected("02_second", "r1", "d1", "1.0", "f00", before=BEFORE)
+    receipt.verify(good, expected, lake)
+
+
+def test_rows_that_do_not_add_up_are_refused_by_source(good, lake):
+    good["rows"]["csv"]["rejected"] = 1
+    assert "csv: 10 rows in, 9 accounted for" in _refused(good, lake)
+
+
+def test_rows_in_must_be_the_rows_out_of_the_stage_before(good, lake):
+    good["rows"]["json"].update({"in": 4, "out": 4})
+    good["handover"]["rows"] = 11
+    assert "json: 4 rows in, 01_first handed over 5" in _refused(good, lake)
+
+
+def test_a_source_that_got_lost_between_stages_is_refused(good, lake):
+    del good["rows"]["json"]
+    good["handover"]["rows"] = 7
+    assert "json: 0 rows in, 01_first handed over 5" in _refused(good, lake)
+
+
+def test_changed_handover_files_are_refused(good, lake, tmp_path):
+    (tmp_path / "staging/r1/accepted/part-1.parquet").write_bytes(b"12")
+    assert "are not those that the stage handed over" in _refused(good, lake)
+
+
+@pytest.mark.parametrize("path", ["/etc", "../other", "a/../../b", "s3://bucket/x"])
+def test_a_handover_outside_the_lake_is_refused(good, lake, path):
+    good["handover"]["path"] = path
+    assert "is not inside the lake" in _refused(good, lake)
+
+
+def test_all_problems_are_named_at_once(good, lake):
+    good["run_id"] = "r2"
+    good["rows"]["csv"]["duplicates"] = 0
+    good["handover"]["rows"] = 99
+    message = _refused(good, lake)
+    assert "run_id" in message
+    assert "csv: 10 rows in" in message
+    assert "99 rows handed over" in message
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda r: r.pop("rows"), "'rows' is a required property"),
+        (lambda r: r.update(extra=1), "extra"),
+        (lambda r: r["rows"]["csv"].update(out=-1), "$.rows.csv.out"),
+        (lambda r: r.update(rows={}), "$.rows"),
+        (lambda r: r.update(as_of="yesterday"), "$.as_of"),
+        (lambda r: r.update(handover={"path": "x"}), "$.handover"),
+        (lambda r: r.update(receipt=2), "$.receipt"),
+    ],
+)
+def test_an_invalid_receipt_is_refused_with_the_place(good, lake, change, named):
+    change(good)
+    assert named in _refused(good, lake)
+
+
+def test_a_torn_receipt_is_refused(lake, tmp_path):
+    (tmp_path / "runs" / "r1").mkdir(parents=True)
+    (tmp_path / "runs" / "r1" / "02_second.json").write_text('{"receipt": 1, ')
+    with pytest.raises(ReceiptError, match="not JSON"):
+        receipt.load(lake, "r1", "02_second")
+
+
+def test_a_saved_receipt_is_loaded_as_it_was(good, lake):
+    receipt.save(lake, good)
+    assert receipt.load(lake, "r1", "02_second") == good
+    assert receipt.load(lake, "r1", "01_first") is None
