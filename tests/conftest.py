@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+# Tests run for seconds on small data: Java's optimising compiler would cost more than it gives.
+os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 ROOT = Path(__file__).resolve().parent.parent
 
 

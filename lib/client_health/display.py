@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from client_health import contract
-from client_health.sources import SOURCE
+from client_health.sources import MALFORMED_LINE, SOURCE
 
 _WIDEST = 60
 
@@ -67,7 +67,9 @@ def _cell(value: object) -> str:
 
 def masked(frame: DataFrame) -> DataFrame:
     """Return a frame with every personal value replaced by the mask, nulls left visible."""
-    personal = {column.name for column in contract.COLUMNS if column.personal} | {"malformed_line"}
+    names = [column.name for column in contract.COLUMNS if column.personal]
+    personal = {source.column(name) for source in contract.SOURCES for name in names}
+    personal |= {*names, MALFORMED_LINE}
     return frame.select(
         *(
             F.when(F.col(name).isNotNull(), F.lit(contract.MASK)).alias(name)
@@ -78,7 +80,7 @@ def masked(frame: DataFrame) -> DataFrame:
     )
 
 
-def sample(frame: DataFrame, rows: int = 2, columns: Sequence[str] = ()) -> str:
+def sample(frame: DataFrame, rows: int = 2) -> str:
     """Return the first rows of each source, masked, as a table.
 
     Parameters
@@ -87,18 +89,24 @@ def sample(frame: DataFrame, rows: int = 2, columns: Sequence[str] = ()) -> str:
         With the column ``source``.
     rows : int
         Rows to show of each source.
-    columns : sequence of str
-        Which ones; all of the register by default.
     """
-    names = list(columns) or [
-        SOURCE,
-        *(column.name for column in contract.REGISTER_COLUMNS if column.name in frame.columns),
+    parts = [
+        masked(frame.filter(F.col(SOURCE) == source)).select(*_shown(frame)).limit(rows)
+        for source in contract.SOURCE_NAMES
     ]
-    shown: list[list[Any]] = []
-    for source in contract.SOURCE_NAMES:
-        part = masked(frame.filter(F.col(SOURCE) == source)).select(*names).limit(rows)
-        shown += [list(row) for row in part.collect()]
-    return table(shown, names)
+    return table([list(row) for part in parts for row in part.collect()], _shown(frame))
+
+
+def newest(frame: DataFrame, rows: int = 6) -> str:
+    """Return the newest registrations, masked, as a table: the same rows wherever it runs."""
+    first = frame.orderBy(F.col("data_cadastro").desc(), "cpf").limit(rows)
+    return table(
+        [list(row) for row in masked(first).select(*_shown(frame)).collect()], _shown(frame)
+    )
+
+
+def _shown(frame: DataFrame) -> list[str]:
+    return [SOURCE, *(c.name for c in contract.REGISTER_COLUMNS if c.name in frame.columns)]
 
 
 def counts(found: Mapping[str, int], meaning: bool = True) -> str:

@@ -8,12 +8,14 @@ the run's record; nothing else says whether a run has been published.
 from __future__ import annotations
 
 import logging
+import re
 import sqlite3
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
-from py4j.protocol import Py4JJavaError
+from pyspark.errors import IllegalArgumentException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -123,7 +125,7 @@ class Lake:
                 if column.personal
             },
         }
-        described = ", ".join(f"'{key}'='{value}'" for key, value in properties.items())
+        described = ", ".join(f"'{key}'={_literal(value)}" for key, value in properties.items())
         self.spark.sql(
             f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}) USING iceberg"
             f" PARTITIONED BY ({contract.PARTITION_COLUMN}) TBLPROPERTIES ({described})"
@@ -170,7 +172,7 @@ class Lake:
         PublishError
             When ``main`` moved under every attempt.
         """
-        branch = f"audit_{run_id}".replace("-", "_")
+        branch = re.sub(r"\W", "_", f"audit_{run_id}", flags=re.ASCII)
         for attempt in range(1, _ATTEMPTS + 1):
             written = self._write_branch(frame, branch, record)
             try:
@@ -204,11 +206,16 @@ class Lake:
                 f"CALL {contract.CATALOG}.system.fast_forward("
                 f"table => '{contract.TABLE}', branch => '{MAIN}', to => '{branch}')"
             )
-        except Py4JJavaError as error:
-            if "ancestor" not in str(error.java_exception):
+        except IllegalArgumentException as error:
+            if "not an ancestor" not in str(error):
                 raise
             return False
         return True
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
 
 
 def _local_settings(uri: str) -> dict[str, str]:
@@ -223,7 +230,7 @@ def _local_settings(uri: str) -> dict[str, str]:
     return {
         _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",
         f"{_CATALOG_CONF}.type": "jdbc",
-        f"{_CATALOG_CONF}.uri": f"jdbc:sqlite:file:{database}?{_SQLITE_OPTIONS}",
+        f"{_CATALOG_CONF}.uri": f"jdbc:sqlite:file:{quote(str(database))}?{_SQLITE_OPTIONS}",
         f"{_CATALOG_CONF}.jdbc.schema-version": "V1",
         f"{_CATALOG_CONF}.jdbc.init-catalog-tables": "false",
         f"{_CATALOG_CONF}.warehouse": str(root / "warehouse"),

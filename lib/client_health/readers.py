@@ -9,10 +9,12 @@ from __future__ import annotations
 import csv
 import json
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 _JSON_SAMPLE_LINES = 1000
 _BYTE_ORDER_MARK = "\ufeff"
+_REPEATED_COLUMN = "COLUMN_ALREADY_EXISTS"
+_NO_FOOTER = "CANNOT_READ_FILE_FOOTER"
 
 
 @dataclass(frozen=True)
@@ -68,16 +72,17 @@ def read_source(spark: SparkSession, name: str, uri: str) -> Input:
     Raises
     ------
     InputError
-        When there is no such file or it cannot be read.
+        When there is no such file, or one that is empty or cannot be read.
     QualityGateError
         When a column is missing or named twice.
     """
     source = next(source for source in contract.SOURCES if source.name == name)
     found = tuple(storage.files(spark, uri))
-    if not found or not sum(file.size for file in found):
+    empty = [file.relative for file in found if not file.size]
+    if empty or not found:
         raise InputError(
-            uri.rstrip("/").rsplit("/", 1)[-1],
-            found="an empty file" if found else "no such file",
+            empty[0] if empty else uri.rstrip("/").rsplit("/", 1)[-1],
+            found="an empty file" if empty else "no such file",
             expected=f"the {name} source of the drop",
             next_step="Check the path, deliver the file again, and run the same command.",
         )
@@ -117,17 +122,44 @@ def _read_parquet(
     ignored: list[str] = []
     for file in files:
         try:
-            frame = spark.read.parquet(file.uri)
+            frame = spark.read.parquet(_exactly(file))
         except AnalysisException as error:
-            raise _unreadable(file, "no Parquet file that can be read", "Parquet") from error
+            if error.getErrorClass() == _REPEATED_COLUMN:
+                raise _repeated_column(file, error) from error
+            raise _not_parquet(file) from error
+        except Py4JJavaError as error:
+            if _NO_FOOTER not in str(error.java_exception):
+                raise
+            raise _not_parquet(file) from error
         ignored += _check_columns(source, file.relative, frame.columns)
         frames.append(frame.select(*(F.col(c).cast("string") for c in source.columns)))
     combined, unknown = _combine(frames, ignored)
     return combined.withColumn(MALFORMED_LINE, F.lit(None).cast("string")), unknown
 
 
+def _not_parquet(file: File) -> InputError:
+    return InputError(
+        file.relative,
+        found="no Parquet file that can be read",
+        expected="Parquet",
+        next_step="Deliver the file again, whole, and run the same command.",
+    )
+
+
+def _repeated_column(file: File, error: AnalysisException) -> QualityGateError:
+    name = (error.getMessageParameters() or {}).get("columnName", "").strip("`")
+    detail = f"{file.relative} has column {name!r} more than once"
+    return QualityGateError([("colunas_de_entrada", detail)])
+
+
+def _exactly(file: File) -> str:
+    """Return a file's URI for Spark's readers, which take some characters for patterns."""
+    return re.sub(r"([][{}*?\\])", r"\\\1", file.uri)
+
+
 def _first_lines(spark: SparkSession, file: File, count: int) -> list[str]:
-    return [str(row[0]) for row in spark.read.text(file.uri).head(count)]
+    lines = spark.read.text(_exactly(file))
+    return [str(row[0]) for row in lines.filter(F.trim("value") != "").head(count)]
 
 
 def _read_csv(
@@ -142,7 +174,7 @@ def _read_csv(
         header = next(csv.reader(lines, delimiter=contract.CSV_DELIMITER), [])
         columns = tuple(name.removeprefix(_BYTE_ORDER_MARK).strip() for name in header)
         ignored += _check_columns(source, file.relative, columns)
-        groups.setdefault(columns, []).append(file.uri)
+        groups.setdefault(columns, []).append(_exactly(file))
     frames = [
         spark.read.csv(
             uris,
@@ -176,13 +208,13 @@ def _read_json(
         sample = _first_lines(spark, file, _JSON_SAMPLE_LINES)
         seen = list(dict.fromkeys(key for line in sample for key in _keys(line)))
         # A writer may leave out nulls: a key is missing when no line of the file has it.
-        text = spark.read.text(file.uri)
+        text = spark.read.text(_exactly(file))
         for name in source.columns:
-            if name not in seen and text.filter(F.col("value").contains(f'"{name}"')).head(1):
+            if name not in seen and text.filter(F.col("value").rlike(f'"{name}"\\s*:')).head(1):
                 seen.append(name)
         ignored += _check_columns(source, file.relative, seen)
     frame = spark.read.json(
-        [file.uri for file in files],
+        [_exactly(file) for file in files],
         schema=_text_schema(source.columns),
         mode="PERMISSIVE",
         columnNameOfCorruptRecord=MALFORMED_LINE,
@@ -190,12 +222,3 @@ def _read_json(
         lineSep="\n",
     )
     return frame, tuple(sorted(set(ignored)))
-
-
-def _unreadable(file: File, found: str, expected: str) -> InputError:
-    return InputError(
-        file.relative,
-        found=found,
-        expected=expected,
-        next_step="Deliver the file again, whole, and run the same command.",
-    )

@@ -96,5 +96,5 @@ def delete(spark: SparkSession, uri: str) -> None:
 
 def fingerprint(found: list[File]) -> str:
     """Return the sha256 of the sorted lines ``relative/path size``: what a handover is known by."""
-    lines = "".join(f"{file.relative} {file.size}\n" for file in found)
-    return "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+    lines = sorted(f"{file.relative} {file.size}\n" for file in found)
+    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -151,7 +151,7 @@ class RunRequest:
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: SessionSettings = field(default_factory=SessionSettings)
     limits: Limits = field(default_factory=Limits)
-    input_errors: tuple[str, ...] = ("InputError",)
+    input_errors: tuple[str, ...] = ("InputError", "SettingsError")
     gate_errors: tuple[str, ...] = ("QualityGateError",)
 
 

@@ -1,0 +1,271 @@
+"""The documents say what the code does: tables, names, links and commands."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+from typer.testing import CliRunner
+
+from client_health_cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
+DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
+TABLES = ROOT / "tools" / "readme_tables.py"
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def prose(path: Path) -> str:
+    return FENCE.sub("", path.read_text("utf-8"))
+
+
+def commands(path: Path) -> str:
+    """Everything that a reader could type: shell blocks and code within the text."""
+    text = path.read_text("utf-8")
+    blocks = [body for kind, body in FENCE.findall(text) if kind == "sh"]
+    return "\n".join([*blocks, *CODE.findall(prose(path))])
+
+
+def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(TABLES), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# -- tables ------------------------------------------------------------------------------------
+
+
+def test_tables_in_the_readmes_are_those_of_the_code() -> None:
+    checked = tables("--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+@pytest.mark.parametrize("readme", READMES, ids=name)
+def test_a_table_that_drifted_is_noticed_and_mended(readme: Path, tmp_path: Path) -> None:
+    text = readme.read_text("utf-8")
+    drifted = tmp_path / readme.name
+    drifted.write_text(text.replace("`cpf_ausente`", "`cpf_missing`"), "utf-8")
+    checked = tables("--check", drifted)
+    assert checked.returncode == 1
+    assert readme.name in checked.stderr
+    assert "cpf_missing" in drifted.read_text("utf-8"), "a check must not write"
+    assert tables(drifted).returncode == 0
+    assert drifted.read_text("utf-8") == text
+
+
+def test_a_readme_that_lost_a_table_is_noticed(tmp_path: Path) -> None:
+    lost = tmp_path / "README.md"
+    lost.write_text(READMES[0].read_text("utf-8").replace("<!-- table: rules -->", ""), "utf-8")
+    checked = tables("--check", lost)
+    assert checked.returncode == 1
+    assert "rules" in checked.stderr
+
+
+# -- links and names ---------------------------------------------------------------------------
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives the headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    broken = []
+    for target in LINK.findall(prose(document)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        place, _, anchor = target.partition("#")
+        path = (document.parent / place).resolve() if place else document
+        if not path.exists() or (anchor and anchor not in anchors(path)):
+            broken.append(target)
+    assert broken == []
+
+
+def defined_tests() -> set[str]:
+    found = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        found |= {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_test_that_a_document_names_exists(document: Path) -> None:
+    named = set(re.findall(r"(?<![\w/])(test_\w+)(?!\.py)\b", prose(document)))
+    assert named - defined_tests() == set()
+
+
+def names_of(module: Path) -> set[str]:
+    """What a module defines at its top."""
+    found: set[str] = set()
+    for node in ast.parse(module.read_text("utf-8")).body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+            found |= {f"{node.name}.{item.name}" for item in ast.walk(node) if item is not node
+                      and isinstance(item, ast.FunctionDef)}  # fmt: skip
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            found.add(node.target.id)
+        elif isinstance(node, ast.Assign):
+            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    return found
+
+
+def resolves(dotted: str) -> bool:
+    """Whether a dotted name is a package, a module, or something that a module defines."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        place = ROOT / "lib" / Path(*parts[:length])
+        if place.is_dir() and length == len(parts):
+            return True
+        module = place.with_suffix(".py")
+        if module.is_file():
+            return length == len(parts) or ".".join(parts[length:]) in names_of(module)
+    return False
+
+
+PACKAGES = ("client_health", "glue_papermill", "glue_local", "client_health_cli")
+# Not what stands behind a dot: `spark.client_health.lake` is a Spark setting.
+DOTTED = re.compile(rf"(?<![\w.])(?:{'|'.join(PACKAGES)})(?:\.\w+)*")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_python_name_that_a_document_gives_exists(document: Path) -> None:
+    given = {found for code in CODE.findall(prose(document)) for found in DOTTED.findall(code)}
+    assert {found for found in given if not resolves(found)} == set()
+
+
+def test_a_name_that_is_gone_would_be_noticed() -> None:
+    assert resolves("client_health.text.remove_accents")
+    assert resolves("client_health.accounting.RowCounter.by_source")
+    assert not resolves("client_health.text.remove_accents_udf")
+    assert not resolves("client_health.nothing")
+
+
+FOLDERS = ("docs", "jobs", "lib", "locks", "notebooks", "tests", "tools")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_file_that_a_document_names_exists(document: Path) -> None:
+    given = [code for code in CODE.findall(prose(document)) if re.fullmatch(r"[\w./-]+", code)]
+    paths = [code for code in given if "/" in code and code.split("/")[0] in FOLDERS]
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+# -- commands ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    named = set()
+    for line in commands(document).splitlines():
+        if match := re.search(r"\bmake((?:\s+(?:[A-Z]+=\S+|[a-z-]+))+)", line.split("#")[0]):
+            named |= {word for word in match[1].split() if "=" not in word}
+    assert named - targets == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name)
+def test_every_command_and_option_that_a_document_names_exists(document: Path) -> None:
+    root = typer.main.get_command(app)
+    text = FENCE.sub(lambda block: block[2], document.read_text("utf-8"))
+    unknown = []
+    for line in text.splitlines():
+        for given in re.findall(r"client-health((?: +[^\s`|#]+)+)", line):
+            words = given.split()
+            command = root
+            while words and words[0] in getattr(command, "commands", {}):
+                command = command.commands[words.pop(0)]
+            if command is root:
+                unknown.append(words[0])
+                continue
+            options = {option for parameter in command.params for option in parameter.opts}
+            unknown += [word for word in words if word.startswith("--") and word not in options]
+    assert unknown == []
+
+
+def test_the_readmes_name_every_command_there_is() -> None:
+    answer = CliRunner().invoke(app, ["--help"])
+    listed = re.findall(r"^  ([a-z][\w-]+)  +[A-Z]", answer.output, re.MULTILINE)
+    assert {"run", "query", "sample-data", "sessions", "notebook"} <= set(listed)
+    for readme in READMES:
+        said = commands(readme)
+        for command in listed:
+            assert f"client-health {command}" in said or f"make {command}" in said, command
+
+
+# -- pictures ----------------------------------------------------------------------------------
+
+
+def pictures() -> list[tuple[str, str]]:
+    return [
+        (name(path), body)
+        for path in DOCUMENTS
+        for kind, body in FENCE.findall(path.read_text("utf-8"))
+        if kind == "mermaid"
+    ]
+
+
+def test_pictures_are_of_a_known_kind_and_their_blocks_are_closed() -> None:
+    drawn = pictures()
+    assert {"README.md", "README.pt-BR.md", "docs/architecture.md"} <= {path for path, _ in drawn}
+    for path, body in drawn:
+        first, *lines = [line.strip() for line in body.splitlines() if line.strip()]
+        assert re.match(r"(flowchart (LR|TD)|sequenceDiagram)\Z", first), path
+        opened = [line for line in lines if re.match(r"(subgraph|loop|alt|opt)\b", line)]
+        assert len(opened) == lines.count("end"), path
+        for left, right in ("[]", "()", "{}"):
+            assert body.count(left) == body.count(right), (path, left)
+        assert body.count('"') % 2 == 0, path
+
+
+# -- what must not be committed ----------------------------------------------------------------
+
+HOME = "|".join(("work", "root"))
+MACHINE_PATH = re.compile(rf"(?<![\w.*/])/(?:{HOME})/\w")
+REGISTRIES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("files", "pythonhosted", "org"),
+        ("repo1", "maven", "org"),
+        ("repo", "maven", "apache", "org"),
+        ("registry", "npmjs", "org"),
+    )
+)
+
+
+def test_no_file_names_a_path_of_a_machine_or_a_registrys_host() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    ).stdout.decode()
+    files = [ROOT / entry for entry in listed.split("\0") if entry]
+    assert ROOT / "Makefile" in files
+    found = []
+    for path in files:
+        if not path.is_file():
+            continue
+        text = path.read_text("utf-8", errors="replace")
+        found += [f"{name(path)}: {match[0]}" for match in MACHINE_PATH.finditer(text)]
+        found += [f"{name(path)}: {host}" for host in REGISTRIES if host in text]
+    assert found == []

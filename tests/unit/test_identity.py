@@ -1,0 +1,112 @@
+"""Ids: the same person always, nobody else ever, and the key nowhere to be seen."""
+
+from __future__ import annotations
+
+import base64
+import re
+import stat
+import uuid
+from pathlib import Path
+
+import pytest
+from frames import GOOD_CPF, OTHER_CPF, ingested
+from hypothesis import given
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from client_health import identity
+from client_health.errors import SettingsError
+
+KEY, OTHER_KEY = b"k" * 32, b"o" * 32
+cpfs = st.from_regex(r"[0-9]{11}", fullmatch=True)
+
+
+@given(st.binary(min_size=32, max_size=80), cpfs)
+def test_an_id_is_a_uuid_of_version_8_and_the_same_every_time(key: bytes, cpf: str) -> None:
+    made = identity.client_id(key, cpf)
+    assert made == identity.client_id(bytes(key), str(cpf))
+    parsed = uuid.UUID(made)
+    assert str(parsed) == made
+    assert parsed.version == 8
+    assert parsed.variant == uuid.RFC_4122
+
+
+@given(st.sets(cpfs, min_size=2, max_size=200))
+def test_different_people_and_different_keys_give_different_ids(people: set[str]) -> None:
+    made = {identity.client_id(key, cpf) for key in (KEY, OTHER_KEY) for cpf in people}
+    assert len(made) == 2 * len(people)
+
+
+def test_the_column_holds_what_the_function_gives(spark: SparkSession) -> None:
+    frame = ingested(spark, {}, {"cpf": OTHER_CPF}, {"cpf": "00000000191"})
+    with_ids = identity.add_ids(frame, KEY)
+    assert with_ids.columns == ["id", *frame.columns]
+    found = {row["cpf"]: row["id"] for row in with_ids.collect()}
+    people = (GOOD_CPF, OTHER_CPF, "00000000191")
+    assert found == {cpf: identity.client_id(KEY, cpf) for cpf in people}
+
+
+@pytest.mark.parametrize("mode", ["extended", "codegen", "formatted"])
+def test_the_key_is_in_no_plan(
+    spark: SparkSession, capsys: pytest.CaptureFixture[str], mode: str
+) -> None:
+    key = bytes(range(65, 97)) + b"secret"
+    identity.add_ids(ingested(spark, {}), key).explain(mode=mode)
+    plan = capsys.readouterr().out
+    assert "client_ids" in plan
+    for written in (key.decode(), key.hex(), base64.b64encode(key).decode(), str(list(key))):
+        assert written[:12].lower() not in plan.lower()
+
+
+def test_the_key_is_made_once_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    made = identity.load_key()
+    path = tmp_path / "config" / "client-health" / "id.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert re.fullmatch(rb"[0-9a-f]{64}", made)
+    assert identity.load_key() == made == identity.load_key(str(path))
+    assert [file.name for file in path.parent.iterdir()] == ["id.key"]
+
+
+def test_two_homes_have_two_keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = set()
+    for home in ("first", "second"):
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / home))
+        keys.add(identity.load_key())
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660])
+def test_a_key_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "id.key"
+    path.write_bytes(KEY)
+    path.chmod(mode)
+    with pytest.raises(SettingsError, match=rf"mode 0{mode:o}\)\. Run: chmod 600 id\.key") as error:
+        identity.load_key(str(path))
+    assert KEY.decode() not in str(error.value)
+
+
+def test_a_named_key_file_is_never_made(tmp_path: Path) -> None:
+    path = tmp_path / "typo.key"
+    with pytest.raises(SettingsError, match=r"typo\.key cannot be read \(No such file"):
+        identity.load_key(str(path))
+    assert not path.exists()
+
+
+def test_a_short_key_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "id.key"
+    path.write_text("short and blank" + " " * 40)
+    path.chmod(0o600)
+    with pytest.raises(SettingsError, match=r"has 15 bytes; at least 32 are needed") as error:
+        identity.load_key(str(path))
+    assert "short and blank" not in str(error.value)
+
+
+def test_the_key_check_tells_keys_apart_and_is_no_part_of_any_id() -> None:
+    assert identity.key_check(KEY) == identity.key_check(bytes(KEY))
+    assert identity.key_check(KEY) != identity.key_check(OTHER_KEY)
+    assert re.fullmatch(r"[0-9a-f]{16}", identity.key_check(KEY))
+    assert KEY.hex()[:16] != identity.key_check(KEY)

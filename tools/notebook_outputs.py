@@ -1,0 +1,87 @@
+"""Make the committed notebook outputs again: ``make notebook-outputs``.
+
+The three notebooks run on a small seeded drop with a fixed key, on a local service, in a fresh
+lake. Everything they show follows from the seed, so a changed output means a changed behaviour.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import papermill
+
+from client_health_cli import sample_data
+from glue_local.launch import LocalService
+from glue_papermill import engine, kernelspec
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = tuple(
+    ROOT / "notebooks" / f"{n}.ipynb" for n in ("01_ingest", "02_transform", "03_quality")
+)
+ROWS, SEED, AS_OF = 400, 11, "2026-01-31"
+# More of what is rare, so that every rule has something to show.
+DEFECTS = {"linha_malformada": 0.01, "cpf_ausente": 0.01, "data_cadastro_futura": 0.01}
+# Known to everybody and used for nothing else.
+TEST_KEY = b"a key for tests and documentation, not a secret"
+
+
+@contextlib.contextmanager
+def seeded_environment(folder: Path) -> Iterator[dict[str, str]]:
+    """Give the environment in which the notebooks find the seeded drop and a fresh lake.
+
+    Parameters
+    ----------
+    folder : Path
+        Where drop, key and lake are made.
+    """
+    settings = sample_data.SampleSettings(defects={**sample_data.DEFAULT_DEFECTS, **DEFECTS})
+    raw, key = folder / "raw", folder / "id.key"
+    files = {file.source: file.path for file in sample_data.write(raw, ROWS, SEED, settings)}
+    key.touch(mode=0o600)
+    key.write_bytes(TEST_KEY)
+    values = {
+        "lake": folder / "lake",
+        "run_id": "seeded",
+        "drop_id": "seeded",
+        "as_of": AS_OF,
+        "id_key": key,
+        **{f"{source}_path": path for source, path in files.items()},
+    }
+    conf = {f"spark.client_health.{name}": str(value) for name, value in values.items()}
+    with LocalService(spark_conf=conf, driver_memory="1g") as service:
+        yield service.client_environment(dict(os.environ))
+
+
+def main() -> None:
+    """Execute the notebooks in place and keep nothing in them that differs from run to run."""
+    engine.register()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        seeded_environment(Path(folder)) as environment,
+    ):
+        for path in NOTEBOOKS:
+            print(f"executing {path.name}", flush=True)
+            executed = papermill.execute_notebook(
+                str(path),
+                None,
+                engine_name=engine.NAME,
+                kernel_name=kernelspec.NAME,
+                language="python",
+                progress_bar=False,
+                kernel_environment=environment,
+            )
+            notebook = nbformat.read(path, as_version=4)
+            pairs = zip(notebook.cells, executed.cells, strict=True)
+            code = [pair for pair in pairs if pair[0].cell_type == "code"]
+            for number, (cell, done) in enumerate(code, start=1):
+                cell.outputs, cell.execution_count = done.outputs, number
+            nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    main()

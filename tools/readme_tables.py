@@ -1,0 +1,334 @@
+"""Write the tables that repeat the code into both READMEs: ``python tools/readme_tables.py``.
+
+Rules and columns come from ``client_health.contract``, exit codes from the errors of the runner
+and of the command. Each table stands between two comments that name it; what is outside them is
+left alone. With ``--check`` nothing is written, and the exit code is 1 when a table has drifted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+import client_health.errors
+import client_health_cli.errors
+import glue_papermill.errors
+from client_health import contract
+from glue_papermill.settings import RunRequest
+
+ROOT = Path(__file__).resolve().parent.parent
+FILES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
+_BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- /table -->", re.DOTALL)
+_SUCCESS = 0
+
+
+class DriftError(Exception):
+    """A README and the code say different things, and only a person can mend it."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """The words of the tables in one language.
+
+    Parameters
+    ----------
+    heads : mapping of str to sequence of str
+        Column heads by table.
+    effects : mapping of str to str
+        What a rule does, by criticality.
+    exits : mapping of int to str
+        What an exit code says.
+    masked, unmasked, never : str
+        How a value is published; that it is never null.
+    rules, columns : mapping of str to str
+        Translated meanings by name; empty where the contract's own are used.
+    """
+
+    heads: Mapping[str, Sequence[str]]
+    effects: Mapping[str, str]
+    exits: Mapping[int, str]
+    masked: str
+    unmasked: str
+    never: str
+    rules: Mapping[str, str] = field(default_factory=dict)
+    columns: Mapping[str, str] = field(default_factory=dict)
+
+
+ENGLISH = Language(
+    heads={
+        "rules": ("rule", "effect", "when"),
+        "columns": (
+            *("column", "type", "meaning", "Parquet", "CSV", "JSON lines"),
+            *("null becomes", "published"),
+        ),
+        "exit-codes": ("code", "meaning", "errors"),
+    },
+    effects={
+        "error": "row rejected",
+        "warn": "row published, counted",
+        "gate": "nothing published",
+    },
+    exits={
+        0: "published, now or by an earlier start",
+        1: "the code of a notebook raised; anything unforeseen",
+        2: "usage, configuration, or input that is missing or cannot be used",
+        3: "a gate stopped the run; nothing was published",
+        4: "a session, a statement or a service failed, or a receipt is missing or untrue",
+    },
+    masked="masked",
+    unmasked="as it is",
+    never="cannot be null",
+)
+PORTUGUESE = Language(
+    heads={
+        "rules": ("regra", "efeito", "quando"),
+        "columns": (
+            *("coluna", "tipo", "significado", "Parquet", "CSV", "JSON lines"),
+            *("nulo vira", "publicada"),
+        ),
+        "exit-codes": ("código", "significado", "erros"),
+    },
+    effects={
+        "error": "linha rejeitada",
+        "warn": "linha publicada e contada",
+        "gate": "nada é publicado",
+    },
+    exits={
+        0: "publicado, agora ou numa execução anterior",
+        1: "o código de um notebook lançou um erro; qualquer imprevisto",
+        2: "uso, configuração, ou entrada ausente ou inutilizável",
+        3: "uma barreira de qualidade parou a execução; nada foi publicado",
+        4: "uma sessão, instrução ou serviço falhou, ou um recibo falta ou não é verdadeiro",
+    },
+    masked="mascarada",
+    unmasked="como está",
+    never="nunca é nula",
+    rules={
+        "linha_malformada": "a linha não pôde ser separada em colunas",
+        "cpf_ausente": "sem CPF",
+        "cpf_formato": "sem . e -, não são exatamente 11 dígitos ASCII",
+        "cpf_digito_verificador": "os dígitos verificadores do CPF não conferem",
+        "data_nascimento_invalida": "data de nascimento informada, mas ilegível",
+        "data_nascimento_futura": "data de nascimento depois do dia da remessa",
+        "data_cadastro_invalida": "data de cadastro informada, mas ilegível",
+        "data_cadastro_futura": "data de cadastro depois do dia da remessa",
+        "sexo_desconhecido": "sexo informado, mas nem F nem M",
+        "estado_desconhecido": "estado informado, mas não é um estado brasileiro",
+        "numero_invalido": "número da casa informado, mas não é um número inteiro",
+        "nome_ausente": "sem nome",
+        "convenio_ausente": "sem convênio",
+        "colunas_de_entrada": "uma coluna de uma fonte falta ou aparece duas vezes",
+        "esquema_diferente": "as colunas de saída diferem do contrato",
+        "saida_vazia": "nenhuma linha para publicar",
+        "fonte_vazia": "uma fonte sem linhas",
+        "nulo_obrigatorio": "um nulo numa coluna obrigatória",
+        "cpf_fora_do_formato": "um CPF a publicar que não tem 11 dígitos",
+        "cpf_duplicado": "um CPF repetido depois de removidas as duplicatas",
+        "contagem_divergente": "as linhas de uma fonte não fecham a conta",
+        "rejeitados_demais": "mais linhas rejeitadas do que o limite permite",
+        "volume_diferente": "longe do número de linhas da última publicação",
+        "auditoria_divergente": "o ramo de auditoria não é o que foi escrito",
+    },
+    columns={
+        "id": "UUID versão 8, o mesmo para a pessoa em toda execução",
+        "cpf": "cadastro de pessoa física",
+        "nome_completo": "nome completo, sem título nem acentos",
+        "convenio": "plano de saúde; coluna de partição",
+        "data_nascimento": "data de nascimento",
+        "sexo": "F, M ou N/A",
+        "logradouro": "rua",
+        "numero": "número da casa",
+        "bairro": "bairro",
+        "cidade": "cidade com iniciais maiúsculas",
+        "estado": "UF de duas letras",
+        "data_cadastro": "data e hora do cadastro, UTC",
+    },
+)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _translated(words: Mapping[str, str], name: str, english: str) -> str:
+    if words and name not in words:
+        raise DriftError(
+            f"{name} has no translation: add it to PORTUGUESE in {Path(__file__).name}"
+        )
+    return words.get(name, english)
+
+
+def rules_table(language: Language) -> str:
+    """Return the table of row rules and gates."""
+    return _table(
+        language.heads["rules"],
+        (
+            [
+                f"`{rule.name}`",
+                language.effects[rule.criticality.value],
+                _translated(language.rules, rule.name, rule.meaning),
+            ]
+            for rule in contract.RULES
+        ),
+    )
+
+
+def _in_source(source: contract.Source, column: contract.Column) -> str:
+    if column not in contract.REGISTER_COLUMNS:
+        return ""
+    written = {"data_nascimento": source.date.value, "data_cadastro": source.timestamp.value}
+    name = f"`{source.column(column.name)}`"
+    return f"{name} {written[column.name]}" if column.name in written else name
+
+
+def columns_table(language: Language) -> str:
+    """Return the table of the published columns, with the sources' own names and formats."""
+    rows = []
+    for column in contract.COLUMNS:
+        default = language.never if column.default is None else f"`{column.default}`"
+        rows.append(
+            [
+                f"`{column.name}`",
+                column.type,
+                _translated(language.columns, column.name, column.meaning),
+                *(_in_source(source, column) for source in contract.SOURCES),
+                default,
+                language.masked if column.masked else language.unmasked,
+            ]
+        )
+    return _table(language.heads["columns"], rows)
+
+
+def _errors(module: ModuleType, root: type[Exception]) -> list[type[Exception]]:
+    return [
+        kind
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, root) and kind is not root
+    ]
+
+
+def _raised() -> Iterator[tuple[int, type[Exception]]]:
+    """Give every error with its exit code, from the classes that carry it."""
+    for module, root in (
+        (glue_papermill.errors, glue_papermill.errors.GluePapermillError),
+        (client_health_cli.errors, client_health_cli.errors.ClientHealthCliError),
+    ):
+        for kind in _errors(module, root):
+            # RunFailedError hands on the code of the runner's own error.
+            if kind is not client_health_cli.errors.RunFailedError:
+                yield kind.exit_code, kind  # type: ignore[attr-defined]
+    terminated = glue_papermill.errors.Terminated
+    yield int(str(terminated().code)), terminated  # type: ignore[misc]
+    # What the notebooks' own library raises, by the kind that the runner makes of its name.
+    defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
+    for kind in _errors(client_health.errors, client_health.errors.ClientHealthError):
+        made = glue_papermill.errors.from_cell(
+            stage="",
+            cell=1,
+            ename=kind.__name__,
+            evalue="",
+            traceback=(),
+            notebook="",
+            input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
+            gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
+        )
+        yield made.exit_code, kind
+
+
+def exit_codes() -> dict[int, list[str]]:
+    """Return the names of the errors behind each exit code."""
+    raised = list(_raised())
+    codes: dict[str, set[int]] = {}
+    for code, kind in raised:
+        codes.setdefault(kind.__name__, set()).add(code)
+
+    def name(kind: type[Exception]) -> str:
+        # Two packages may use a name for errors with different codes.
+        ambiguous = len(codes[kind.__name__]) > 1
+        return f"{kind.__module__}.{kind.__name__}" if ambiguous else kind.__name__
+
+    found: dict[int, set[str]] = {}
+    for code, kind in raised:
+        found.setdefault(code, set()).add(name(kind))
+    return {code: sorted(names) for code, names in sorted(found.items())}
+
+
+def exit_codes_table(language: Language) -> str:
+    """Return the table of exit codes."""
+    codes = {_SUCCESS: [], **exit_codes()}
+    unknown = sorted(set(codes) ^ set(language.exits))
+    if unknown:
+        raise DriftError(
+            f"exit codes {unknown} stand in the code or in {Path(__file__).name} alone"
+        )
+    return _table(
+        language.heads["exit-codes"],
+        (
+            [str(code), language.exits[code], ", ".join(f"`{name}`" for name in names)]
+            for code, names in codes.items()
+        ),
+    )
+
+
+TABLES: Mapping[str, Callable[[Language], str]] = {
+    "rules": rules_table,
+    "columns": columns_table,
+    "exit-codes": exit_codes_table,
+}
+
+
+def rendered(text: str, language: Language) -> str:
+    """Return a document with its tables as the code has them.
+
+    Raises
+    ------
+    DriftError
+        When a table is not in the document, or one is that nobody knows.
+    """
+    named = [match["name"] for match in _BLOCK.finditer(text)]
+    if sorted(named) != sorted(TABLES):
+        raise DriftError(f"tables {', '.join(named) or 'none'}; expected {', '.join(TABLES)}, once")
+
+    def block(match: re.Match[str]) -> str:
+        name = match["name"]
+        return f"<!-- table: {name} -->\n{TABLES[name](language)}<!-- /table -->"
+
+    return _BLOCK.sub(block, text)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the tables, or check them; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 when one drifted")
+    parser.add_argument("files", nargs="*", type=Path, help="other documents than the READMEs")
+    given = parser.parse_args(arguments)
+    drifted = []
+    for path in given.files or FILES:
+        language = PORTUGUESE if ".pt-BR." in path.name else ENGLISH
+        text = path.read_text(encoding="utf-8")
+        try:
+            wanted = rendered(text, language)
+        except DriftError as error:
+            print(f"{path.name}: {error}", file=sys.stderr)
+            return 1
+        if wanted != text:
+            drifted.append(path.name)
+            if not given.check:
+                path.write_text(wanted, encoding="utf-8")
+    if given.check and drifted:
+        print(f"{', '.join(drifted)}: run python tools/readme_tables.py", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
