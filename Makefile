@@ -28,7 +28,7 @@ run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake
 	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)
 
 test: $(STAMP) lint ## Run every check and every test
-	@$(ENV) $(BIN)/python -m pytest
+	@$(ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .

@@ -9,11 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pyspark import SparkContext
 from pyspark.sql import Column, DataFrame, Observation
 from pyspark.sql import functions as F  # noqa: N812
 
 from client_health import contract
+from client_health.errors import HandoverError
 from client_health.sources import SOURCE
+
+_PATIENCE_MILLISECONDS = 60_000
 
 
 class RowCounter:
@@ -28,9 +32,11 @@ class RowCounter:
     def __init__(self, conditions: Mapping[str, Column] | None = None) -> None:
         self._conditions = dict(conditions or {})
         self._observation = Observation()
+        self._context: SparkContext | None = None
 
     def __call__(self, frame: DataFrame) -> DataFrame:
         """Return the frame, observed; use with ``DataFrame.transform``."""
+        self._context = frame.sparkSession.sparkContext
 
         def count(condition: Column, name: str) -> Column:
             return F.count(F.when(condition, True)).alias(name)
@@ -42,14 +48,32 @@ class RowCounter:
         )
 
     def by_source(self) -> dict[str, int]:
-        """Return the rows of each source; waits until the observed job has run."""
-        counted = self._observation.get
-        return {name: int(counted[f"source {name}"]) for name in contract.SOURCE_NAMES}
+        """Return the rows of each source, once the job that writes the frame has run."""
+        counted = self._counted()
+        return {name: counted.get(f"source {name}", 0) for name in contract.SOURCE_NAMES}
 
     def by_condition(self) -> dict[str, int]:
         """Return the rows that met each condition."""
-        counted = self._observation.get
-        return {name: int(counted[name]) for name in self._conditions}
+        counted = self._counted()
+        return {name: counted.get(name, 0) for name in self._conditions}
+
+    def _counted(self) -> dict[str, int]:
+        """Return what was observed; nothing when Spark proved that no row would pass.
+
+        ``Observation.get`` waits for ever in that case, since an empty part of a plan is removed
+        together with the observation on it. A count that were lost in another way would not
+        pass the accounting, which compares every stage with the one before.
+        """
+        observed = self._observation._jo
+        if self._context is None or observed is None:
+            raise HandoverError("Rows were asked for before they were counted: write them first.")
+        # Counts arrive with the listeners' events, after the job itself.
+        self._context._jsc.sc().listenerBus().waitUntilEmpty(_PATIENCE_MILLISECONDS)
+        metrics = observed.getClass().getDeclaredField("metrics")
+        metrics.setAccessible(True)
+        if metrics.get(observed).isEmpty():
+            return {}
+        return {name: int(count) for name, count in self._observation.get.items()}
 
 
 @dataclass(frozen=True)

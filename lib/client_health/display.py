@@ -28,15 +28,12 @@ def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> str:
     -------
     str
     """
-    shown = [[_cell(value) for value in row] for row in rows]
-    numeric = (
-        [
-            all(isinstance(row[i], (int, float)) for row in rows) and bool(shown)
-            for i in range(len(headers))
-        ]
-        if isinstance(rows, list)
-        else [False] * len(headers)
-    )
+    given = list(rows)
+    shown = [[_cell(value) for value in row] for row in given]
+    numeric = [
+        bool(given) and all(isinstance(row[i], (int, float)) for row in given)
+        for i in range(len(headers))
+    ]
     widths = [max(len(line[i]) for line in [list(headers), *shown]) for i in range(len(headers))]
 
     def line(cells: Sequence[str]) -> str:

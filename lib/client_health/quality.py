@@ -46,10 +46,10 @@ def schema_differences(
         for name, kind in wanted.items()
         if name in types and types[name] != kind
     ]
-    shared_found = [name for name in names if name in wanted]
+    shared_found = [name for name in types if name in wanted]
     shared_wanted = [name for name in wanted if name in types]
-    if not differences and shared_found != shared_wanted:
-        differences.append(f"order is {', '.join(names)}, not {', '.join(wanted)}")
+    if shared_found != shared_wanted:
+        differences.append(f"order is {', '.join(shared_found)}, not {', '.join(shared_wanted)}")
     return differences
 
 

@@ -135,7 +135,9 @@ class Stage:
             With zero rows: the caller has counted them on the way.
         """
         uri = self.lake.path(self._staging(name))
-        frame.write.mode("overwrite").partitionBy(*partition_by).parquet(uri)
+        writer = frame.write.mode("overwrite").partitionBy(*partition_by)
+        # Nearly every value differs from the others: dictionaries would cost on both sides.
+        writer.option("parquet.enable.dictionary", "false").parquet(uri)
         return Handover(self._staging(name), 0, storage.fingerprint(storage.files(self.spark, uri)))
 
     def finish(

@@ -70,7 +70,11 @@ def remove_accents(text: Column) -> Column:
 
 def trim(text: Column) -> Column:
     """Remove white space of any kind at both ends."""
-    return F.btrim(text, F.lit(_SPACES))
+    # Trimming plain spaces is several times faster, and nearly always enough.
+    odd = _beyond_ascii(text)
+    for found in _ASCII_SPACES.strip(" "):
+        odd |= text.contains(found)
+    return F.when(odd, F.btrim(text, F.lit(_SPACES))).otherwise(F.trim(text))
 
 
 def has_odd_spaces(text: Column) -> Column:

@@ -16,7 +16,7 @@ from client_health_cli.service import local_service
 from glue_papermill.drop import find_sources
 from glue_papermill.settings import Limits, RunRequest, SessionSettings
 
-_LOCAL_PROVISIONING_SECONDS = 90.0
+_LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
 # The run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -119,7 +119,7 @@ def request(asked: Asked) -> RunRequest:
         force=asked.force,
         id_key=id_key,
         accept_volume_change=asked.accept_volume_change,
-        limits=Limits(provisioning=_LOCAL_PROVISIONING_SECONDS) if local else None,
+        limits=_LOCAL_LIMITS if local else None,
     )
 
 

@@ -22,7 +22,6 @@ _SESSION_IN_DOUBT = frozenset(
 )
 _ENDED = frozenset({"EntityNotFoundException", "IllegalSessionStateException"})
 _FIRST_POLL = 0.03
-_LONGEST_POLL = 1.0
 _SESSION_CHECK = 5.0
 
 Statement = Mapping[str, Any]
@@ -126,7 +125,7 @@ class Session:
             if time.monotonic() > deadline:
                 raise SessionError.not_ready(self.session_id, status, self.limits.provisioning)
             time.sleep(pause)
-            pause = min(1.5 * pause, _LONGEST_POLL)
+            pause = min(1.5 * pause, self.limits.poll)
 
     def run(self, code: str) -> Statement:
         """Run code and wait until its statement is final.
@@ -244,7 +243,7 @@ class Session:
                 self._check_alive()
                 checked = time.monotonic()
             time.sleep(pause)
-            pause = min(1.5 * pause, _LONGEST_POLL)
+            pause = min(1.5 * pause, self.limits.poll)
 
     def _cancel(self, number: int) -> None:
         """Cancel a statement, and give the session a moment to be ready for the next one."""

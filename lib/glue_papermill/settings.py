@@ -27,6 +27,9 @@ class Limits:
         For all cells of one notebook.
     progress : float
         Between two looks at a running statement's progress.
+    poll : float
+        Longest pause between two looks at a session or statement that is waited for; the first
+        ones follow each other faster. A local service bears more than AWS does.
     """
 
     provisioning: float = 600.0
@@ -34,6 +37,7 @@ class Limits:
     stop: float = 15.0
     stage: float = 7200.0
     progress: float = 0.5
+    poll: float = 1.0
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str]) -> "Limits":

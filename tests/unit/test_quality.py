@@ -23,7 +23,7 @@ def accepted(spark: SparkSession, *changes: dict[str, Any]) -> DataFrame:
     """Three clients, one of each source, as ``02_transform`` hands them on; changed in turn."""
     people: list[dict[str, Any]] = [{"source": name, "cpf": cpf} for name, cpf in SOURCES.items()]
     for person, change in zip(people, changes, strict=False):
-        person |= change
+        person.update(change)
     return ingested(spark, *people).transform(register.fill_nulls)
 
 
@@ -46,19 +46,22 @@ def test_the_contracts_columns_pass(spark: SparkSession) -> None:
 
 def test_all_differences_of_the_columns_are_named_at_once(spark: SparkSession) -> None:
     frame = accepted(spark).drop("sexo", "estado").withColumn("numero", F.lit("10"))
-    frame = frame.select("*", F.lit(1).alias("cidade"))
+    frame = frame.select(
+        "data_cadastro", *frame.drop("data_cadastro").columns, F.lit(1).alias("cpf")
+    )
     with pytest.raises(QualityGateError) as stopped:
         validar_esquema(frame, contract.REGISTER_COLUMNS)
     [(rule, found)] = stopped.value.failures
     assert rule == "esquema_diferente"
-    assert found.split(", ") == [
+    for difference in (
         "missing column sexo",
         "missing column estado",
         "extra column source",
-        "column cidade more than once",
+        "column cpf more than once",
         "column numero is string, not int",
-        "column cidade is int, not string",
-    ]
+        "order is data_cadastro, cpf, ",
+    ):
+        assert difference in found
 
 
 def test_columns_in_another_order_are_a_difference(spark: SparkSession) -> None:
@@ -103,7 +106,7 @@ def test_a_cpf_twice_stops_the_run(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     ("stages", "found"),
     [
-        ([counted(csv=SourceRows(5, 1, rejected=3))], "csv: +1 rows unaccounted for"),
+        ([counted(csv=SourceRows(4, 1, duplicates=2))], "csv: +1 rows unaccounted for"),
         ([counted(csv=SourceRows(1, 1, duplicates=2))], "csv: -2 rows unaccounted for"),
         (
             [counted(csv=SourceRows(2, 2)), counted()],
