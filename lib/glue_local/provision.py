@@ -30,6 +30,16 @@ SETTINGS_FILE = "session.json"
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
 _ARCHIVES = (".zip", ".egg", ".whl")
 
+# A session is short and its queries are new code each: on few cores the optimising compiler would
+# take as long as the work, and pauses of the collector matter less than its throughput.
+_JAVA_OPTIONS = (
+    "-XX:+UseParallelGC",
+    "-XX:Tier4InvocationThreshold=30000",
+    "-XX:Tier4MinInvocationThreshold=10000",
+    "-XX:Tier4CompileThreshold=60000",
+    "-XX:Tier4BackEdgeThreshold=400000",
+)
+
 
 @dataclass(frozen=True)
 class ProvisionedSession:
@@ -59,8 +69,7 @@ def spark_conf(
         "spark.master": "local[*]",
         "spark.app.name": "glue-local",
         "spark.driver.memory": settings.driver_memory,
-        # On few cores throughput counts, not pauses.
-        "spark.driver.defaultJavaOptions": "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=30000 -XX:Tier4MinInvocationThreshold=10000 -XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=400000",
+        "spark.driver.defaultJavaOptions": " ".join(_JAVA_OPTIONS),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.log.level": "ERROR",
