@@ -62,7 +62,8 @@ def main() -> None:
     installer = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
     _run("installer", [*installer, "-r", "locks/bootstrap.txt"])
     uv = [str(python), "-m", "uv", "pip"]
-    at = ["--python", str(python), "--quiet"]
+    # As pip does, trust what this machine trusts.
+    at = ["--python", str(python), "--quiet", "--system-certs"]
     _run(
         "Python packages",
         [
@@ -73,7 +74,7 @@ def main() -> None:
     # Where bytecode is not written on import, every start would compile everything again.
     _run("bytecode", [str(python), "-m", "compileall", "-q", str(home / "lib"), "-j", "0"])
     _run("this project", [*uv, "install", *at, "--no-deps", "--no-build-isolation", "-e", "."])
-    _run("Spark's jars", [str(python), "-m", "glue_local.jars"], JAVA_HOME=java.stdout.strip())
+    _run("Spark's jars", [str(python), "-m", "glue_local.prepare"], JAVA_HOME=java.stdout.strip())
     (home / ".ready").touch()
 
 

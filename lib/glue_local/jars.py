@@ -1,7 +1,7 @@
 """The jars that Spark needs beyond its own: fetched once, pinned by hash, kept for good.
 
-``python -m glue_local.jars`` fetches what is missing through the Ivy that PySpark ships, into
-the user's cache folder. When everything is there, no network is touched.
+What is missing is fetched through the Ivy that PySpark ships, into the user's cache folder. When
+everything is there, no network is touched. ``python -m glue_local.prepare`` does it beforehand.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
 from glue_local import child
-from glue_local.errors import GlueLocalError, JarError, SessionStartError
+from glue_local.errors import JarError, SessionStartError
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ def _retrieve(jar: Jar, folder: Path, cancelled: Event | None) -> Path:
         raise JarError(
             jar.coordinates,
             f"it is not in {cache_folder()} and could not be fetched ({reason}). "
-            "Connect to the network once and run 'python -m glue_local.jars'.",
+            "Connect to the network once and run 'python -m glue_local.prepare'.",
         )
     return path
 
@@ -204,27 +203,3 @@ def verify(*jars: Jar, folder: Path | None = None) -> None:
 def every_jar() -> tuple[Jar, ...]:
     """Return each jar once, whatever formats ask for it."""
     return tuple(dict.fromkeys(jar for jars in FORMATS.values() for jar in jars))
-
-
-def main() -> int:
-    """Fetch what is missing, check everything, say so in a line."""
-    # Imported here: the archive is made of the jars, so that module needs this one.
-    from glue_local import class_data  # noqa: PLC0415
-
-    archive = "a class archive"
-    try:
-        verify(*every_jar())
-        class_data.ensure()
-    except class_data.ClassDataError as error:
-        sys.stderr.write(f"{error}\n")
-        archive = "no class archive"
-    except GlueLocalError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    where = cache_folder().parent
-    sys.stdout.write(f"{len(every_jar())} jars and {archive} for Spark are in {where}\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -7,7 +7,6 @@ JupyterLab) it makes a session of its own, from magics and environment as the of
 does, and stops it when it is shut down or killed.
 """
 
-import ast
 import base64
 import contextlib
 import os
@@ -21,6 +20,7 @@ from glue_papermill import api
 from glue_papermill.errors import ConfigurationError, GluePapermillError, StatementError
 from glue_papermill.guard import Guard
 from glue_papermill.magics import StrictMagics, run_leading
+from glue_papermill.request import settings_of
 from glue_papermill.session import Session, Statement
 from glue_papermill.settings import SESSION_VARIABLE, Limits
 
@@ -239,18 +239,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
 
     def configure(self, configs_json: str) -> None:
         """Take the settings of ``%%configure``; silent when they can be taken."""
-        try:
-            asked = ast.literal_eval(configs_json.strip())
-        except (ValueError, SyntaxError, TypeError) as error:
-            raise ConfigurationError(
-                f"%%configure holds no literal: {error}",
-                next_step="write one Python dictionary of literals there, and nothing else",
-            ) from error
-        if not isinstance(asked, dict) or not asked:
-            raise ConfigurationError(
-                f"%%configure holds {asked!r}, expected a dictionary with settings",
-                next_step="write one Python dictionary of literals there, and nothing else",
-            )
+        asked = settings_of(configs_json)
         if self._attach_to or (self._session is not None and asked == self._configured):
             return
         self.refuse_settings_of_a_running_session()

@@ -50,21 +50,46 @@ def configuration(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
         source = "".join(cell["source"])
         if cell["cell_type"] != "code" or not source.lstrip().startswith(_MAGIC):
             continue
-        text = source.lstrip().partition("\n")[2]
         try:
-            found = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, TypeError) as error:
+            return settings_of(source.lstrip().partition("\n")[2])
+        except ConfigurationError as error:
             raise ConfigurationError(
-                f"{name}: the {_MAGIC} cell is no literal: {error}",
-                next_step="write one Python dictionary of literals there, and nothing else",
+                f"{name}: {error.message}", next_step=error.next_step
             ) from error
-        if not isinstance(found, dict):
-            raise ConfigurationError(
-                f"{name}: the {_MAGIC} cell holds {type(found).__name__}, expected a dictionary",
-                next_step="write one Python dictionary of literals there, and nothing else",
-            )
-        return found
     return {}
+
+
+def settings_of(cell: str) -> dict[str, Any]:
+    """Read the body of a ``%%configure`` cell.
+
+    Parameters
+    ----------
+    cell : str
+        What stands below the magic.
+
+    Returns
+    -------
+    dict of str to object
+        Never empty.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not the literal of a dictionary with settings. The official kernel evaluates it as
+        code; here nothing is run.
+    """
+    next_step = "write one Python dictionary of literals there, and nothing else"
+    try:
+        found = ast.literal_eval(cell.strip())
+    except (ValueError, SyntaxError, TypeError) as error:
+        raise ConfigurationError(
+            f"{_MAGIC} holds no literal: {error}", next_step=next_step
+        ) from error
+    if not isinstance(found, dict) or not found:
+        raise ConfigurationError(
+            f"{_MAGIC} holds {found!r}, expected a dictionary with settings", next_step=next_step
+        )
+    return found
 
 
 def session_request(
