@@ -51,7 +51,7 @@ def test_a_jar_that_cannot_be_fetched_is_named_with_the_next_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry(tmp_path, monkeypatch, "echo unresolved dependency; exit 1")
-    with pytest.raises(JarError, match=r"group:artifact:1\.0.*glue_local\.jars") as failed:
+    with pytest.raises(JarError, match=r"group:artifact:1\.0.*glue_local\.prepare") as failed:
         ensure(TEXT, folder=tmp_path / "cache")
     assert "unresolved dependency" in failed.value.reason
     assert list((tmp_path / "cache").iterdir()) == []
