@@ -11,7 +11,7 @@ JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format notebook notebook-outputs sample-data wheels lock clean
+.PHONY: help setup run test lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -45,6 +45,10 @@ notebook: $(STAMP) ## Open the notebooks in JupyterLab on local sessions, as in 
 
 notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
 	@$(ENV) $(BIN)/python tools/notebook_outputs.py
+
+docs: $(STAMP) ## Write the tables of the READMEs and docs/errors.md again, from the code
+	@$(BIN)/python tools/readme_tables.py
+	@$(BIN)/python tools/errors_page.py
 
 wheels: $(STAMP) ## Build a wheel of each package into dist/
 	@$(BIN)/python tools/build_wheels.py --out dist

@@ -16,7 +16,7 @@ from typing import Any, Optional
 
 from client_health import __version__, contract
 from glue_papermill.drop import Drop, find_sources
-from glue_papermill.errors import ConfigurationError, GluePapermillError
+from glue_papermill.errors import ConfigurationError, GluePapermillError, Terminated
 from glue_papermill.listener import Listener
 from glue_papermill.receipt import Receipt
 from glue_papermill.runner import run_pipeline
@@ -31,6 +31,7 @@ _STAGES = {
     "02_transform": _ALL,
     "03_quality": (*_ALL, "id_key", "accept_volume_change"),
 }
+_STOPPED = 4
 _TRUE = frozenset({"1", "true", "yes"})
 
 log = logging.getLogger("job_client_health")
@@ -186,6 +187,9 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     except GluePapermillError as error:
         log.error("%s", error)  # noqa: TRY400 - its lines say all; the traceback is in the notebook
         return error.exit_code
+    except (KeyboardInterrupt, Terminated):
+        log.error("stopped from outside; start again to go on after the last finished stage")  # noqa: TRY400
+        return _STOPPED
     log.info("run %s: %s, snapshot %s", outcome.run_id, outcome.status, outcome.snapshot_id)
     return 0
 

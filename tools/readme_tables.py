@@ -20,6 +20,7 @@ from typing import cast
 
 import client_health.errors
 import client_health_cli.errors
+import glue_papermill.cell_errors
 import glue_papermill.errors
 from client_health import contract
 from glue_papermill.settings import RunRequest
@@ -231,7 +232,7 @@ def _raised() -> Iterator[tuple[int, type[Exception]]]:
     # What the notebooks' own library raises, by the kind that the runner makes of its name.
     defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     for kind in _errors(client_health.errors, client_health.errors.ClientHealthError):
-        made = glue_papermill.errors.from_cell(
+        made = glue_papermill.cell_errors.from_cell(
             stage="",
             cell=1,
             ename=kind.__name__,

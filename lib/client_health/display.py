@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from types import ModuleType
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from client_health import contract
+from client_health import contract, text
 from client_health.sources import MALFORMED_LINE, SOURCE
 
 _WIDEST = 60
+# Columns that show only what they are for.
+_RECOGNISED: Mapping[str, Callable[[Column], Column]] = {
+    "estado": lambda estado: text.is_state(text.substituir_estado_por_sigla(estado)),
+    "sexo": lambda sexo: ~text.is_unknown_sexo(sexo),
+}
 
 
 def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> str:
@@ -58,23 +63,37 @@ def _cell(value: object) -> str:
         return f"{value:.1f}"
     if isinstance(value, (date, datetime)):
         return value.isoformat(sep=" ") if isinstance(value, datetime) else value.isoformat()
-    text = str(value)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    shown = str(value)
+    return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 1] + "…"
 
 
 def masked(frame: DataFrame) -> DataFrame:
-    """Return a frame with every personal value replaced by the mask, nulls left visible."""
+    """Return a frame with every personal value replaced by the mask, nulls left visible.
+
+    A state or a sex shows only where it is one: in a file whose columns have shifted, a street
+    may stand there.
+    """
     names = [column.name for column in contract.COLUMNS if column.personal]
     personal = {source.column(name) for source in contract.SOURCES for name in names}
     personal |= {*names, MALFORMED_LINE}
-    return frame.select(
-        *(
-            F.when(F.col(name).isNotNull(), F.lit(contract.MASK)).alias(name)
-            if name in personal
-            else F.col(name)
-            for name in frame.columns
-        )
-    )
+    known = {
+        source.column(column.name): column
+        for source in contract.SOURCES
+        for column in contract.COLUMNS
+    }
+
+    def shown(name: str) -> Column:
+        mask = F.when(F.col(name).isNotNull(), F.lit(contract.MASK))
+        if name in personal:
+            return mask.alias(name)
+        column = known.get(name)
+        recognised = _RECOGNISED.get(column.name if column else name)
+        if recognised is None:
+            return F.col(name)
+        harmless = recognised(F.col(name)) | (F.col(name) == contract.DEFAULT_TEXT)
+        return F.when(harmless, F.col(name)).otherwise(mask).alias(name)
+
+    return frame.select(*(shown(name) for name in frame.columns))
 
 
 def sample(frame: DataFrame, rows: int = 2) -> str:

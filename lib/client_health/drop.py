@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
-from client_health import contract
+from client_health import inspection
 from client_health.accounting import RowCounter, SourceRows, StageRows
 from client_health.errors import QualityGateError, SettingsError
 from client_health.readers import Input, read_source
-from client_health.stage import Stage
+from client_health.stage import Handover, Stage
+from client_health.storage import File
+
+logger = logging.getLogger(__name__)
+
+_UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True)
@@ -116,20 +124,54 @@ def read_drop(
     return Drop(stage.setting("drop_id", drop_id, "d" + digest[:16]), parsed, inputs)
 
 
-def count_ingested(counter: RowCounter) -> StageRows:
-    """Return the accounting of ``01_ingest``: every row is handed on, malformed lines as well.
+def hand_over(stage: Stage, drop: Drop, ingested: DataFrame) -> tuple[Handover, StageRows]:
+    """Hand the drop's rows on, counted on their way; say which file is to blame when it fails.
+
+    Parameters
+    ----------
+    stage : Stage
+    drop : Drop
+    ingested : DataFrame
+        The three sources in one shape.
+
+    Returns
+    -------
+    Handover
+        What the next stage reads.
+    StageRows
+        The accounting: what came in is what goes on.
 
     Raises
     ------
+    InputError
+        When a file cannot be read to its end, or has a line that is none.
     QualityGateError
-        When a source has no row: better now than after an hour.
+        When a file is no UTF-8, or a source has no row.
     """
+    decoded = [name for name, given in drop.inputs.items() if given.decoded]
+    counter = RowCounter({_UNDECODABLE: inspection.is_undecodable(decoded)})
+    try:
+        handover = stage.hand_over(ingested.transform(counter), "ingested", ["source"])
+    except (Py4JJavaError, PySparkException):
+        inspection.blame(stage.spark, drop.inputs.values())
+        raise
+    damaged = counter.by_condition()[_UNDECODABLE]
+    if damaged:
+        inspection.blame(stage.spark, drop.inputs.values())
+        logger.warning("%d rows came with U+FFFD: letters lost before they were delivered", damaged)
+    return handover, _count(counter, drop)
+
+
+def _count(counter: RowCounter, drop: Drop) -> StageRows:
+    """Return the accounting: every row is handed on, malformed lines as well."""
     rows = counter.by_source()
-    empty = [
-        f"{source.file} and its like ({source.name})"
-        for source in contract.SOURCES
-        if not rows[source.name]
-    ]
+    empty = [_named(drop.inputs[name].files) for name, count in rows.items() if not count]
     if empty:
-        raise QualityGateError([("fonte_vazia", f"no row in: {', '.join(empty)}")])
+        # Better now than after an hour.
+        raise QualityGateError([("fonte_vazia", f"no row in {' nor in '.join(empty)}")])
     return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
+
+
+def _named(files: Sequence[File]) -> str:
+    first, *others = (file.relative for file in files)
+    return f"{first} and {len(others)} more" if others else first

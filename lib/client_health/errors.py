@@ -1,8 +1,40 @@
-"""What can stop a stage. The runner knows these errors by their names."""
+"""What can stop a stage. The runner knows these errors by their names.
+
+What the classes say of themselves, and the steps of the gates, make up ``docs/errors.md``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+
+# What to do when a gate stopped the run, by its name in the contract.
+GATE_STEPS: Mapping[str, str] = MappingProxyType(
+    {
+        "colunas_de_entrada": "Have the source delivered with the columns that the README lists "
+        "for it, each once. Nothing is guessed from their position.",
+        "esquema_diferente": "The notebook and the contract disagree: go back to the version that "
+        "worked last, or mend the one that changed.",
+        "saida_vazia": "Every row was rejected: see the reasons in the receipt of 02_transform, "
+        "and have the sources mended.",
+        "fonte_vazia": "Have the source delivered again, with its rows: published empty, it would "
+        "take all its people out of the table.",
+        "nulo_obrigatorio": "A defect of the library, not of the data: go back to the version "
+        "that worked last.",
+        "cpf_fora_do_formato": "A defect of the library, not of the data: go back to the version "
+        "that worked last.",
+        "cpf_duplicado": "A defect of the library, not of the data: go back to the version that "
+        "worked last.",
+        "contagem_divergente": "Run again with --force, which repeats every stage; if it stays, "
+        "go back to the version that worked last.",
+        "rejeitados_demais": "See which rule rejects in the receipt of 02_transform, and the rows "
+        "in the run's staging folder; have that source mended and delivered again.",
+        "volume_diferente": "If this number of rows is right, run again with "
+        "--accept-volume-change; if not, have the drop delivered again, whole.",
+        "auditoria_divergente": "Run the same command again: the branch is written anew. If it "
+        "stays, go back to the version that worked last.",
+    }
+)
 
 
 class ClientHealthError(Exception):
@@ -11,6 +43,11 @@ class ClientHealthError(Exception):
 
 class InputError(ClientHealthError):
     """An input cannot be used: missing, unreadable, or not what the contract says.
+
+    Why: the file is not there, is empty, was cut off on its way, or holds another format or
+    encoding than its source is agreed to have.
+    What to do: deliver the file that the message names again, whole and in the format that it
+    expects; then run the same command.
 
     Parameters
     ----------
@@ -33,15 +70,32 @@ class InputError(ClientHealthError):
 
 
 class SettingsError(ClientHealthError):
-    """A parameter is missing or makes no sense."""
+    """A parameter is missing or makes no sense.
+
+    Why: a parameter of the notebook is empty and nobody gave it from outside, is no date or folder,
+    or the id key is missing, too short, open to others, or not the one that the table was published
+    with.
+    What to do: give the setting that the message names, then run the same command. Never make a new
+    id key to get past this: every id in the table would change.
+    """
 
 
 class HandoverError(ClientHealthError):
-    """What the stage before should have handed over is not there or not whole."""
+    """What the stage before should have handed over is not there or not whole.
+
+    Why: a notebook was run alone before the one it follows, or files in the run's staging folder
+    were changed or removed since.
+    What to do: run the same command again: it finds the stage that is no longer true and repeats
+    it. By hand, run the notebook before first, with the same run_id.
+    """
 
 
 class QualityGateError(ClientHealthError):
     """A gate stopped the run; nothing was published.
+
+    Why: the rows could be read but must not be published. Every gate that refuses is named, with
+    what it found.
+    What to do: look up the gate in the table below.
 
     Parameters
     ----------
@@ -52,8 +106,16 @@ class QualityGateError(ClientHealthError):
     def __init__(self, failures: Sequence[tuple[str, str]]) -> None:
         self.failures = tuple(failures)
         found = "; ".join(f"{rule}: {detail}" for rule, detail in self.failures)
-        super().__init__(f"{found}. Nothing was published; the table is as it was.")
+        steps = dict.fromkeys(GATE_STEPS[rule] for rule, _ in self.failures if rule in GATE_STEPS)
+        told = f"{found}. Nothing was published; the table is as it was."
+        super().__init__(" ".join([told, *steps]))
 
 
 class PublishError(ClientHealthError):
-    """The table moved while this run was publishing, again and again."""
+    """The table moved while this run was publishing, again and again.
+
+    Why: other runs, or people, wrote to the table at the same time. Each time this run began its
+    publishing anew, and gave up in the end.
+    What to do: see that nobody else writes to the table, then run the same command: the last stage
+    is repeated, the others are not.
+    """

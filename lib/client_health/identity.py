@@ -99,7 +99,8 @@ def _secret(arn: str) -> bytes:
 def _checked(key: bytes, name: str) -> bytes:
     if len(key) < _KEY_BYTES:
         raise SettingsError(
-            f"The id key {name} has {len(key)} bytes; at least {_KEY_BYTES} are needed."
+            f"The id key {name} has {len(key)} bytes; at least {_KEY_BYTES} are needed. Give the "
+            "key that the table was published with."
         )
     return key
 

@@ -197,7 +197,10 @@ class Lake:
         writer.overwrite(F.lit(True))
         written = self.snapshot(branch)
         if written is None:
-            raise PublishError(f"The audit branch of {contract.TABLE} is gone. Run again.")
+            raise PublishError(
+                f"The branch that was just written to {contract.TABLE} is gone; somebody removed "
+                "it. Nothing was published. Run the same command again."
+            )
         return written
 
     def _fast_forward(self, branch: str) -> bool:
@@ -241,7 +244,8 @@ def _local_settings(uri: str) -> dict[str, str]:
 def _catalog_settings(uri: str) -> dict[str, str]:
     if not uri.startswith("s3://"):
         raise SettingsError(
-            f"A lake is a folder or an s3:// URI; found {uri.split('://', maxsplit=1)[0]}://."
+            f"A lake is a folder or an s3:// URI; found {uri.split('://', maxsplit=1)[0]}://. "
+            "Give one of these as the parameter 'lake'."
         )
     return {
         _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",

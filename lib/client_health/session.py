@@ -92,5 +92,7 @@ def jvm(spark: SparkSession) -> JavaObject:
     """Return the driver's JVM, for the parts of Hadoop that Spark's Python does not offer."""
     gateway = spark.sparkContext._jvm
     if gateway is None:
-        raise SettingsError("This Spark session has no driver JVM; it was stopped.")
+        raise SettingsError(
+            "The Spark session was stopped. Run the notebook again, in a new session."
+        )
     return gateway

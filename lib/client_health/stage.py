@@ -232,7 +232,9 @@ def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> 
         the stage has not happened.
     """
     if name not in (INGEST, TRANSFORM, QUALITY):
-        raise SettingsError(f"There is no stage {name!r}.")
+        raise SettingsError(
+            f"There is no stage {name!r}; expected {INGEST}, {TRANSFORM} or {QUALITY}."
+        )
     started = datetime.now(tz=UTC)
     spark = spark_session()
     opened = Lake.open(spark, setting(spark, "lake", lake))

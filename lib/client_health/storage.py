@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from client_health.errors import InputError
 from client_health.session import jvm
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject
+
+# What went wrong, by parts of the names of Java's exceptions: a message shows neither these nor
+# their texts, which may quote data and are no help at night.
+_REASONS = (
+    (("AccessControl", "AccessDenied", "Forbidden"), "this account may not read it"),
+    (("FileNotFound", "NoSuchFile"), "it is gone"),
+    (("Checksum",), "its bytes are not those of its checksum"),
+    (("EOF",), "it ends too early, cut off"),
+)
+_DAMAGED = "its content is damaged or cut off"
 
 
 @dataclass(frozen=True)
@@ -46,8 +60,19 @@ def files(spark: SparkSession, uri: str) -> list[File]:
     """Return the data files at or below a URI, sorted by path; empty when there is nothing.
 
     Names that start with ``_`` or ``.`` are not data, as everywhere in Hadoop.
+
+    Raises
+    ------
+    InputError
+        When they cannot be listed.
     """
-    path, system = _path(spark, uri)
+    try:
+        return _listed(*_path(spark, uri))
+    except Py4JJavaError as error:
+        raise unreadable(uri.rstrip("/").rsplit("/", 1)[-1], error.java_exception) from None
+
+
+def _listed(path: JavaObject, system: JavaObject) -> list[File]:
     if not system.exists(path):
         return []
     status = system.getFileStatus(path)
@@ -63,6 +88,100 @@ def files(spark: SparkSession, uri: str) -> list[File]:
         modified = datetime.fromtimestamp(entry.getModificationTime() / 1000, tz=UTC)
         found.append(File(full, relative or full.rsplit("/", 1)[-1], entry.getLen(), modified))
     return sorted(found, key=lambda file: file.relative)
+
+
+def literal(uri: str) -> str:
+    """Return a URI for Spark's readers, which take some characters for patterns."""
+    return re.sub(r"([][{}*?\\])", r"\\\1", uri)
+
+
+def start_of(spark: SparkSession, file: File, count: int, *, unpacked: bool = False) -> bytes:
+    """Return the first bytes of a file.
+
+    Parameters
+    ----------
+    spark : SparkSession
+    file : File
+    count : int
+        How many at the most.
+    unpacked : bool
+        Whether they are those of the data inside, where the file's name says that it is
+        compressed.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    path, system = _path(spark, file.uri)
+    factory = jvm(spark).org.apache.hadoop.io.compress.CompressionCodecFactory(
+        spark.sparkContext._jsc.hadoopConfiguration()
+    )
+    codec = factory.getCodec(path) if unpacked else None
+
+    def read() -> bytes:
+        stream = system.open(path)
+        try:
+            source = codec.createInputStream(stream) if codec else stream
+            return bytes(source.readNBytes(count))
+        finally:
+            stream.close()
+
+    return _readable(file, read)
+
+
+def end_of(spark: SparkSession, file: File, count: int) -> bytes:
+    """Return the last bytes of a file.
+
+    Raises
+    ------
+    InputError
+        When it cannot be read.
+    """
+    path, system = _path(spark, file.uri)
+
+    def read() -> bytes:
+        stream = system.open(path)
+        try:
+            stream.seek(max(0, file.size - count))
+            return bytes(stream.readNBytes(count))
+        finally:
+            stream.close()
+
+    return _readable(file, read)
+
+
+def _readable(file: File, read: Callable[[], bytes]) -> bytes:
+    try:
+        return read()
+    except Py4JJavaError as error:
+        raise unreadable(file.relative, error.java_exception) from None
+
+
+def unreadable(name: str, thrown: JavaObject) -> InputError:
+    """Build the error for a file that cannot be read, from what Java threw.
+
+    Parameters
+    ----------
+    name : str
+        The file's name.
+    thrown : JavaObject
+        The exception.
+    """
+    classes = []
+    cause: JavaObject | None = thrown
+    while cause is not None:
+        classes.append(str(cause.getClass().getSimpleName()))
+        cause = cause.getCause()
+    told = [
+        reason for parts, reason in _REASONS for c in classes if any(part in c for part in parts)
+    ]
+    return InputError(
+        name,
+        found=f"it cannot be read: {told[0] if told else _DAMAGED}",
+        expected="a whole file that this account may read",
+        next_step="Deliver the file again or mend its permissions, and run the same command.",
+    )
 
 
 def write_text(spark: SparkSession, uri: str, text: str) -> None:

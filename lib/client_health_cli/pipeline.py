@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -109,7 +110,7 @@ def request(asked: Asked) -> RunRequest:
     id_key = asked.id_key
     if id_key and not id_key.startswith("arn:"):
         id_key = str(Path(id_key).absolute())
-    local = asked.sessions == "local"
+    defaults = _LOCAL_LIMITS if asked.sessions == "local" else None
     return job_client_health.build_request(
         find_sources(asked.raw) if asked.raw else dict(asked.sources or {}),
         asked.lake,
@@ -119,7 +120,7 @@ def request(asked: Asked) -> RunRequest:
         force=asked.force,
         id_key=id_key,
         accept_volume_change=asked.accept_volume_change,
-        limits=_LOCAL_LIMITS if local else None,
+        limits=Limits.from_environment(os.environ, defaults),
     )
 
 

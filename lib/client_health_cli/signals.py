@@ -10,15 +10,21 @@ from types import FrameType
 from typing import NoReturn
 
 
-def _leave(number: int, frame: FrameType | None) -> NoReturn:
-    sys.exit(128 + number)
-
-
 @contextlib.contextmanager
-def sigterm_unwinds() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP leave the block as `SystemExit`, through every `finally`."""
+def sigterm_unwinds(exit_code: int | None = None) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP leave the block as `SystemExit`, through every `finally`.
+
+    Parameters
+    ----------
+    exit_code
+        What the process ends with; 128 and the signal's number, as shells have it, if None.
+    """
+
+    def leave(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number if exit_code is None else exit_code)
+
     numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = [(number, signal.signal(number, _leave)) for number in numbers]
+    before = [(number, signal.signal(number, leave)) for number in numbers]
     try:
         yield
     finally:

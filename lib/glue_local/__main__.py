@@ -120,6 +120,8 @@ def main() -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
+    # It quotes what it can't read of a request, which may be a statement's code.
+    logging.getLogger("tornado").setLevel(logging.ERROR)
     try:
         asyncio.run(_serve(options))
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,8 @@ from glue_local.errors import ApiError
 from glue_local.jars import FORMATS
 
 _NEXT_CONF = re.compile(r"\s+--conf\s+")
+_LOCAL_MASTER = re.compile(r"local(\[[\d*, ]+\])?")
+_JAVA_OPTIONS = ("spark.driver.defaultJavaOptions", "spark.driver.extraJavaOptions")
 
 
 @dataclass(frozen=True)
@@ -85,4 +88,21 @@ def read_conf(text: str) -> dict[str, str]:
                 "settings as 'a=b --conf c=d'."
             )
         conf[name.strip()] = value.strip()
+    _check_conf(conf)
     return conf
+
+
+def _check_conf(conf: Mapping[str, str]) -> None:
+    master = conf.get("spark.master", "local")
+    if not _LOCAL_MASTER.fullmatch(master):
+        raise ApiError.invalid(
+            f"--conf sets spark.master to {master[:80]!r}; the local service runs Spark in the "
+            "session's own process: local, local[2] or local[*]."
+        )
+    for name in _JAVA_OPTIONS:
+        try:
+            shlex.split(conf.get(name, ""))
+        except ValueError as error:
+            raise ApiError.invalid(
+                f"--conf sets {name} to what has {str(error).lower()}."
+            ) from None

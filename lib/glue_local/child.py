@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from pathlib import Path
 from threading import Event
@@ -12,7 +14,12 @@ _LOOK_SECONDS = 0.1
 
 
 class CancelledError(GlueLocalError):
-    """The program was stopped, since its session was."""
+    """The program was stopped, since its session was.
+
+    Shown: nowhere: whoever stopped the session knows.
+    Why: the session was stopped while it was still fetching what it needs.
+    What to do: nothing.
+    """
 
 
 def run(
@@ -27,7 +34,7 @@ def run(
     cwd : Path, optional
         Where it runs.
     cancelled : Event, optional
-        Once set, the program is killed.
+        Once set, the program is killed, with everything that it started.
 
     Raises
     ------
@@ -41,13 +48,15 @@ def run(
         stderr=subprocess.STDOUT,
         text=True,
         cwd=cwd,
+        start_new_session=True,
     ) as process:
         while True:
             try:
                 output, _ = process.communicate(timeout=_LOOK_SECONDS)
             except subprocess.TimeoutExpired:
                 if cancelled is not None and cancelled.is_set():
-                    process.kill()
+                    # With what it started itself: an installer builds in further processes.
+                    os.killpg(process.pid, signal.SIGKILL)
                     raise CancelledError(f"{Path(command[0]).name} was stopped.") from None
             else:
                 return process.returncode, output

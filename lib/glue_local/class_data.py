@@ -29,7 +29,12 @@ _KEPT = 3
 
 
 class ClassDataError(GlueLocalError):
-    """The archive could not be made. Sessions work without it, only slower."""
+    """The archive could not be made. Sessions work without it, only slower.
+
+    Shown: the terminal, of `python -m glue_local.prepare`.
+    Why: Java is older than 13, or the disk is full.
+    What to do: install Java 17, or go on without: nothing else depends on it.
+    """
 
 
 def ensure() -> Path:

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glue_local.errors import GlueLocalError
+
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
@@ -36,8 +38,14 @@ _MODULE_OPTIONS = (
 )
 
 
-class DriverError(RuntimeError):
-    """The JVM ended before it was ready to be talked to."""
+class DriverError(GlueLocalError):
+    """The JVM ended before it was ready to be talked to.
+
+    Why: a Spark setting of the session is not valid, the heap is larger than the machine's memory,
+    or Java is not 17.
+    What to do: the message ends with the JVM's last words: mend the setting they name, then run
+    again.
+    """
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,9 @@ def command(description: dict[str, Any], properties: Path) -> list[str]:
         f"-Xmx{conf['spark.driver.memory']}",
         *([f"-XX:SharedArchiveFile={archive}"] if archive else []),
         *_MODULE_OPTIONS,
+        # Native libraries and Spark's own scratch files: left behind when the JVM is killed.
+        f"-Djava.io.tmpdir={properties.parent / 'tmp'}",
+        "-XX:-UsePerfData",
         *shlex.split(conf.get("spark.driver.defaultJavaOptions", "")),
         *shlex.split(conf.get("spark.driver.extraJavaOptions", "")),
         *("org.apache.spark.deploy.SparkSubmit", "--properties-file", str(properties)),

@@ -1,6 +1,39 @@
-"""Everything that can go wrong here: API answers, and failures of the service itself."""
+"""Everything that can go wrong here: API answers, and failures of the service itself.
+
+What the classes say of themselves makes up ``docs/errors.md``.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# The codes that the service answers with, all of them the API's own.
+CODES: Mapping[str, str] = MappingProxyType(
+    {
+        "AccessDeniedException": "The Host header names another service, or a browser sent it.",
+        "AlreadyExistsException": "The id is taken by another session; choose another.",
+        "EntityNotFoundException": "There is no session or statement of that id; list them.",
+        "IllegalSessionStateException": "The session's state does not allow it: statements need "
+        "READY, deleting needs an end. Look at its Status and ErrorMessage.",
+        "IncompleteSignatureException": "The Authorization header is no AWS Signature Version 4.",
+        "InternalServiceException": "The service failed; its log says where. Try again.",
+        "InvalidInputException": "An argument makes no sense here, or the session has timed out; "
+        "the message says which.",
+        "InvalidSignatureException": "The signature is of another key, request or time, or was "
+        "used before. Take the environment of the running service; each start makes new keys.",
+        "MissingAuthenticationTokenException": "The request is unsigned; sign it.",
+        "OperationNotSupportedException": "An action of AWS Glue that is not here; the message "
+        "lists those that are.",
+        "ResourceNumberLimitExceededException": "As many sessions live as may; stop one.",
+        "SerializationException": "The body is no JSON object.",
+        "SessionBusyException": "100 statements wait already; wait for some.",
+        "UnknownOperationException": "AWS Glue has no such action, or it is not POST /.",
+        "UnrecognizedClientException": "The access key is of another start of the service; take "
+        "the environment that the running one printed.",
+        "ValidationException": "A parameter is missing, unknown, too long, or of another kind.",
+    }
+)
 
 
 class GlueLocalError(Exception):
@@ -9,6 +42,10 @@ class GlueLocalError(Exception):
 
 class ApiError(GlueLocalError):
     """A refusal that the client sees, under one of the API's own codes.
+
+    Shown: the client, as the API's own error (exit code 4 in a run).
+    Why: the service refused a request. Nothing was changed by it.
+    What to do: look up the code in the table below.
 
     Parameters
     ----------
@@ -49,6 +86,11 @@ class ApiError(GlueLocalError):
 class JarError(GlueLocalError):
     """A jar that Spark needs is absent, could not be fetched, or is not the pinned one.
 
+    Why: the jar was never fetched on this machine, the network is not there, or what was fetched is
+    not the file whose hash is pinned.
+    What to do: connect to the network once and run `python -m glue_local.prepare`. Never go on with
+    a jar of another hash: find out who answered for the registry.
+
     Parameters
     ----------
     coordinates : str
@@ -64,11 +106,20 @@ class JarError(GlueLocalError):
 
 
 class SessionStartError(GlueLocalError):
-    """A session could not be started; its message becomes the session's ``ErrorMessage``."""
+    """A session could not be started; its message becomes the session's ``ErrorMessage``.
+
+    Why: a file, module or setting that it was to start with is not there or not valid, or Java is
+    missing.
+    What to do: mend the argument that the message names, then run again.
+    """
 
 
 class ServiceStartError(GlueLocalError):
     """The service process ended, or said nothing, before it was ready.
+
+    Shown: the terminal (exit code 4).
+    Why: the port is taken, or a package that the service needs is not installed.
+    What to do: choose another port, or install with `make setup`; see its log.
 
     Parameters
     ----------

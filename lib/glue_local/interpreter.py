@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
 from traitlets.config import Config
 
 from glue_local.progress import MESSAGE_TYPE, ProgressReporter
@@ -22,8 +26,56 @@ def spark_context() -> Any:  # noqa: ANN401 - importing the type costs a start h
     return SparkContext._active_spark_context
 
 
+class Interrupts:
+    """Lets an interrupt act while a statement's own code runs, and nowhere else.
+
+    In the kernel's own code it would end the handling of a request without a reply, and the
+    statement would never come to an end.
+    """
+
+    def __init__(self) -> None:
+        self._in_code = False
+        self._asked = False
+
+    def begin(self) -> None:
+        """Begin with a statement: take the signal, and forget one that came too late before."""
+        self._in_code = self._asked = False
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, *_: object) -> None:
+        self._asked = True
+        if self._in_code:
+            raise KeyboardInterrupt
+
+    @contextlib.contextmanager
+    def let_in(self) -> Iterator[None]:
+        """Interrupt the code in this block, at once when that was asked for before."""
+        before, self._in_code = self._in_code, True
+        try:
+            if self._asked and not before:
+                raise KeyboardInterrupt
+            yield
+        finally:
+            self._in_code = before
+
+
+class SessionShell(ZMQInteractiveShell):  # type: ignore[misc]
+    """Runs statements' code where interrupts reach it."""
+
+    def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - IPython's own
+        self.interrupts = Interrupts()
+        super().__init__(**settings)
+
+    async def run_code(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401
+        """Run one part of a statement; IPython turns what it raises into the statement's error."""
+        with self.interrupts.let_in():
+            return await super().run_code(*arguments, **settings)
+
+
 class SessionKernel(IPythonKernel):  # type: ignore[misc]
     """Reports progress, and stops Spark's jobs when a statement is interrupted."""
+
+    shell_class = SessionShell
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - ipykernel's own
         super().__init__(**settings)
@@ -33,6 +85,9 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
     async def do_execute(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401
         """Run one statement."""
         self._statement = self.get_parent("shell")
+        self.shell.interrupts.begin()
+        # From here on an interrupt is this statement's: the service waits for this word.
+        self._send_progress(0.0)
         self._progress.begin()
         try:
             reply = await super().do_execute(*arguments, **settings)
@@ -41,6 +96,11 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
         if reply.get("ename") == "KeyboardInterrupt":
             self._cancel_jobs()
         return reply
+
+    def pre_handler_hook(self) -> None:
+        """Leave the signal alone: ipykernel would let it interrupt the kernel's own code."""
+
+    post_handler_hook = pre_handler_hook
 
     def _cancel_jobs(self) -> None:
         """Python let go of its job; the JVM works on until told, and for a moment after."""

@@ -29,7 +29,13 @@ T = TypeVar("T")
 
 
 class KernelGoneError(GlueLocalError):
-    """The session's process ended by itself."""
+    """The session's process ended by itself.
+
+    Why: the driver (JVM) or the Python process was killed, mostly because the machine or the
+    driver's heap had no memory left.
+    What to do: run the same command again. If it happens again, end other programs on this machine,
+    or start the service with more memory for the driver (`--driver-memory`).
+    """
 
 
 class Kernel:
@@ -210,10 +216,10 @@ class Kernel:
             How long they may take to end by themselves.
         """
         self._client.stop_channels()
-        signal_session(self.pid, signal.SIGTERM)
+        signal_session(self.pid, self._folder, signal.SIGTERM)
         deadline = time.monotonic() + seconds
-        while session_members(self.pid) and time.monotonic() < deadline:
+        while session_members(self.pid, self._folder) and time.monotonic() < deadline:
             await asyncio.sleep(0.05)
-        while signal_session(self.pid, signal.SIGKILL):
+        while signal_session(self.pid, self._folder, signal.SIGKILL):
             await asyncio.sleep(0.02)
         await self._exited

@@ -1,5 +1,8 @@
 """End a session's process, and everything it started, when the service is gone.
 
+What a session starts is known by its POSIX session, and what left that by a variable that every
+child inherits: a process in the background must not outlive the session, as it would not on AWS.
+
 The service holds the other end of a pipe. However it ends, even by SIGKILL, the operating system
 closes that end, and the thread here wakes up.
 """
@@ -16,23 +19,36 @@ from pathlib import Path
 
 import psutil
 
+# Set for every process of a session: the session's folder, which is no other's.
+MARK = "GLUE_LOCAL_SESSION"
 
-def session_members(leader: int) -> list[psutil.Process]:
-    """Return the living processes of a POSIX session, its leader last.
 
-    Spark's Python workers leave the process group, so the group alone would miss them.
+def session_members(leader: int, folder: Path) -> list[psutil.Process]:
+    """Return the living processes of a session, its leader last.
+
+    Parameters
+    ----------
+    leader : int
+        The session's own process, which leads a POSIX session.
+    folder : Path
+        The session's folder.
     """
     members = []
     for process in psutil.process_iter():
         with contextlib.suppress(OSError, psutil.Error):
-            if os.getsid(process.pid) == leader and process.status() != psutil.STATUS_ZOMBIE:
+            of_session = os.getsid(process.pid) == leader or _is_marked(process, folder)
+            if of_session and process.status() != psutil.STATUS_ZOMBIE:
                 members.append(process)
     return sorted(members, key=lambda process: process.pid == leader)
 
 
-def signal_session(leader: int, number: signal.Signals) -> int:
-    """Send a signal to every process of a POSIX session; return how many there were."""
-    members = session_members(leader)
+def _is_marked(process: psutil.Process, folder: Path) -> bool:
+    return process.environ().get(MARK) == str(folder)
+
+
+def signal_session(leader: int, folder: Path, number: signal.Signals) -> int:
+    """Send a signal to every process of a session; return how many there were."""
+    members = session_members(leader, folder)
     for process in members:
         with contextlib.suppress(psutil.Error):
             process.send_signal(number)
@@ -72,7 +88,7 @@ def watch(pipe: int, folder: Path) -> threading.Event:
         ending.set()
         own = os.getpid()
         # Only when all others are gone does nobody write into the folder any more.
-        while others := [process for process in session_members(own) if process.pid != own]:
+        while others := [member for member in session_members(own, folder) if member.pid != own]:
             for process in others:
                 with contextlib.suppress(psutil.Error):
                     process.kill()

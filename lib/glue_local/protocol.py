@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Sized
 from functools import cached_property
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import botocore.loaders
 from botocore.model import (
@@ -24,6 +24,7 @@ from glue_local.errors import ApiError
 
 CONTENT_TYPE = "application/x-amz-json-1.1"
 _PREFIX = "AWSGlue."
+_INTEGER_BITS = {"integer": 32, "long": 64}
 
 
 class Protocol:
@@ -61,7 +62,7 @@ class Protocol:
             error, when a parameter is missing, unknown, of a wrong type, or out of bounds.
         """
         try:
-            parameters = json.loads(body or b"{}")
+            parameters = json.loads(body or b"{}", parse_constant=_no_constant)
             json.dumps(parameters, ensure_ascii=False).encode()
         except (ValueError, RecursionError):
             raise ApiError("SerializationException", "The body is not valid JSON.") from None
@@ -85,6 +86,11 @@ class Protocol:
         return parameters
 
 
+def _no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    raise ValueError(name)
+
+
 def _out_of_bounds(value: object, shape: Shape, path: str) -> list[str]:
     """Return what botocore leaves to the service: lengths, patterns, enumerations."""
     problems = []
@@ -93,6 +99,9 @@ def _out_of_bounds(value: object, shape: Shape, path: str) -> list[str]:
     at = f"Value at '{path}' failed to satisfy constraint: Member must"
     if size < limits.get("min", size):
         problems.append(f"{at} be at least {limits['min']}, found {size}")
+    bits = _INTEGER_BITS.get(shape.type_name)
+    if bits and not -(2 ** (bits - 1)) <= cast(int, value) < 2 ** (bits - 1):
+        problems.append(f"{at} be an integer of {bits} bits")
     if size > limits.get("max", size):
         problems.append(f"{at} be at most {limits['max']}, found {size}")
     if isinstance(shape, StringShape) and isinstance(value, str):

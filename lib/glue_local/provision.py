@@ -18,10 +18,13 @@ from threading import Event
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from glue_local import child
 from glue_local.arguments import SessionArguments
 from glue_local.errors import SessionStartError
 from glue_local.jars import FORMATS, archive_path, ensure, java, spark_home
+from glue_local.lifeline import MARK
 from glue_local.settings import ServiceSettings
 
 SETTINGS_FILE = "session.json"
@@ -29,6 +32,7 @@ SETTINGS_FILE = "session.json"
 # server that we may run under would make the kernel look for a parent that isn't its own.
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
 _ARCHIVES = (".zip", ".egg", ".whl")
+_LONGEST_SHOWN = 200
 
 # A session is short and its queries are new code each: on few cores the optimising compiler would
 # take as long as the work, and pauses of the collector matter less than its throughput.
@@ -63,7 +67,9 @@ def spark_conf(
     """Return the whole Spark configuration of a session.
 
     Ours first, then the service's, then the session's own; what keeps Spark on loopback comes
-    last and can't be overridden.
+    last and can't be overridden. Spark's web page, where a session switches it on, follows
+    ``SPARK_LOCAL_IP``, and another master is refused when the session is created. Options of the
+    JVM are taken as they are: they are code, as a statement is, and may open what they like.
     """
     return {
         "spark.master": "local[*]",
@@ -83,43 +89,51 @@ def spark_conf(
     }
 
 
-def _local_copy(uri: str, folder: Path) -> Path:
+def _local_copy(uri: str, folder: Path, endings: tuple[str, ...]) -> Path:
     """Copy a file named by path, file: or s3: URI into the folder."""
-    parts = urlsplit(uri)
-    name = Path(unquote(parts.path)).name
-    target = folder / name
-    if parts.scheme in ("s3", "s3a"):
-        import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
+    shown = uri if len(uri) <= _LONGEST_SHOWN else f"{uri[:_LONGEST_SHOWN]}…"
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise SessionStartError(f"{shown} is no address: {error}.") from None
+    in_s3 = parts.scheme in ("s3", "s3a")
+    path = Path(unquote(parts.path) if in_s3 or parts.scheme == "file" else uri)
+    # A name becomes part of search paths and lists, where these signs would divide it.
+    if path.name in ("", "..") or any(sign in path.name for sign in (os.pathsep, ",", "\0")):
+        raise SessionStartError(
+            f"{shown} has the file name {path.name!r}; expected one without '{os.pathsep}' and ','."
+        )
+    if path.suffix not in endings:
+        raise SessionStartError(f"{shown} was named; expected a file in {', '.join(endings)}.")
+    target = folder / path.name
+    if target.exists():
+        raise SessionStartError(f"{shown} has the name of another file; give it one of its own.")
+    try:
+        if in_s3:
+            import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
 
-        client: Any = botocore.session.get_session().create_client("s3")
-        try:
+            client: Any = botocore.session.get_session().create_client("s3")
             body = client.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
             target.write_bytes(body.read())
-        except Exception as error:
-            raise SessionStartError(f"{uri} could not be read: {error}") from error
-        return target
-    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(uri)
-    if not path.is_file():
-        raise SessionStartError(
-            f"{uri} is no file here. Give a local path, a file: or an s3: address."
-        )
-    shutil.copyfile(path, target)
+        elif path.is_file():
+            shutil.copyfile(path, target)
+        else:
+            raise SessionStartError(
+                f"{shown} is no file here. Give a local path, a file: or an s3: address."
+            )
+    except (OSError, BotoCoreError, ClientError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise SessionStartError(f"{shown} could not be read: {reason}.") from error
     return target
 
 
 def _python_files(arguments: SessionArguments, folder: Path) -> tuple[Path, ...]:
     """Copy --extra-py-files; a wheel is a zip, and Spark's workers know it by that name only."""
     copies = []
-    for uri in arguments.python_files:
+    for uri in dict.fromkeys(arguments.python_files):
         folder.mkdir(exist_ok=True)
-        copy = _local_copy(uri, folder)
-        if copy.suffix == ".whl":
-            copy = copy.rename(copy.with_suffix(".zip"))
-        elif copy.suffix not in (".py", *_ARCHIVES):
-            raise SessionStartError(
-                f"--extra-py-files names {uri}; expected .py, .zip, .egg or .whl."
-            )
-        copies.append(copy)
+        copy = _local_copy(uri, folder, (".py", *_ARCHIVES))
+        copies.append(copy.rename(copy.with_suffix(".zip")) if copy.suffix == ".whl" else copy)
     return tuple(copies)
 
 
@@ -136,7 +150,7 @@ def _install(modules: tuple[str, ...], folder: Path, cancelled: Event) -> None:
     if any(module.startswith("-") for module in modules):
         raise SessionStartError("--additional-python-modules holds an option, not a module name.")
     code, output = child.run(
-        [*command, "--quiet", "--target", str(folder), *modules], cancelled=cancelled
+        [*command, "--quiet", "--target", str(folder), "--", *modules], cancelled=cancelled
     )
     if code != 0:
         raise SessionStartError(
@@ -167,12 +181,13 @@ def provision(
         When something the session was created with can't be had.
     """
     (folder / "spark").mkdir()
+    (folder / "tmp").mkdir()
     jars = [
         path for name in arguments.formats for path in ensure(*FORMATS[name], cancelled=cancelled)
     ]
-    for uri in arguments.jars:
+    for uri in dict.fromkeys(arguments.jars):
         (folder / "jars").mkdir(exist_ok=True)
-        jars.append(_local_copy(uri, folder / "jars"))
+        jars.append(_local_copy(uri, folder / "jars", (".jar",)))
     files = _python_files(arguments, folder / "python")
     search = [str(file) for file in files if file.suffix in _ARCHIVES]
     search += [str(folder / "python")] if len(search) < len(files) else []
@@ -210,4 +225,7 @@ def _environment(folder: Path, search: list[str], outer: Mapping[str, str]) -> d
         "MPLBACKEND": "agg",
         "IPYTHONDIR": str(folder / "ipython"),
         "TZ": "UTC",
+        # Temporary files end with the session, and nobody else reads them meanwhile.
+        "TMPDIR": str(folder / "tmp"),
+        MARK: str(folder),
     }

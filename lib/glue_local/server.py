@@ -22,6 +22,10 @@ log = logging.getLogger(__name__)
 
 _ADDRESS = "127.0.0.1"
 _LARGEST_BODY = 4 * 1024 * 1024
+_LARGEST_HEADERS = 64 * 1024
+# On loopback a request arrives in milliseconds; whoever holds one back holds a descriptor of ours.
+_BODY_SECONDS = 5
+_IDLE_SECONDS = 120
 
 
 class _Endpoint(tornado.web.RequestHandler):
@@ -94,7 +98,13 @@ class Server:
         application = tornado.web.Application(
             [(r".*", _Endpoint, parts)], log_function=lambda _: None
         )
-        self._http = tornado.httpserver.HTTPServer(application, max_body_size=_LARGEST_BODY)
+        self._http = tornado.httpserver.HTTPServer(
+            application,
+            max_body_size=_LARGEST_BODY,
+            max_header_size=_LARGEST_HEADERS,
+            body_timeout=_BODY_SECONDS,
+            idle_connection_timeout=_IDLE_SECONDS,
+        )
         self._http.add_sockets(sockets)
 
     async def close(self) -> None:

@@ -18,7 +18,7 @@ from glue_local.errors import ApiError, GlueLocalError
 from glue_local.kernel import Kernel, KernelGoneError
 from glue_local.output import OutputCollector, error_output
 from glue_local.progress import MESSAGE_TYPE
-from glue_local.provision import provision
+from glue_local.provision import ProvisionedSession, provision
 from glue_local.settings import ServiceSettings
 from glue_local.statement import Statement, StatementState
 
@@ -79,6 +79,7 @@ class Session:
         self._completed: float | None = None
         self._error: str | None = None
         self._kernel: Kernel | None = None
+        self._provisioning: asyncio.Task[ProvisionedSession] | None = None
         self._ending = False
         self._cancelled = threading.Event()
         self._queue: asyncio.Queue[Statement] = asyncio.Queue()
@@ -161,7 +162,7 @@ class Session:
         except GlueLocalError as error:
             final, reason = SessionStatus.FAILED, str(error)
         except Exception as error:
-            log.exception("session %s failed", self.id)
+            log.exception("session %a failed", self.id)
             final, reason = SessionStatus.FAILED, f"{type(error).__name__}: {error}"
         self._ending = True
         self._cancelled.set()
@@ -177,17 +178,19 @@ class Session:
             async with asyncio.timeout(minutes and minutes * self._settings.minute_seconds):
                 self._kernel = await self._start()
                 self.status = SessionStatus.READY
-                log.info("session %s: ready after %.1f s", self.id, time.time() - self._created)
+                log.info("session %a: ready after %.1f s", self.id, time.time() - self._created)
                 return await self._work(self._kernel)
         except TimeoutError:
             return SessionStatus.TIMEOUT, f"The session lived for {minutes} minutes, its Timeout."
 
     async def _start(self) -> Kernel:
         if "Connections" in self._request:
-            log.warning("session %s: connections are ignored locally", self.id)
-        provisioned = await asyncio.to_thread(
+            log.warning("session %a: connections are ignored locally", self.id)
+        work = asyncio.to_thread(
             provision, self._arguments, self._settings, self._folder, self._cancelled
         )
+        self._provisioning = asyncio.create_task(work)
+        provisioned = await asyncio.shield(self._provisioning)
         self._kernel = await Kernel.start(provisioned, self._settings.working_directory)
         await self._kernel.ready(self._settings.start_seconds)
         return self._kernel
@@ -218,9 +221,8 @@ class Session:
         executing = asyncio.Event()
 
         def on_message(message: dict[str, Any]) -> None:
-            if message["msg_type"] == "execute_input":
+            if message["msg_type"] == MESSAGE_TYPE:
                 executing.set()
-            elif message["msg_type"] == MESSAGE_TYPE:
                 statement.progress = message["content"]["progress"]
             else:
                 output.feed(message)
@@ -241,6 +243,9 @@ class Session:
 
     async def _end(self, final: SessionStatus, reason: str | None) -> None:
         """Leave no process and no file; then say so."""
+        if self._provisioning is not None:
+            # Told to stop, its thread may still be writing into the folder.
+            await asyncio.gather(self._provisioning, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.stop(self._settings.stop_seconds)
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
@@ -254,7 +259,7 @@ class Session:
                 statement.finish(StatementState.CANCELLED)
         self._completed = time.time()
         self.status = final
-        log.info("session %s: %s %s", self.id, final, reason or "")
+        log.info("session %a: %s %a", self.id, final, reason or "")
 
 
 async def _interrupt(kernel: Kernel, statement: Statement, executing: Callable[[], Any]) -> None:

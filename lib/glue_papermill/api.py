@@ -18,6 +18,7 @@ from botocore.exceptions import (
     SSLError,
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from glue_papermill.errors import ServiceError
 
@@ -41,6 +42,14 @@ _TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
+# What an answer must hold to be one. botocore lets a web page of a proxy, or half a document,
+# pass for an answer that is empty.
+_MEMBERS = {
+    "CreateSession": ("Session",),
+    "GetSession": ("Session", "Status"),
+    "RunStatement": ("Id",),
+    "GetStatement": ("Statement", "State"),
+}
 _CREDENTIALS = frozenset(
     {
         "ExpiredToken",
@@ -50,10 +59,17 @@ _CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+_OK = 200
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 _FIRST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
+
+
+class NoAnswerError(BotoCoreError):
+    """Something answered, but not the Glue API: a proxy, a sign-in page, half a document."""
+
+    fmt = "no answer of the Glue API came back ({found})"
 
 
 def glue_client(
@@ -95,7 +111,7 @@ def glue_client(
             aws_session_token=keys.get("temp_aws_session_token"),
             botocore_session=core,
         )
-        return session.client(
+        client = session.client(
             "glue",
             region_name=region or _first(variables, "region", "AWS_REGION", "AWS_DEFAULT_REGION"),
             endpoint_url=endpoint
@@ -108,6 +124,8 @@ def glue_client(
         )
     except BotoCoreError as error:
         raise failure("client", error) from error
+    client.meta.events.register("after-call.glue", _refuse_what_is_no_answer)
+    return client
 
 
 def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any:  # noqa: ANN401
@@ -126,12 +144,33 @@ def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any: 
     pause = _FIRST_PAUSE
     while True:
         try:
-            return function(**arguments)
+            return _answer(function, arguments)
         except (ClientError, BotoCoreError) as error:
             if not is_transient(error) or time.monotonic() + pause > deadline:
                 raise
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _answer(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    try:
+        return function(**arguments)
+    except ResponseParserError as error:  # which is none of botocore's other errors
+        raise NoAnswerError(found="it cannot be read") from error
+
+
+def _refuse_what_is_no_answer(
+    parsed: Mapping[str, Any],
+    model: Any,  # noqa: ANN401 - botocore has no types
+    **_: Any,  # noqa: ANN401
+) -> None:
+    if parsed.get("ResponseMetadata", {}).get("HTTPStatusCode") != _OK:
+        return
+    found: Any = parsed
+    for name in _MEMBERS.get(model.name, ()):
+        found = found.get(name) if isinstance(found, Mapping) else None
+        if found is None:
+            raise NoAnswerError(found=f"it has no {name}")
 
 
 def is_transient(error: Exception) -> bool:
@@ -148,9 +187,9 @@ def is_in_doubt(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return _status(error) >= _SERVER_ERROR
     # A certificate that does not verify is an answer: asking again changes nothing.
-    return isinstance(error, (BotoConnectionError, HTTPClientError)) and not isinstance(
-        error, SSLError
-    )
+    return isinstance(
+        error, (BotoConnectionError, HTTPClientError, NoAnswerError)
+    ) and not isinstance(error, SSLError)
 
 
 def error_code(error: Exception) -> str:

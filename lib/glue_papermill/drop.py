@@ -1,6 +1,7 @@
 """The drop: the complete register of a day, and the fingerprint that names it."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -125,13 +126,16 @@ def _objects(source: str, uri: str) -> list[DropObject]:
     files = _files(source, uri)
     if not files:
         raise InputError(
-            f"source {source} has no file: {uri} is missing or empty",
+            f"source {source} has no file: {uri} is {_absent(uri)}; expected a file, or a folder"
+            " of files",
             next_step="check the path, and that the upload has ended",
         )
-    if not any(file.size for file in files):
+    empty = [file.name for file in files if not file.size]
+    if empty:
+        more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
         raise InputError(
-            f"source {source} is empty: {len(files)} file(s) of 0 bytes at {uri}",
-            next_step="upload it again",
+            f"source {source} is empty: {empty[0]}{more} with 0 bytes at {uri}; expected data",
+            next_step="upload it again, whole",
         )
     if not storage.is_s3(uri):
         with ThreadPoolExecutor(_THREADS) as pool:
@@ -141,8 +145,23 @@ def _objects(source: str, uri: str) -> list[DropObject]:
     ]
 
 
+def _absent(uri: str) -> str:
+    if storage.is_s3(uri):
+        return "missing"
+    path = storage.local_path(uri)
+    if path.is_dir():
+        return "a folder without data files"
+    if path.is_symlink():
+        return "a link to nowhere"
+    return "no regular file" if path.exists() else "missing"
+
+
 def _files(what: str, uri: str) -> list[StoredFile]:
     try:
+        if not storage.is_s3(uri):
+            # Listing skips a folder that may not be read, and what is in it with it.
+            for _ in os.walk(storage.local_path(uri), onerror=_raise):
+                pass
         return storage.list_files(uri)
     except (OSError, ClientError, BotoCoreError) as error:
         raise _unreadable(what, uri, error) from error
@@ -159,9 +178,15 @@ def _with_content(file: StoredFile) -> StoredFile:
     return replace(file, version=f"sha256:{digest.hexdigest()}")
 
 
+def _raise(error: OSError) -> None:
+    if not isinstance(error, (FileNotFoundError, NotADirectoryError)):
+        raise error
+
+
 def _unreadable(what: str, uri: str, error: Exception) -> InputError:
+    reason = (isinstance(error, OSError) and error.strerror) or error
     return InputError(
-        f"{what} cannot be read at {uri}: {error}",
+        f"{what} cannot be read at {uri}: {reason}; expected a file that this account may read",
         next_step="check that it exists and that this account may read it",
     )
 

@@ -1,7 +1,8 @@
 """What can end a run, and with which exit code.
 
 Every error carries its facts as attributes; ``str(error)`` is the few lines a person
-needs: stage and cell, the true cause, the executed notebook, the next step.
+needs: stage and cell, the true cause, the executed notebook, the next step, and where the page
+of errors has more. That page, ``docs/errors.md``, is made from what the classes say of themselves.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,12 +10,17 @@ from typing import Any, Optional, TypeVar
 
 _Error = TypeVar("_Error", bound="GluePapermillError")
 
+PAGE = "docs/errors.md"
 _CAUSE_LINES = 3
 _CAUSE_CHARACTERS = 600
 
 
 class GluePapermillError(Exception):
-    """Root of everything this package raises.
+    """Something that nobody foresaw ended the run; root of this package's errors.
+
+    Why: something that the run relies on is not there, although nobody would have taken it away:
+    the table's metadata file that the catalogue names, for one.
+    What to do: restore what the message names, then run the same command again.
 
     Parameters
     ----------
@@ -73,36 +79,69 @@ class GluePapermillError(Exception):
             lines.append(f"  executed notebook: {self.notebook}")
         if self.next_step:
             lines.append(f"  next: {self.next_step}")
+        lines.append(f"  more: {PAGE}#{type(self).__name__.lower()}")
         return "\n".join(lines)
 
 
 class ConfigurationError(GluePapermillError):
-    """The request itself cannot be carried out: usage, settings, a notebook's magics."""
+    """The request itself cannot be carried out: usage, settings, a notebook's magics.
+
+    Why: an argument, a variable, or the `%%configure` cell of a notebook asks for something that
+    cannot be done; or a notebook is not where it was said to be.
+    What to do: mend the one thing that the message names, then run the same command again.
+    """
 
     exit_code = 2
     reported_as = "GlueConfigurationError"
 
 
 class InputError(GluePapermillError):
-    """The drop is missing, doubled, empty, unreadable or truncated."""
+    """The drop is missing, doubled, empty, unreadable or truncated.
+
+    Why: an upload has not ended, went elsewhere or came twice, a file was cut off, or this account
+    may not read it. A notebook's own settings, such as the id key, end a run this way as well.
+    What to do: deliver the file that the message names again, or give its right path, then run the
+    same command. A new delivery is a new drop, so a new run: the failed one needs no cleaning up.
+    """
 
     exit_code = 2
 
 
 class GateStopped(GluePapermillError):  # noqa: N818 - says what happened
-    """A gate of the notebooks refused to publish."""
+    """A gate of the notebooks refused to publish.
+
+    Why: the input could be read, and what came of it must not be published. The message names every
+    gate that refused; [QualityGateError](#qualitygateerror) has a line on each. Readers still see
+    the last publication.
+    What to do: do what stands beside the gate's name in the table of gates. The same command on the
+    same input ends the same way.
+    """
 
     exit_code = 3
 
 
 class NotebookFailed(GluePapermillError):  # noqa: N818 - says what happened
-    """A notebook's own code raised."""
+    """A notebook's own code raised.
+
+    Why: the code of a cell met something that it does not foresee, such as a full disk, too little
+    memory or a defect. The name after the cell's number is the true one.
+    What to do: open the executed notebook at the cell that the message names: the whole traceback
+    is there. When the cause is gone, the same command goes on after the last finished stage. If it
+    is a defect, go back to the version that worked last.
+    """
 
     exit_code = 1
 
 
 class SessionError(GluePapermillError):
-    """A session could not be created, or ended before its work was done."""
+    """A session could not be created, or ended before its work was done.
+
+    Why: the service refused the session (role, workers, limits, arguments), could not start it, or
+    ended it: it idled or lived too long, its driver ran out of memory, or somebody stopped it.
+    What to do: read the reason behind the session's state. A refusal needs the mending of what it
+    names; for anything else run the same command: it takes a new session and goes on after the last
+    finished stage. Where the driver ran out of memory, ask for larger workers first.
+    """
 
     exit_code = 4
     reported_as = "GlueSessionError"
@@ -112,7 +151,7 @@ class SessionError(GluePapermillError):
         """Build from the service's refusal to create the session."""
         return cls(
             f"session {session_id} could not be created: {cause}",
-            next_step="check role, workers, limits and arguments of the session, then run again",
+            next_step="mend what the service names: role, workers, limits or arguments; run again",
         )
 
     @classmethod
@@ -143,7 +182,13 @@ class SessionError(GluePapermillError):
 
 
 class StatementError(GluePapermillError):
-    """A statement ended in another way than available and ok, without an error of its own."""
+    """A statement ended in another way than available and ok, without an error of its own.
+
+    Why: the statement was cancelled, failed inside the service, printed more than the service
+    keeps, or was longer than it takes.
+    What to do: run the same command again: the stage starts afresh. When it was cancelled, ask who
+    did; when a cell is too long or prints too much, change that cell.
+    """
 
     exit_code = 4
     reported_as = "GlueStatementError"
@@ -156,7 +201,7 @@ class StatementError(GluePapermillError):
         found = f"statement {statement.get('Id')} is {statement.get('State')}, expected AVAILABLE"
         return cls(
             f"{found}: {cause}" if cause else found,
-            next_step="nothing is known of how far its code came: run the notebook again",
+            next_step="how far its code came is not known: run again, the stage starts afresh",
             traceback=output.get("Traceback") or (),
         )
 
@@ -167,7 +212,7 @@ class StatementError(GluePapermillError):
         return cls(
             f"statement {statement.get('Id')} is AVAILABLE with output status {status!r},"
             " expected 'ok'",
-            next_step="run the notebook again; if it stays, look into the session's logs",
+            next_step="run again, the stage starts afresh; if it stays, see the session's log",
         )
 
     @classmethod
@@ -180,28 +225,51 @@ class StatementError(GluePapermillError):
 
 
 class ServiceError(GluePapermillError):
-    """The service could not be reached, refused the credentials, or kept failing."""
+    """The service could not be reached, refused the credentials, or kept failing.
+
+    Why: AWS (or the local service) did not answer, kept failing longer than retries last, answered
+    what is no answer of the API, or refused the credentials.
+    What to do: renew the credentials where the message says so; else check region, endpoint and
+    network. Then run the same command again.
+    """
 
     exit_code = 4
     reported_as = "GlueServiceError"
 
 
 class KernelDied(GluePapermillError):  # noqa: N818 - says what happened
-    """The kernel process on this host ended while a cell ran."""
+    """The kernel process on this host ended while a cell ran.
+
+    Why: the process beside the runner that passes cells on to the session was killed or could not
+    start, mostly for want of memory on that host. The session itself has been stopped.
+    What to do: see that the host has memory left, then run the same command again.
+    """
 
     exit_code = 4
     reported_as = "DeadKernelError"
 
 
 class StageTimeout(GluePapermillError):  # noqa: N818 - says what happened
-    """A stage took longer than its limit."""
+    """A stage took longer than its limit.
+
+    Why: the data has grown, the session has too few workers, or the cell waits for something that
+    never comes.
+    What to do: look at the executed notebook for the cell it hung in. Run the same command again;
+    if it takes as long, raise `GLUE_PAPERMILL_STAGE_SECONDS` or the number of workers.
+    """
 
     exit_code = 4
     reported_as = "CellTimeoutError"
 
 
 class ReceiptError(GluePapermillError):
-    """A stage left no receipt, or one that is incomplete or untrue."""
+    """A stage left no receipt, or one that is incomplete or untrue.
+
+    Why: the notebook ended before its last cell, its numbers do not add up, or the files it handed
+    over are no longer those it wrote. Without a true receipt the stage has not happened.
+    What to do: run the same command again: the stage starts afresh. If the same problem is named
+    twice, start the run afresh with `--force`, and look who else writes into the lake.
+    """
 
     exit_code = 4
 
@@ -209,9 +277,9 @@ class ReceiptError(GluePapermillError):
     def missing(cls, stage: str, uri: str) -> "ReceiptError":
         """Build for a stage that ended without writing its receipt."""
         return cls(
-            f"no receipt at {uri}: the notebook ended without its last act",
+            f"no receipt at {uri}: the notebook ended before its last cell wrote one",
             stage=stage,
-            next_step="see that its last cell writes the receipt, then run again",
+            next_step="run again: the stage starts afresh; if it stays, see the last cell that ran",
         )
 
     @classmethod
@@ -225,13 +293,24 @@ class ReceiptError(GluePapermillError):
 
 
 class RunInProgress(GluePapermillError):  # noqa: N818 - says what happened
-    """Another process works on the same run."""
+    """Another process works on the same run.
+
+    Why: the same drop was started twice. The other process goes on undisturbed.
+    What to do: wait for it, and look at its outcome. Only if that process is gone or hangs, end it
+    and run the same command again.
+    """
 
     exit_code = 4
 
 
 class Terminated(SystemExit):
-    """SIGTERM arrived: unwinds like ``SystemExit``, so that the session is stopped on the way."""
+    """The run was stopped from outside (SIGTERM), its session as well.
+
+    Why: somebody, or the host that shuts down, asked the run to stop.
+    What to do: run the same command again: it goes on after the last finished stage.
+    """
+
+    # Unwinds like a SystemExit, so that everything is cleaned up on its way.
 
     def __init__(self) -> None:
         super().__init__(4)
@@ -249,52 +328,3 @@ def shorten(text: str) -> str:
     if len(short) > _CAUSE_CHARACTERS:
         short = short[:_CAUSE_CHARACTERS] + " …"
     return short
-
-
-_REPORTED: tuple[type[GluePapermillError], ...] = (
-    ConfigurationError,
-    SessionError,
-    StatementError,
-    ServiceError,
-    KernelDied,
-    StageTimeout,
-)
-
-
-def from_cell(
-    *,
-    stage: str,
-    cell: int,
-    ename: str,
-    evalue: str,
-    traceback: Sequence[str],
-    notebook: str,
-    input_errors: Sequence[str],
-    gate_errors: Sequence[str],
-) -> GluePapermillError:
-    """Turn the error of a notebook's cell into the one of its kind, by its name.
-
-    Parameters
-    ----------
-    input_errors, gate_errors : sequence of str
-        Names that the notebooks' own library gives to unusable input and to gates.
-    """
-    kinds: dict[str, type[GluePapermillError]] = {kind.reported_as: kind for kind in _REPORTED}
-    kinds.update(dict.fromkeys(input_errors, InputError))
-    kinds.update(dict.fromkeys(gate_errors, GateStopped))
-    kind = kinds.get(ename, NotebookFailed)
-    steps = {
-        InputError: "mend or replace the input, then run again",
-        GateStopped: "nothing was published; see the notebook for what the gate found",
-        NotebookFailed: "open the executed notebook: the whole traceback is in that cell",
-    }
-    return kind(
-        f"{ename}: {evalue}" if evalue else ename,
-        next_step=steps.get(kind, "run again: finished stages are not repeated"),
-        stage=stage,
-        cell=cell,
-        ename=ename,
-        evalue=evalue,
-        traceback=traceback,
-        notebook=notebook,
-    )

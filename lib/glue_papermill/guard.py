@@ -6,6 +6,7 @@ when the pipe closes without a word of dismissal, it stops the session.
 """
 
 import json
+import os
 import subprocess
 import sys
 from typing import IO, Optional
@@ -76,7 +77,7 @@ def stand(stream: IO[str]) -> None:
         return
     try:
         client = api.glue_client(**order["place"])
-        Session(client, order["session_id"], Limits()).stop()
+        Session(client, order["session_id"], Limits.from_environment(os.environ)).stop()
     except GluePapermillError:
         return  # nobody is left to tell; the idle timeout is the last resort
 

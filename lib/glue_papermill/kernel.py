@@ -17,6 +17,7 @@ from typing import Any, Optional
 # Before the official kernel, whose import would else point botocore of the whole process at
 # another model.
 from glue_papermill import api
+from glue_papermill.cell_errors import NEXT
 from glue_papermill.errors import ConfigurationError, GluePapermillError, StatementError
 from glue_papermill.guard import Guard
 from glue_papermill.magics import StrictMagics, run_leading
@@ -97,7 +98,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         except CodeRaised as error:
             return self._error(count, error.ename, error.evalue, error.lines)
         except GluePapermillError as error:
-            lines = [f"{error.reported_as}: {error.message}", f"next: {error.next_step}"]
+            lines = [f"{error.reported_as}: {error.message}", f"{NEXT}{error.next_step}"]
             return self._error(count, error.reported_as, error.message, [*error.traceback, *lines])
         except KeyboardInterrupt:
             return self._error(count, "KeyboardInterrupt", "the statement was cancelled", [])

@@ -9,6 +9,7 @@ from glue_papermill.errors import ConfigurationError
 from glue_papermill.settings import SessionSettings
 
 LONGEST_CONF = 4_096
+RUN_TAG = "run-id"
 _MAGIC = "%%configure"
 _MEMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "glue_version": ("GlueVersion", str),
@@ -92,11 +93,16 @@ def settings_of(cell: str) -> dict[str, Any]:
     return found
 
 
+def id_start(settings: SessionSettings, run_id: str) -> str:
+    """Give what the ids of a run's sessions begin with."""
+    return f"{settings.id_prefix}-{run_id.replace('.', '-')}-"
+
+
 def session_request(
     asked: Mapping[str, Any],
     settings: SessionSettings,
     variables: Mapping[str, str],
-    tags: Mapping[str, str],
+    run_id: str,
 ) -> dict[str, Any]:
     """Build a CreateSession request.
 
@@ -108,8 +114,8 @@ def session_request(
         What the place of the run adds, or overrules.
     variables : mapping of str to str
         The environment; it may name the role.
-    tags : mapping of str to str
-        The run's.
+    run_id : str
+        The run: in the session's id, for people, and in its tag, for who cleans up.
 
     Raises
     ------
@@ -146,10 +152,10 @@ def session_request(
             next_step="give one, or set the variable glue_role_arn",
         )
     request.update(settings.options)
-    request["Tags"] = {**request.get("Tags", {}), **settings.tags, **tags}
+    request["Tags"] = {**request.get("Tags", {}), **settings.tags, RUN_TAG: run_id}
     return {
         **request,
-        "Id": f"{settings.id_prefix}-{uuid.uuid4()}",
+        "Id": f"{id_start(settings, run_id)}{uuid.uuid4().hex[:12]}",
         "Role": role,
         "Command": {"Name": "glueetl", "PythonVersion": "3"},
         "DefaultArguments": arguments,

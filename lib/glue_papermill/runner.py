@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -29,11 +29,13 @@ from glue_papermill.guard import Guard
 from glue_papermill.listener import Listener
 from glue_papermill.publication import Published
 from glue_papermill.receipt import Receipt
-from glue_papermill.session import Session
+from glue_papermill.session import Session, alive
 from glue_papermill.settings import RunOutcome, RunRequest
 from glue_papermill.stage import Run, read_notebook, run_stage
 
-RUN_TAG = "run-id"
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
 # It becomes the name of a folder and of a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -203,10 +205,13 @@ def _session(run: Run, started: int) -> Iterator[Session]:
     }
     variables.update(settings.environment)
     client = api.glue_client(variables)
-    wanted = request.session_request(asked, settings, variables, {RUN_TAG: run.run_id})
+    if not storage.is_s3(run.lake):
+        # Under the run's lock nobody else works on it; in S3, the drop's claim must tell.
+        _stop_leftovers(client, run)
+    wanted = request.session_request(asked, settings, variables, run.run_id)
     since = time.monotonic()
     session = Session.create(client, wanted, limits)
-    guard = Guard(session.session_id, variables)
+    guard = Guard(session.session_id, {**variables, **limits.environment()})
     try:
         session.wait_until_ready()
         session.run_own(_KEEP)
@@ -221,6 +226,15 @@ def _session(run: Run, started: int) -> Iterator[Session]:
             run.listener.note(f"session {session.session_id} may still run: {error.message}")
         else:
             guard.dismiss()
+
+
+def _stop_leftovers(client: "GlueClient", run: Run) -> None:
+    """Stop sessions that an earlier start of this run left: a killed process stops nothing."""
+    tag = {request.RUN_TAG: run.run_id}
+    start = request.id_start(run.request.session, run.run_id)
+    for left in alive(client, tag, start, run.request.limits):
+        left.stop()
+        run.listener.note(f"session {left.session_id} was left by an earlier start, stopped")
 
 
 @contextlib.contextmanager

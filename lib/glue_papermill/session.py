@@ -235,7 +235,7 @@ class Session:
         while True:
             statement = self._get_statement(number)
             if statement["State"] in _FINAL:
-                if statement["State"] != "AVAILABLE":
+                if statement["State"] != "AVAILABLE" or _is_error(statement):
                     self._check_alive()  # a session that died is the true cause
                 return statement
             if time.monotonic() - checked > _SESSION_CHECK:
@@ -292,3 +292,37 @@ class Session:
         session = self.describe()
         if session["Status"] not in _ALIVE:
             raise SessionError.ended(self.session_id, session) from cause
+
+
+def alive(
+    client: "GlueClient", tags: Mapping[str, str], id_start: str, limits: Limits
+) -> list[Session]:
+    """Find the living sessions that carry tags, and whose ids begin so.
+
+    The answer does not repeat the tags, hence the ids: a service that passed the tags over must
+    not have other people's sessions stopped.
+
+    Raises
+    ------
+    ServiceError
+        The service cannot be reached, or refuses.
+    """
+    found: list[Session] = []
+    token: dict[str, str] = {}
+    while True:
+        try:
+            answer = api.call(client.list_sessions, limits.retries, Tags=dict(tags), **token)
+        except (ClientError, BotoCoreError) as error:
+            raise api.failure("ListSessions", error) from error
+        found += [
+            Session(client, session["Id"], limits)
+            for session in answer.get("Sessions", ())
+            if session["Status"] in _ALIVE and session["Id"].startswith(id_start)
+        ]
+        if not answer.get("NextToken"):
+            return found
+        token = {"NextToken": answer["NextToken"]}
+
+
+def _is_error(statement: Statement) -> bool:
+    return bool((statement.get("Output") or {}).get("ErrorName"))

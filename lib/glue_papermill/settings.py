@@ -1,9 +1,11 @@
 """What a run is asked to do, and what it did: frozen, read once at the edge."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Optional
+
+from glue_papermill.errors import ConfigurationError
 
 #: Names the session that a strict kernel attaches to.
 SESSION_VARIABLE = "GLUE_PAPERMILL_SESSION_ID"
@@ -40,12 +42,38 @@ class Limits:
     poll: float = 1.0
 
     @classmethod
-    def from_environment(cls, variables: Mapping[str, str]) -> "Limits":
-        """Read limits from variables such as ``GLUE_PAPERMILL_STAGE_SECONDS``."""
-        names = {item.name: _variable(item.name) for item in fields(cls)}
-        return cls(
-            **{name: float(variables[key]) for name, key in names.items() if key in variables}
-        )
+    def from_environment(
+        cls, variables: Mapping[str, str], defaults: Optional["Limits"] = None
+    ) -> "Limits":
+        """Read limits from variables such as ``GLUE_PAPERMILL_STAGE_SECONDS``.
+
+        Parameters
+        ----------
+        variables : mapping of str to str
+            The environment.
+        defaults : Limits, optional
+            For what it does not say.
+
+        Raises
+        ------
+        ConfigurationError
+            A value is no number of seconds above zero.
+        """
+        found: dict[str, float] = {}
+        for item in fields(cls):
+            text = variables.get(_variable(item.name))
+            if text is None:
+                continue
+            try:
+                found[item.name] = float(text)
+            except ValueError:
+                found[item.name] = 0.0
+            if not 0 < found[item.name] < float("inf"):
+                raise ConfigurationError(
+                    f"{_variable(item.name)} is {text!r}, expected seconds, more than 0",
+                    next_step="mend the variable or remove it, then run again",
+                )
+        return replace(defaults or cls(), **found)
 
     def environment(self) -> dict[str, str]:
         """Give the variables that `from_environment` reads."""

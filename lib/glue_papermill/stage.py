@@ -13,6 +13,7 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from glue_papermill import engine, errors, kernelspec, publication, receipt, storage
+from glue_papermill.cell_errors import from_cell
 from glue_papermill.drop import Drop
 from glue_papermill.errors import ConfigurationError, GluePapermillError, KernelDied, ReceiptError
 from glue_papermill.listener import Listener
@@ -158,7 +159,7 @@ def _execute(run: Run, stage: Stage, session: Session, attempt: str) -> None:
 
 
 def _cell_error(run: Run, stage: Stage, index: int, found: Any) -> GluePapermillError:  # noqa: ANN401
-    return errors.from_cell(
+    return from_cell(
         stage=stage.name,
         cell=index + 1,
         ename=found.ename,

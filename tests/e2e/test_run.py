@@ -7,6 +7,7 @@ import random
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def receipts(lake: Path) -> dict[str, Any]:
 
 
 def snapshots(lake: Path) -> int:
-    with sqlite3.connect(lake / "catalog.db") as catalog:
+    with closing(sqlite3.connect(lake / "catalog.db")) as catalog:
         (location,) = catalog.execute("SELECT metadata_location FROM iceberg_tables").fetchone()
     return len(json.loads(Path(location.removeprefix("file:")).read_text())["snapshots"])
 

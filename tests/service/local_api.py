@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
+import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -145,6 +147,32 @@ class Api:
         assert len(found) >= 3
         return found
 
+    def signed(
+        self,
+        action: str,
+        body: bytes,
+        change: Callable[[dict[str, str]], None] = lambda headers: None,
+        *,
+        secret: str | None = None,
+        service: str = "glue",
+        method: str = "POST",
+    ) -> dict[str, str]:
+        """Return the headers of a signed request; ``change`` acts before it is signed."""
+        environment = self.service.environment
+        host = urlsplit(self.service.endpoint).netloc
+        headers = {
+            "Host": host,
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": f"AWSGlue.{action}",
+        }
+        change(headers)
+        request = AWSRequest(method, f"http://{host}/", headers=headers, data=body)
+        keys = Credentials(
+            environment["AWS_ACCESS_KEY_ID"], secret or environment["AWS_SECRET_ACCESS_KEY"]
+        )
+        SigV4Auth(keys, service, "us-east-1").add_auth(request)
+        return {**dict(request.headers.items()), "amz-sdk-invocation-id": str(uuid.uuid4())}
+
     def post(
         self,
         action: str,
@@ -158,21 +186,8 @@ class Api:
         method: str = "POST",
     ) -> tuple[int, dict[str, Any]]:
         """Send one request by hand: ``change`` acts before it is signed, ``then`` after."""
-        environment = self.service.environment
         signed = parameters if isinstance(parameters, bytes) else json.dumps(parameters).encode()
-        host = urlsplit(self.service.endpoint).netloc
-        headers = {
-            "Host": host,
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"AWSGlue.{action}",
-        }
-        change(headers)
-        request = AWSRequest(method, f"http://{host}/", headers=headers, data=signed)
-        keys = Credentials(
-            environment["AWS_ACCESS_KEY_ID"], secret or environment["AWS_SECRET_ACCESS_KEY"]
-        )
-        SigV4Auth(keys, service, "us-east-1").add_auth(request)
-        sent = {**dict(request.headers.items()), "amz-sdk-invocation-id": str(uuid.uuid4())}
+        sent = self.signed(action, signed, change, secret=secret, service=service, method=method)
         then(sent)
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.service.endpoint).port)
         try:
@@ -181,6 +196,29 @@ class Api:
             return answer.status, json.loads(answer.read() or b"{}")
         finally:
             connection.close()
+
+    def connection(self) -> socket.socket:
+        """Return a connection to the service, to send it what no client would."""
+        return socket.create_connection(("127.0.0.1", urlsplit(self.service.endpoint).port), 60)
+
+
+def answer(connection: socket.socket) -> bytes:
+    """Return all that the service says until it closes the connection."""
+    said = b""
+    with contextlib.suppress(ConnectionResetError):
+        while part := connection.recv(65_536):
+            said += part
+    return said
+
+
+def listening(processes: Iterable[psutil.Process]) -> list[str]:
+    """Return the addresses on which processes accept connections."""
+    return [
+        connection.laddr.ip.removeprefix("::ffff:")
+        for process in processes
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
 
 
 def gone(processes: list[psutil.Process], seconds: float = 15) -> bool:

@@ -6,6 +6,7 @@ runner and not about the pipeline's library.
 
 import json
 import uuid
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,13 @@ STAGES = ("01_first", "02_second", "03_publish")
 TABLE = "db_test.published"
 VERSION, RULES = "9.9", "rules-1"
 CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2, "idle_timeout": 5}'
-PARAMETERS = 'run_id = ""\nlake = ""\nattempt = ""\ndrop_id = ""\nas_of = ""'
+PARAMETERS = "\n".join(
+    f'{name} = ""'
+    for name in (
+        *("run_id", "lake", "attempt", "drop_id", "as_of", "id_key", "accept_volume_change"),
+        *("parquet_path", "csv_path", "json_path"),
+    )
+)
 
 # What a stage does for its living: hands ten rows on, and says so.
 HELPERS = '''
@@ -36,15 +43,21 @@ def hand_over(stage):
     folder = pathlib.Path(lake, path)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "part-0").write_text("x" * 10)
-    return {"path": path, "rows": 10, "fingerprint": fingerprint(folder)}
+    return {"path": path, "rows": 10 * len(SOURCES), "fingerprint": fingerprint(folder)}
+
+def drop_of_the_run():
+    first = pathlib.Path(lake, "runs", run_id, "01_ingest.json")
+    return drop_id or json.loads(first.read_text())["drop_id"]
 
 def receipt(stage, handover):
     counts = {"in": 10, "out": 10, "rejected": 0, "duplicates": 0, "suppressed": 0}
     return {
-        "receipt": 1, "stage": stage, "run_id": run_id, "drop_id": drop_id, "attempt": attempt,
-        "as_of": "2024-05-01", "library_version": "9.9", "rules": "rules-1",
+        "receipt": 1, "stage": stage, "run_id": run_id, "drop_id": drop_of_the_run(),
+        "attempt": attempt,
+        "as_of": "2024-05-01", "library_version": VERSION, "rules": RULES,
         "started_at": "2024-05-01T00:00:00Z", "duration_seconds": 0.1, "inputs": [],
-        "rows": {"csv": counts}, "rejections": {}, "warnings": {}, "handover": handover,
+        "rows": dict.fromkeys(SOURCES, counts), "rejections": {}, "warnings": {},
+        "handover": handover,
     }
 
 def write(receipt):
@@ -62,7 +75,7 @@ def publish(stage):
     snapshot = {
         "snapshot-id": number, "parent-snapshot-id": parent,
         "summary": {
-            "pipeline.run-id": run_id, "pipeline.drop-id": drop_id,
+            "pipeline.run-id": run_id, "pipeline.drop-id": drop_of_the_run(),
             "pipeline.receipt": json.dumps(record),
         },
     }
@@ -81,12 +94,25 @@ def publish(stage):
         )
         catalog.execute("DELETE FROM iceberg_tables")
         catalog.execute(
-            "INSERT INTO iceberg_tables VALUES ('glue_catalog', 'db_test', 'published', ?, '', '')",
-            (f"file:{file}",),
+            "INSERT INTO iceberg_tables VALUES ('glue_catalog', ?, ?, ?, '', '')",
+            (*TABLE.split("."), f"file:{file}"),
         )
     catalog.close()
-    return {"table": "db_test.published", "snapshot_id": str(number), "rows": 10}
+    return {"table": TABLE, "snapshot_id": str(number), "rows": 10 * len(SOURCES)}
 '''
+
+
+def helpers(
+    version: str = VERSION,
+    rules: str = RULES,
+    table: str = TABLE,
+    sources: Sequence[str] = ("csv",),
+) -> str:
+    """Give the cell with which a stage of some pipeline hands on and says so."""
+    facts = {"VERSION": version, "RULES": rules, "TABLE": table, "SOURCES": list(sources)}
+    return "".join(f"{name} = {value!r}\n" for name, value in facts.items()) + HELPERS
+
+
 ENDINGS = {
     "01_first": "write(receipt('01_first', hand_over('ingested')))",
     "02_second": "write(receipt('02_second', hand_over('accepted')))",
@@ -134,7 +160,7 @@ class Place:
     def notebook(self, stage: str, *cells: str, ending: str | None = None, **more: Any) -> Path:
         """Write a stage's notebook; ``cells`` come before its ending."""
         last = ENDINGS[stage] if ending is None else ending
-        return write_notebook(self.folder / "notebooks", stage, HELPERS, *cells, last, **more)
+        return write_notebook(self.folder / "notebooks", stage, helpers(), *cells, last, **more)
 
     def request(self, *only: str, **changes: Any) -> RunRequest:
         """Build the request that runs the three notebooks, or some of them."""

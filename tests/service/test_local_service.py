@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import psutil
 import pytest
-from local_api import Api, gone
+from local_api import Api, gone, listening
 
 from glue_local.errors import ServiceStartError
 from glue_local.launch import LocalService
@@ -69,9 +71,7 @@ def test_stopping_the_service_leaves_neither_process_nor_file() -> None:
         secret = service.environment["AWS_SECRET_ACCESS_KEY"]
         for process in processes:
             assert secret not in " ".join(process.cmdline())
-            for socket in process.net_connections("inet"):
-                if socket.status == psutil.CONN_LISTEN:
-                    assert socket.laddr.ip.removeprefix("::ffff:") == "127.0.0.1"
+        assert set(listening(processes)) == {"127.0.0.1"}
     assert gone(processes, seconds=0)
     assert not folder.exists()
 
@@ -101,16 +101,19 @@ def test_what_a_provisioning_session_fetches_ends_with_the_service(tmp_path: Pat
     assert gone([fetching], seconds=0)
 
 
-def test_the_service_ends_when_its_parent_is_killed() -> None:
+def test_the_service_and_its_sessions_end_when_its_parent_is_killed() -> None:
     parent = subprocess.Popen(
         [sys.executable, "-c", PARENT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
     described = json.loads(parent.stdout.readline())
-    service = psutil.Process(described["pid"])
+    api = Api(cast(LocalService, SimpleNamespace(**described)))
+    processes = everything(api)
+    folder = session_folder(api)
     parent.kill()
     parent.communicate()
-    assert gone([service])
+    assert gone(processes)
+    assert not folder.exists()
 
 
 def test_the_launcher_says_why_the_service_did_not_start(api: Api) -> None:

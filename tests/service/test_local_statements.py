@@ -105,6 +105,17 @@ def test_cancelling_ends_a_running_and_a_waiting_statement(api: Api, session: st
     assert api.text(session, "'never' in globals()") == "False"
 
 
+@pytest.mark.timeout(120)
+def test_a_statement_can_be_cancelled_at_any_moment_of_its_start(api: Api, session: str) -> None:
+    for pause in range(40):
+        code = "while True:\n    pass"
+        number = api.client.run_statement(SessionId=session, Code=code)["Id"]
+        time.sleep(pause / 4000)
+        api.client.cancel_statement(SessionId=session, Id=number)
+        assert api.result(session, number)["State"] == "CANCELLED"
+        assert api.text(session, "'next'") == "'next'", "an interrupt is never the next one's"
+
+
 def test_cancelling_stops_the_spark_job_as_well(api: Api, session: str) -> None:
     job = "import time\nsc.parallelize(range(200), 200).foreach(lambda _: time.sleep(0.5))"
     number = api.client.run_statement(SessionId=session, Code=job)["Id"]

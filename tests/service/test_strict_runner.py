@@ -8,8 +8,8 @@ import time
 from pathlib import Path
 
 import pytest
+from misbehaving import Endpoint, change, refuse
 from papermill_helpers import STAGES, Place, Recorder, write_notebook
-from papermill_proxy import FaultyProxy, change, refuse
 
 from glue_papermill.drop import Drop
 from glue_papermill.errors import (
@@ -166,6 +166,20 @@ def test_a_session_that_dies_between_two_cells_ends_the_run(place, api):
     assert error.ename == "GlueSessionError"
 
 
+def test_a_session_that_a_killed_start_left_is_stopped_and_no_other(place, api, session):
+    run_id = _run_id(place)
+    left = api.create(Id=f"test-{run_id}-left", Tags={"run-id": run_id})
+    another = api.create(Id=f"other-{run_id}", Tags={"run-id": run_id})
+    place.notebook(FIRST, "raise RuntimeError('enough')")
+    heard = Recorder()
+    with pytest.raises(NotebookFailed):
+        run_pipeline(place.request(FIRST), heard)
+    assert api.wait(left, leaves="STOPPING")["Status"] == "STOPPED"
+    assert any(left in text and "left by an earlier start" in text for (text,) in heard.of("note"))
+    assert api.wait(another)["Status"] == "READY"
+    api.stop(another)
+
+
 def test_a_commit_before_the_session_died_is_found_and_the_run_succeeds(place):
     place.notebook(LAST, "publish('03_publish')", "import os\nos._exit(9)", ending="")
     heard = Recorder()
@@ -214,7 +228,7 @@ def _start(script, place):
 
 
 def test_a_session_that_fails_to_start_is_an_error_with_its_reason(place, local_service, api):
-    proxy = FaultyProxy(local_service)
+    proxy = Endpoint(local_service)
     request = place.request(session=SessionSettings(environment=proxy.environment))
     try:
         proxy.will("CreateSession", refuse("ResourceNumberLimitExceededException", "too many"))

@@ -82,6 +82,15 @@ def test_the_mask_covers_a_sources_own_column_names_as_well(spark: SparkSession)
     assert list(row) == [contract.MASK, contract.MASK, contract.MASK, "PE"]
 
 
+def test_a_state_or_sex_that_is_none_may_be_a_shifted_street_and_is_masked(
+    spark: SparkSession,
+) -> None:
+    given = [("SP", "F"), ("São Paulo", "Masc"), ("N/A", "N/A"), ("Rua Azul", "Ana Lima")]
+    frame = spark.createDataFrame([*given, (None, None)], "estado string, sexo string")
+    shown = [tuple(row) for row in display.masked(frame).collect()]
+    assert shown == [*given[:3], (contract.MASK, contract.MASK), (None, None)]
+
+
 def test_published_rows_show_no_personal_value(spark: SparkSession) -> None:
     published = ingested(spark, {"numero": 77}).transform(register.mask)
     [row] = display.masked(published).collect()

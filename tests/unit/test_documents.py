@@ -12,12 +12,17 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
+from client_health import contract
+from client_health.errors import GATE_STEPS
 from client_health_cli.main import app
+from glue_local.errors import CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
 TABLES = ROOT / "tools" / "readme_tables.py"
+ERRORS_PAGE = ROOT / "tools" / "errors_page.py"
+ERRORS = ROOT / "docs" / "errors.md"
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -39,13 +44,14 @@ def commands(path: Path) -> str:
     return "\n".join([*blocks, *CODE.findall(prose(path))])
 
 
-def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(TABLES), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
     )
+
+
+def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return run(TABLES, *arguments)
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -75,6 +81,84 @@ def test_a_readme_that_lost_a_table_is_noticed(tmp_path: Path) -> None:
     checked = tables("--check", lost)
     assert checked.returncode == 1
     assert "rules" in checked.stderr
+
+
+# -- the page of errors ------------------------------------------------------------------------
+
+
+def test_the_page_of_errors_is_that_of_the_code() -> None:
+    checked = run(ERRORS_PAGE, "--check")
+    assert checked.returncode == 0, checked.stderr
+
+
+def test_a_page_of_errors_that_drifted_is_noticed_and_mended(tmp_path: Path) -> None:
+    text = ERRORS.read_text("utf-8")
+    drifted = tmp_path / "errors.md"
+    drifted.write_text(text.replace("`volume_diferente`", "`volume`"), "utf-8")
+    checked = run(ERRORS_PAGE, "--check", drifted)
+    assert checked.returncode == 1
+    assert "errors.md" in checked.stderr
+    assert "`volume`" in drifted.read_text("utf-8"), "a check must not write"
+    assert run(ERRORS_PAGE, drifted).returncode == 0
+    assert drifted.read_text("utf-8") == text
+
+
+def error_classes() -> set[str]:
+    """Everything in the packages that can be raised, by the names of its bases."""
+    bases: dict[str, set[str]] = {}
+    for module in (ROOT / "lib").rglob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                names = {ast.unparse(base).split(".")[-1] for base in node.bases}
+                bases.setdefault(node.name, set()).update(names)
+
+    def is_error(name: str) -> bool:
+        if name.endswith(("Exception", "SystemExit", "RuntimeError", "BotoCoreError")):
+            return True
+        return any(is_error(base) for base in bases.get(name, ()))
+
+    return {name for name in bases if is_error(name)}
+
+
+# Nobody sees these: the roots of the packages, what hands on another's lines, what is turned into
+# another error before it leaves.
+UNSEEN = {"ClientHealthError", "ClientHealthCliError", "GlueLocalError"}
+UNSEEN |= {"RunFailedError", "CodeRaised", "NoAnswerError"}
+
+
+def test_the_page_of_errors_has_every_error_that_a_reader_can_meet() -> None:
+    raised = error_classes()
+    assert raised >= UNSEEN
+    assert {kind.lower() for kind in raised - UNSEEN} <= anchors(ERRORS)
+
+
+def test_the_page_of_errors_says_of_each_why_and_what_to_do() -> None:
+    sections = re.split(r"^### ", ERRORS.read_text("utf-8"), flags=re.MULTILINE)[1:]
+    assert len(sections) > 20
+    for section in sections:
+        for said in ("Shown", "Why", "What to do"):
+            assert re.search(rf"^- \*\*{said}\*\*: \S.*\.$", section, re.MULTILINE), section[:200]
+    whys = re.findall(r"^- \*\*Why\*\*: (.*)$", "".join(sections), re.MULTILINE)
+    assert len(set(whys)) == len(whys), "each error has its own reason"
+
+
+def test_every_gate_has_its_step() -> None:
+    gates = {rule.name for rule in contract.rules(contract.Criticality.GATE)}
+    assert set(GATE_STEPS) == gates
+
+
+def test_every_code_that_the_service_answers_with_is_explained() -> None:
+    used: set[str] = set()
+    for module in (ROOT / "lib" / "glue_local").glob("*.py"):
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            if isinstance(node, ast.Assign | ast.AnnAssign | ast.Call):
+                used |= {
+                    item.value
+                    for item in ast.iter_child_nodes(node)
+                    if isinstance(item, ast.Constant)
+                    and re.fullmatch(r"[A-Z][A-Za-z]+Exception", str(item.value))
+                }
+    assert used == set(CODES)
 
 
 # -- links and names ---------------------------------------------------------------------------

@@ -100,6 +100,86 @@ def test_an_empty_source_is_refused_by_name(tmp_path):
         Drop.read(find_sources(str(folder)))
 
 
+def test_one_empty_file_in_a_folder_is_refused_by_name(tmp_path):
+    folder = _drop(tmp_path)
+    (folder / "c.csv").unlink()
+    (folder / "c.csv").mkdir()
+    (folder / "c.csv" / "part-1").write_bytes(b"a|b\n")
+    (folder / "c.csv" / "part-2").write_bytes(b"")
+    with pytest.raises(InputError, match="source csv is empty: part-2 with 0 bytes"):
+        Drop.read(find_sources(str(folder)))
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        (lambda path: path.mkdir(), "a folder without data files"),
+        (lambda path: path.symlink_to("nowhere"), "a link to nowhere"),
+        (os.mkfifo, "no regular file"),
+        (lambda _: None, "missing"),
+    ],
+    ids=["folder", "link", "pipe", "nothing"],
+)
+def test_what_is_there_instead_of_a_file_is_said(tmp_path, place, found):
+    sources = find_sources(str(_drop(tmp_path)))
+    (tmp_path / "c.json").unlink()
+    place(tmp_path / "c.json")
+    with pytest.raises(InputError) as caught:
+        Drop.read(sources)
+    assert f"is {found}; expected a file" in str(caught.value)
+
+
+@pytest.fixture
+def readable_by_nobody(tmp_path):
+    """Files that this process may not read, whoever runs it."""
+    folder = _drop(tmp_path / "drop")
+    above = [parent for parent in folder.parents if parent.stat().st_uid == os.geteuid()]
+    modes = {parent: parent.stat().st_mode for parent in above}
+    root = os.geteuid() == 0
+    if root:
+        for parent in above:
+            parent.chmod(modes[parent] | 0o111)
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    for parent in above:
+        parent.chmod(modes[parent])
+
+
+def test_a_file_that_may_not_be_read_is_refused_by_name(readable_by_nobody):
+    sources = find_sources(str(readable_by_nobody))
+    _as_owner((readable_by_nobody / "c.csv").chmod, 0)
+    with pytest.raises(InputError, match=r"c\.csv: Permission denied; expected a file that"):
+        Drop.read(sources)
+
+
+def test_a_folder_that_may_not_be_read_is_never_taken_for_an_empty_one(readable_by_nobody):
+    parts = readable_by_nobody / "c.csv"
+
+    def hide():
+        parts.unlink()
+        (parts / "deep").mkdir(parents=True)
+        (parts / "part-1").write_bytes(b"a|b\n")
+        (parts / "deep" / "part-2").write_bytes(b"a|b\n")
+        (parts / "deep").chmod(0)
+
+    _as_owner(hide)
+    try:
+        with pytest.raises(InputError, match="Permission denied"):
+            Drop.read(find_sources(str(readable_by_nobody)))
+    finally:
+        _as_owner((parts / "deep").chmod, 0o700)
+
+
+def _as_owner(act, *arguments):
+    nobody = os.geteuid()
+    if os.getuid() == 0:
+        os.seteuid(0)
+    act(*arguments)
+    os.seteuid(nobody)
+
+
 def test_a_source_that_is_gone_is_refused_by_name(tmp_path):
     sources = find_sources(str(_drop(tmp_path)))
     (tmp_path / "c.json").unlink()

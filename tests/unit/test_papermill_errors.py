@@ -10,13 +10,16 @@ from botocore.exceptions import (
 )
 
 from glue_papermill import api
+from glue_papermill.cell_errors import from_cell
 from glue_papermill.errors import (
     GateStopped,
+    GluePapermillError,
     InputError,
     NotebookFailed,
+    ReceiptError,
     ServiceError,
     SessionError,
-    from_cell,
+    StatementError,
 )
 
 
@@ -68,6 +71,46 @@ def test_an_error_is_told_in_a_few_lines_without_its_traceback():
     assert "/lake/runs/r1/02_transform.ipynb" in told
     assert "next:" in told
     assert "secret line" not in told
+
+
+def test_an_error_ends_with_its_place_on_the_page_of_errors():
+    assert str(_cell("GlueSessionError")).splitlines()[-1] == "  more: docs/errors.md#sessionerror"
+    assert str(_cell("ValueError")).splitlines()[-1] == "  more: docs/errors.md#notebookfailed"
+
+
+@pytest.mark.parametrize("kind", GluePapermillError.__subclasses__())
+def test_every_error_says_why_and_what_to_do(kind):
+    said = vars(kind)["__doc__"]  # its own, not its parent's
+    assert "\n    Why: " in said
+    assert "\n    What to do: " in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        SessionError.not_created("s1", "AccessDeniedException: not your role"),
+        SessionError.ended("s1", {"Status": "FAILED", "ErrorMessage": "no memory"}),
+        SessionError.not_found("s1"),
+        SessionError.not_ready("s1", "PROVISIONING", 90.0),
+        StatementError.from_state({"Id": 3, "State": "CANCELLED"}),
+        StatementError.incomplete({"Id": 3, "Output": {}}),
+        StatementError.too_long(68_001, 68_000),
+        ReceiptError.missing("01_ingest", "runs/r1/01_ingest.json"),
+        ReceiptError.untrue("01_ingest", "runs/r1/01_ingest.json", ["csv: 2 rows in, 1 out"]),
+        api.failure("GetSession", EndpointConnectionError(endpoint_url="http://x")),
+        _cell("ValueError"),
+        _cell("InputError"),
+        _cell("QualityGateError"),
+        _cell("GlueSessionError"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_tells_what_was_found_and_the_next_step_in_few_words(error):
+    found, *rest = str(error).splitlines()
+    assert error.message in found
+    assert [line.split(":")[0].strip() for line in rest[-2:]] == ["next", "more"]
+    assert len(error.next_step) <= 90
+    assert not {"Traceback", "NoneType", "object at 0x"} & set(str(error).split())
 
 
 def test_the_stack_of_the_jvm_is_left_out():

@@ -42,13 +42,13 @@ def test_magics_become_members_and_arguments_of_the_session():
         "extra-py-files": "s3://b/x.whl",
         "region": "sa-east-1",
     }
-    request = session_request(asked, SessionSettings(id_prefix="p"), ROLE, {"run-id": "r1"})
+    request = session_request(asked, SessionSettings(id_prefix="p"), ROLE, "r1")
     assert request["GlueVersion"] == "5.1"
     assert request["NumberOfWorkers"] == 3
     assert request["IdleTimeout"] == 15
     assert request["Tags"] == {"run-id": "r1"}
     assert request["Role"] == ROLE["glue_role_arn"]
-    assert request["Id"].startswith("p-")
+    assert request["Id"].startswith("p-r1-")
     assert request["DefaultArguments"] == {
         "--enable-glue-datacatalog": "true",
         "--datalake-formats": "iceberg",
@@ -62,36 +62,45 @@ def test_spark_settings_are_added_to_the_notebooks_and_other_arguments_win():
         options={"NumberOfWorkers": 10},
     )
     asked = {"--conf": "a=b", "--datalake-formats": "hudi", "number_of_workers": 2}
-    request = session_request(asked, settings, ROLE, {})
+    request = session_request(asked, settings, ROLE, "r1")
     assert request["DefaultArguments"]["--conf"] == "a=b --conf c=d"
     assert request["DefaultArguments"]["--datalake-formats"] == "iceberg"
     assert request["NumberOfWorkers"] == 10
 
 
 def test_two_sessions_never_share_an_id():
-    first = session_request({}, SessionSettings(), ROLE, {})
-    assert first["Id"] != session_request({}, SessionSettings(), ROLE, {})["Id"]
+    first = session_request({}, SessionSettings(), ROLE, "r1")
+    assert first["Id"] != session_request({}, SessionSettings(), ROLE, "r1")["Id"]
 
 
 def test_a_conf_longer_than_the_service_takes_is_refused():
     with pytest.raises(ConfigurationError, match="4,096"):
-        session_request({"--conf": "x" * 5000}, SessionSettings(), ROLE, {})
+        session_request({"--conf": "x" * 5000}, SessionSettings(), ROLE, "r1")
 
 
 def test_a_session_without_a_role_is_refused():
     with pytest.raises(ConfigurationError, match="role"):
-        session_request({}, SessionSettings(), {}, {})
+        session_request({}, SessionSettings(), {}, "r1")
 
 
 def test_an_unusable_value_is_refused_by_name():
     with pytest.raises(ConfigurationError, match="number_of_workers is 'many'"):
-        session_request({"number_of_workers": "many"}, SessionSettings(), ROLE, {})
+        session_request({"number_of_workers": "many"}, SessionSettings(), ROLE, "r1")
 
 
 def test_limits_survive_the_way_through_the_environment():
     limits = Limits(provisioning=1.5, stage=9)
     assert Limits.from_environment(limits.environment()) == limits
     assert Limits.from_environment({"GLUE_PAPERMILL_RETRIES_SECONDS": "3"}).retries == 3.0
+    local = Limits(poll=0.2)
+    assert Limits.from_environment({"GLUE_PAPERMILL_STOP_SECONDS": "1"}, local).poll == 0.2
+    assert Limits().retries == 45.0, "what docs/reliability.md says"
+
+
+@pytest.mark.parametrize("text", ["soon", "", "0", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_time_is_named(text):
+    with pytest.raises(ConfigurationError, match="GLUE_PAPERMILL_STAGE_SECONDS"):
+        Limits.from_environment({"GLUE_PAPERMILL_STAGE_SECONDS": text})
 
 
 def test_a_notebook_from_disk_is_read_like_one_in_memory(tmp_path):

@@ -98,7 +98,8 @@ def test_a_missing_column_stops_the_run_and_is_named(spark: SparkSession, tmp_pa
         [(rule, detail)] = stopped.value.failures
         assert rule == "colunas_de_entrada"
         named = ", ".join(f"no column {column!r}" for column in columns)
-        assert detail.startswith(f"a.{name} has {named} (its columns: ")
+        found = "none of its columns" if name == "json" else f"{named}; expected each of the"
+        assert detail.startswith(f"a.{name} has {found}")
 
 
 def test_a_column_that_is_there_twice_stops_the_run(spark: SparkSession, tmp_path: Path) -> None:
@@ -128,7 +129,7 @@ def test_a_json_key_that_only_stands_in_a_value_is_missing(
     record = json.loads(json_line(nome="cidade"))
     del record["cidade"]
     path = save(tmp_path / "a.json", json.dumps(record))
-    with pytest.raises(QualityGateError, match=r"a\.json has no column 'cidade' \("):
+    with pytest.raises(QualityGateError, match=r"a\.json has no column 'cidade';"):
         read_source(spark, "json", str(path))
 
 
@@ -159,7 +160,8 @@ def test_what_is_not_parquet_or_was_cut_off_is_refused(spark: SparkSession, tmp_
         with pytest.raises(InputError) as refused:
             read_source(spark, "parquet", str(path))
         message = str(refused.value)
-        assert message.startswith("cut.parquet: no Parquet file that can be read")
+        assert message.startswith("cut.parquet: ")
+        assert "expected a whole Parquet file" in message
         assert "Deliver the file again" in message
         assert not any(told in message for told in (str(tmp_path), CPF, "Ana"))
 

@@ -60,15 +60,12 @@ class Run:
 def ingest(lake: str, run_id: str, paths: dict[str, str]) -> dict[str, Any]:
     stage = stages.begin(stages.INGEST, run_id=run_id, lake=lake, attempt="a1")
     today = drop.read_drop(stage, **paths, as_of=AS_OF.isoformat())
-    counter = RowCounter()
     rows = (
         sources.transform_parquet(today.parquet)
         .unionByName(sources.transform_csv(today.csv))
         .unionByName(sources.transform_json(today.json))
-        .transform(counter)
     )
-    handover = stage.hand_over(rows, "ingested", partition_by=["source"])
-    counted = drop.count_ingested(counter)
+    handover, counted = drop.hand_over(stage, today, rows)
     inputs = today.as_receipt()
     return stage.finish(counted, handover, drop_id=today.drop_id, as_of=AS_OF, inputs=inputs)
 
@@ -313,6 +310,6 @@ def test_a_source_without_a_row_stops_the_first_stage(spark: SparkSession, tmp_p
     paths = a_drop(tmp_path / "raw")
     csv = Path(paths["csv_path"])
     csv.write_text(csv.read_text().partition("\n")[0] + "\n")
-    with pytest.raises(QualityGateError, match="fonte_vazia: no row in: dados_cadastro_2"):
+    with pytest.raises(QualityGateError, match="fonte_vazia: no row in dados_cadastro_2"):
         ingest(str(tmp_path / "lake"), "r1", paths)
     assert receipts.load(str(tmp_path / "lake"), "r1", stages.INGEST) is None

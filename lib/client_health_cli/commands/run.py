@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from client_health_cli.errors import RunFailedError
+from client_health_cli.errors import EXIT_SESSION, RunFailedError
 from client_health_cli.signals import sigterm_unwinds
 
 
@@ -75,7 +75,7 @@ def run(  # noqa: PLR0917 - one for each option
     from client_health_cli.listeners import listening  # noqa: PLC0415
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.summary import print_summary  # noqa: PLC0415
-    from glue_papermill.errors import GluePapermillError  # noqa: PLC0415
+    from glue_papermill.errors import GluePapermillError, Terminated  # noqa: PLC0415
     from glue_papermill.runner import run_pipeline  # noqa: PLC0415
 
     asked = pipeline.Asked(
@@ -94,14 +94,18 @@ def run(  # noqa: PLR0917 - one for each option
     try:
         request = pipeline.request(asked)
         with (
-            sigterm_unwinds(),
+            sigterm_unwinds(EXIT_SESSION),
             pipeline.session_settings(sessions) as settings,
             listening(Console(stderr=True)) as listener,
         ):
             outcome = run_pipeline(replace(request, session=settings), listener)
     except GluePapermillError as error:
         raise RunFailedError(str(error), error.exit_code) from error
-    except KeyboardInterrupt:
-        typer.echo("client-health: interrupted; run again to go on after the last stage", err=True)
-        raise
+    except (KeyboardInterrupt, Terminated):
+        typer.echo(
+            "client-health: stopped from outside, its session as well; run again to go on after "
+            "the last finished stage",
+            err=True,
+        )
+        raise typer.Exit(EXIT_SESSION) from None
     print_summary(Console(), outcome, lake)

@@ -1,0 +1,72 @@
+"""From the error of a notebook's cell to the runner's own: its name decides the kind."""
+
+from collections.abc import Sequence
+
+from glue_papermill.errors import (
+    ConfigurationError,
+    GateStopped,
+    GluePapermillError,
+    InputError,
+    KernelDied,
+    NotebookFailed,
+    ServiceError,
+    SessionError,
+    StageTimeout,
+    StatementError,
+)
+
+# The strict kernel ends an error of its own with this and the next step.
+NEXT = "next: "
+_AGAIN = "run again: finished stages are not repeated"
+_REPORTED: tuple[type[GluePapermillError], ...] = (
+    ConfigurationError,
+    SessionError,
+    StatementError,
+    ServiceError,
+    KernelDied,
+    StageTimeout,
+)
+
+
+def from_cell(
+    *,
+    stage: str,
+    cell: int,
+    ename: str,
+    evalue: str,
+    traceback: Sequence[str],
+    notebook: str,
+    input_errors: Sequence[str],
+    gate_errors: Sequence[str],
+) -> GluePapermillError:
+    """Turn the error of a notebook's cell into the one of its kind, by its name.
+
+    Parameters
+    ----------
+    input_errors, gate_errors : sequence of str
+        Names that the notebooks' own library gives to unusable input and to gates.
+    """
+    kinds: dict[str, type[GluePapermillError]] = {kind.reported_as: kind for kind in _REPORTED}
+    kinds.update(dict.fromkeys(input_errors, InputError))
+    kinds.update(dict.fromkeys(gate_errors, GateStopped))
+    kind = kinds.get(ename, NotebookFailed)
+    steps = {
+        InputError: "mend or replace what the message names, then run again",
+        GateStopped: "do what the gate asks for; the notebook shows all that it found",
+        NotebookFailed: "open the executed notebook: the whole traceback is in that cell",
+    }
+    return kind(
+        f"{ename}: {evalue}" if evalue else ename,
+        next_step=steps.get(kind) or _told(traceback) or _AGAIN,
+        stage=stage,
+        cell=cell,
+        ename=ename,
+        evalue=evalue,
+        traceback=traceback,
+        notebook=notebook,
+    )
+
+
+def _told(traceback: Sequence[str]) -> str:
+    last = traceback[-1] if traceback else ""
+    return last[len(NEXT) :] if last.startswith(NEXT) else ""

@@ -1,0 +1,297 @@
+"""What source systems send wrong is named, and nothing that is published changes.
+
+Every case goes through the real runner, papermill, kernels and notebooks, into one lake that
+holds a publication already. All sessions share one real one, so that a case takes seconds.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from local_api import Api
+from misbehaving import Endpoint
+
+import canaries
+import job_client_health
+from canaries import NAMES
+from glue_local.launch import LocalService
+from glue_papermill.drop import find_sources
+from glue_papermill.errors import GluePapermillError
+from glue_papermill.request import configuration
+from glue_papermill.runner import run_pipeline
+from glue_papermill.settings import RunOutcome, SessionSettings
+from glue_papermill.stage import read_notebook
+
+PARQUET, CSV, JSON = (NAMES[kind] for kind in ("parquet", "csv", "json"))
+USAGE, GATE = 2, 3
+# What no message to a person may hold.
+FOREIGN = ("org.apache", "java.", "Py4J", "Traceback", "SparkException")
+
+
+class Bench:
+    """A lake with a publication, and sessions to run drops into it."""
+
+    def __init__(self, folder: Path, service: LocalService, endpoint: Endpoint) -> None:
+        self.folder, self.endpoint = folder, endpoint
+        self.lake = folder / "lake"
+        self.key = folder / "id-key"
+        self.key.write_text("0123456789abcdef" * 4)
+        self.key.chmod(0o600)
+        self.settings = SessionSettings(
+            environment=endpoint.environment, removed_variables=service.removed_variables
+        )
+        first = job_client_health.build_request({}, str(self.lake)).stages[0]
+        asked = configuration(read_notebook(first), first.notebook)
+        arguments = {name: value for name, value in asked.items() if name.startswith("--")}
+        shared = Api(service).ready(DefaultArguments=arguments, IdleTimeout=60)
+        endpoint.start(share=shared)
+
+    def run(self, raw: Path) -> RunOutcome:
+        """Publish a drop."""
+        request = job_client_health.build_request(
+            find_sources(str(raw)), str(self.lake), id_key=str(self.key)
+        )
+        session = replace(self.settings, id_prefix=request.session.id_prefix)
+        return run_pipeline(replace(request, session=session))
+
+    def head(self) -> str:
+        """Name the table's current metadata."""
+        with closing(sqlite3.connect(self.lake / "catalog.db")) as catalog:
+            (location,) = catalog.execute("SELECT metadata_location FROM iceberg_tables").fetchone()
+        return str(location)
+
+    def rows(self, outcome: RunOutcome) -> dict[str, tuple[int, int, int]]:
+        """Give rows in, rejected and out of each source, as the second stage counted them."""
+        counted = outcome.receipts["02_transform"]["rows"]
+        return {name: (rows["in"], rows["rejected"], rows["out"]) for name, rows in counted.items()}
+
+    def rejected(self, outcome: RunOutcome) -> list[str]:
+        """Give the malformed lines that a run kept."""
+        table = pq.read_table(self.lake / "staging" / outcome.run_id / "rejected")
+        return [line for line in table.column("malformed_line").to_pylist() if line is not None]
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """A lake into which the marked drop was published."""
+    folder = tmp_path_factory.mktemp("bench")
+    # The default heap: a line of 100 MB has to fit into it several times.
+    with LocalService() as service:
+        endpoint = Endpoint(service)
+        found = Bench(folder, service, endpoint)
+        found.good = found.run(canaries.write_drop(folder / "good"))  # type: ignore[attr-defined]
+        yield found
+        endpoint.close()
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """The marked drop, to be spoilt."""
+    return canaries.write_drop(tmp_path / "raw")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault: the file that has it, how it comes about, how it ends, what the message says."""
+
+    name: str
+    file: str
+    spoil: Callable[[Path], object]
+    exit_code: int
+    says: tuple[str, ...]
+
+
+def _truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _empty_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _dangling(path: Path) -> None:
+    path.unlink()
+    path.symlink_to(path.with_name("gone"))
+
+
+def _becomes(other: str) -> Callable[[Path], object]:
+    return lambda path: shutil.copyfile(path.with_name(other), path)
+
+
+def _text(change: Callable[[str], str], encoding: str = "utf-8") -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(change(path.read_text("utf-8")).encode(encoding))
+
+
+def _columns(change: Callable[[dict[str, list[str]]], pa.Table]) -> Callable[[Path], object]:
+    return lambda path: pq.write_table(change(canaries.parquet_rows()), path)
+
+
+def _renamed(old: str, new: str) -> Callable[[Path], object]:
+    return _columns(
+        lambda rows: pa.table({new if name == old else name: rows[name] for name in rows})
+    )
+
+
+def _twice(rows: dict[str, list[str]]) -> pa.Table:
+    return pa.table([*rows.values(), rows["uf"]], names=[*rows, "uf"])
+
+
+def _no_rows(rows: dict[str, list[str]]) -> pa.Table:
+    return pa.table(rows).slice(0, 0)
+
+
+def _packed(path: Path) -> None:
+    path.write_bytes(gzip.compress(path.read_bytes()))
+
+
+def _torn_archive(path: Path) -> None:
+    packed = gzip.compress(path.read_bytes())
+    path.unlink()
+    path.with_name(path.name + ".gz").write_bytes(packed[: len(packed) // 2])
+
+
+def _long_field(text: str) -> str:
+    return text.replace("Zyxcanario Rua", "x" * 100_000_000, 1)
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0] + "\n"
+
+
+_TWICE, _NO_ROW, _OTHER_CPF = ("more than once",), ("fonte_vazia",), ("'cpf'", "'CPF'")
+
+
+def _replaced(old: str, new: str, times: int = -1) -> Callable[[Path], object]:
+    return _text(lambda text: text.replace(old, new, times))
+
+
+CASES = [
+    *(
+        Case(f"{kind}_missing", name, Path.unlink, USAGE, (f"none for {kind}",))
+        for kind, name in NAMES.items()
+    ),
+    *(
+        case
+        for kind, name in NAMES.items()
+        for case in (
+            Case(f"{kind}_empty", name, lambda path: path.write_bytes(b""), USAGE, ("empty",)),
+            Case(f"{kind}_dangling", name, _dangling, USAGE, (kind,)),
+            Case(f"{kind}_empty_folder", name, _empty_folder, USAGE, (kind,)),
+        )
+    ),
+    Case("parquet_truncated", PARQUET, _truncate, USAGE, ("cut off",)),
+    Case("csv_archive_truncated", CSV, _torn_archive, USAGE, (CSV + ".gz", "cut off")),
+    Case("json_archive_truncated", JSON, _torn_archive, USAGE, (JSON + ".gz", "cut off")),
+    Case("csv_as_parquet", PARQUET, _becomes(CSV), USAGE, ("expected a whole Parquet file",)),
+    Case("parquet_as_csv", CSV, _becomes(PARQUET), USAGE, ("Parquet", "expected CSV")),
+    Case("json_as_csv", CSV, _becomes(JSON), USAGE, ("JSON", "expected CSV")),
+    Case("parquet_as_json", JSON, _becomes(PARQUET), USAGE, ("Parquet", "expected JSON")),
+    Case("csv_as_json", JSON, _becomes(CSV), USAGE, ("expected JSON",)),
+    Case("gzip_as_csv", CSV, _packed, USAGE, ("gzip",)),
+    Case("gzip_as_json", JSON, _packed, USAGE, ("gzip",)),
+    Case("wrong_delimiter", CSV, _replaced("|", ";"), GATE, ("';'", "'|'")),
+    Case("no_header", CSV, _text(lambda t: t.split("\n", 1)[1]), GATE, ("header",)),
+    Case("csv_column_missing", CSV, _replaced("bairro", "b", 1), GATE, ("bairro",)),
+    Case("csv_column_twice", CSV, _replaced("bairro", "cidade", 1), GATE, _TWICE),
+    Case("csv_other_case", CSV, _replaced("cpf|", "CPF|", 1), GATE, _OTHER_CPF),
+    Case("json_column_missing", JSON, _replaced('"bairro"', '"b"'), GATE, ("bairro",)),
+    Case("json_column_twice", JSON, _replaced('"bairro"', '"cidade"'), GATE, _TWICE),
+    Case("json_other_case", JSON, _replaced('"cpf"', '"CPF"'), GATE, _OTHER_CPF),
+    Case("parquet_column_missing", PARQUET, _renamed("bairro", "b"), GATE, ("bairro",)),
+    Case("parquet_column_twice", PARQUET, _columns(_twice), GATE, _TWICE),
+    Case("parquet_other_case", PARQUET, _renamed("uf", "UF"), GATE, ("'uf'", "'UF'")),
+    Case("csv_latin1", CSV, _text(str, "latin-1"), GATE, ("line 4 ", "UTF-8")),
+    Case("json_latin1", JSON, _text(str, "latin-1"), GATE, ("line 2 ", "UTF-8")),
+    Case("csv_utf16", CSV, _text(str, "utf-16"), GATE, ("UTF-16",)),
+    Case("json_utf16", JSON, _text(str, "utf-16"), GATE, ("UTF-16",)),
+    Case("parquet_no_rows", PARQUET, _columns(_no_rows), GATE, _NO_ROW),
+    Case("csv_only_header", CSV, _text(_first_line), GATE, _NO_ROW),
+    Case("json_only_blanks", JSON, _text(lambda _: "\n \n\n"), GATE, _NO_ROW),
+    Case("csv_100_mb_field", CSV, _text(_long_field), USAGE, ("16,777,216 bytes",)),
+    Case("json_100_mb_field", JSON, _text(_long_field), USAGE, ("16,777,216 bytes",)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_a_fault_is_named_and_the_published_table_stays(
+    bench: Bench, raw: Path, case: Case
+) -> None:
+    case.spoil(raw / case.file)
+    before = bench.head()
+    with pytest.raises(GluePapermillError) as caught:
+        bench.run(raw)
+    said = str(caught.value)
+    assert caught.value.exit_code == case.exit_code, said
+    for words in (*case.says, "next: "):
+        assert words in said, said
+    assert "expected" in said.lower() or "fonte_vazia" in said, said
+    if "none for" not in said:
+        assert Path(case.file).stem in said, said
+    assert not [name for name in FOREIGN if name in said], said
+    assert len(said.splitlines()) <= 6, said
+    assert bench.head() == before
+    assert canaries.found_in(said) == []
+    assert canaries.leaks([bench.lake / "runs"]) == {}
+
+
+def test_what_can_be_read_is_accepted_and_gives_the_same_rows(bench: Bench, raw: Path) -> None:
+    csv, jsonl = raw / CSV, raw / JSON
+    lines = csv.read_text("utf-8").splitlines()
+    lines = [f"{line}|{'extra' if at == 0 else at}" for at, line in enumerate(lines)]
+    content = "\r\n".join(lines) + "\r\n"
+    csv.unlink()
+    (raw / f"{CSV}.gz").write_bytes(gzip.compress(content.encode("utf-8-sig")))
+    records = jsonl.read_text("utf-8").splitlines()
+    half = len(records) // 2
+    jsonl.unlink()
+    jsonl.mkdir()
+    for at, part in enumerate((records[:half], records[half:])):
+        text = "\r\n".join(line.replace("{", '{"extra": 1, ', 1) for line in part) + "\r\n"
+        (jsonl / f"part-{at}.json").write_bytes(text.encode("utf-8-sig"))
+    rows = canaries.parquet_rows()
+    pq.write_table(pa.table({**rows, "extra": rows["uf"]}), raw / PARQUET)
+
+    outcome = bench.run(raw)
+    good: RunOutcome = bench.good  # type: ignore[attr-defined]
+    assert outcome.status == "published"
+    assert bench.rows(outcome) == bench.rows(good)
+    kept = bench.rejected(outcome)
+    assert not [line for line in kept if line.endswith("\r")]
+    # Each keeps its own extra column, the rest as it came.
+    assert sorted(line.replace('"extra": 1, ', "").removesuffix("|61") for line in kept) == sorted(
+        bench.rejected(good)
+    )
+    ingest = (bench.lake / "runs" / outcome.run_id / "01_ingest.ipynb").read_text()
+    assert "extra" in ingest
+    assert canaries.leaks([bench.lake / "runs"]) == {}
+
+
+def test_a_line_that_is_none_costs_itself_and_is_kept(bench: Bench, raw: Path) -> None:
+    wide = "|" * 1_000_000
+    keys = json.dumps({f"k{number}": 1 for number in range(100_000)})
+    torn = '{"cpf": "913.572'
+    with (raw / CSV).open("a", encoding="utf-8") as file:
+        file.write(wide + "\n" + "1234")
+    with (raw / JSON).open("a", encoding="utf-8") as file:
+        file.write('[{"cpf": "1"}]\n' + keys[:-1] + "\n" + torn)
+    before: dict[str, Any] = bench.rows(bench.good)  # type: ignore[attr-defined]
+    outcome = bench.run(raw)
+    after = bench.rows(outcome)
+    for name, more in (("parquet", 0), ("csv", 2), ("json", 3)):
+        rows, rejected, out = before[name]
+        assert after[name] == (rows + more, rejected + more, out)
+    kept = bench.rejected(outcome)
+    for line in (wide, "1234", '[{"cpf": "1"}]', keys[:-1], torn):
+        assert line in kept, line[:40]

@@ -1,0 +1,48 @@
+"""The local service, one session that many scenarios share, and an endpoint before both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from local_api import Api
+from misbehaving import Endpoint
+from scenarios import SCENARIOS, Scenario
+from theatre import Theatre
+
+from glue_local.launch import LocalService
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[LocalService]:
+    """A running local service."""
+    with LocalService(driver_memory="1g") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def shared(service: LocalService) -> str:
+    """A ready session."""
+    return Api(service).ready(IdleTimeout=60)
+
+
+@pytest.fixture(scope="session")
+def endpoint(service: LocalService) -> Iterator[Endpoint]:
+    """The endpoint that misbehaves."""
+    found = Endpoint(service)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def theatre(service: LocalService, endpoint: Endpoint, shared: str, tmp_path: Path) -> Theatre:
+    """Where scenarios are played."""
+    return Theatre(service, endpoint, shared, tmp_path)
+
+
+@pytest.fixture(params=SCENARIOS, ids=lambda scenario: scenario.name)
+def scenario(request: pytest.FixtureRequest) -> Scenario:
+    """Each thing that goes wrong."""
+    found: Scenario = request.param
+    return found

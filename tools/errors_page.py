@@ -1,0 +1,301 @@
+"""Write the page of errors, ``docs/errors.md``: ``python tools/errors_page.py``.
+
+What happened, why and what to do come from the error classes of the four packages, the gates from
+the contract, and the messages shown are made by the same code that a run uses. With ``--check``
+nothing is written, and the exit code is 1 when the page has drifted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from botocore.exceptions import ClientError
+
+import client_health
+import client_health_cli
+import glue_local
+import glue_papermill
+from client_health import contract
+from client_health.errors import GATE_STEPS, ClientHealthError, QualityGateError
+from client_health_cli.errors import ClientHealthCliError, RunFailedError
+from glue_local.errors import CODES, GlueLocalError
+from glue_papermill import api, errors
+from glue_papermill.cell_errors import from_cell
+from glue_papermill.errors import GluePapermillError, Terminated
+from glue_papermill.settings import RunRequest
+from readme_tables import ENGLISH  # type: ignore[import-not-found,unused-ignore]
+
+PAGE = Path(__file__).resolve().parent.parent / errors.PAGE
+_COMMAND = "client-health"
+_FACTS = ("Shown", "Why", "What to do")
+_LAKE = "s3://bucket/lake/runs/r3f0c2a91d5b7e480"
+_SESSION = "client-health-r3f0c2a91d5b7e480-51c6e7f0a2b9"
+_LOOKS = {
+    0: ("the summary", "nothing is left to do"),
+    1: (
+        "the executed notebook: the failed cell holds the whole traceback",
+        "mend what it names, then the same command",
+    ),
+    2: (
+        "the message: it names the file or the argument",
+        "mend or deliver that, then the same command",
+    ),
+    3: (
+        "the gate's name in the message, and [the table of gates](#qualitygateerror)",
+        "what stands beside the gate, then the same command",
+    ),
+    4: (
+        "the reason in the message, and the state of the session or of AWS",
+        "the same command; it takes a new session",
+    ),
+}
+
+_HEAD = """\
+# Errors
+
+What a run can end with: what happened, why, what to do. The lines that a failed run prints end
+with the place on this page (`more:`).
+
+This page is made from the error classes: change those, then `make docs`.
+
+## At 3 a.m.
+
+- **The table is whole.** Readers see the last publication until a run replaces it in one step.
+- **Running the same command again is always safe.** It goes on after the last finished stage;
+  when the run is published already, it says so and exits 0. No cleaning up comes first.
+- **The last lines say it**: the stage and cell, the cause, the executed notebook, `next:`.
+
+"""
+_PLACES = """
+| look at | it holds |
+| --- | --- |
+| the last lines of the terminal or of the job's log | cause, executed notebook, next step |
+| `runs/<run_id>/<stage>.ipynb` in the lake | the executed notebook, up to the cell that failed |
+| `runs/<run_id>/<stage>.json` in the lake | the stage's receipt: rows in and out, rejections and \
+warnings by rule. None means that the stage has not finished. |
+| `staging/<run_id>/rejected` in the lake | the rejected rows with their reasons. **Personal \
+data**: stewards only. |
+| log groups below `/aws-glue/sessions` in CloudWatch | what the session's own processes said |
+
+"""
+_SERVICE = """\
+## The local service
+
+Seen only where sessions run on this machine, never on AWS.
+
+"""
+_SERVICE_SHOWS = "the `ErrorMessage` of the session, which is FAILED (exit code 4)."
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One error's part of the page.
+
+    Parameters
+    ----------
+    kind : type
+        Its class.
+    exit_code : int
+        What a run ends with.
+    shown : str
+        Where a reader sees it, and under which name.
+    """
+
+    kind: type[BaseException]
+    exit_code: int
+    shown: str
+
+
+def kinds(root: type[BaseException]) -> list[type[BaseException]]:
+    """Return a class and everything below it, in the order of definition."""
+    return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
+
+
+def _import_everything() -> None:
+    """Load every module, so that no error class is missed wherever it is defined."""
+    for package in (client_health, client_health_cli, glue_local, glue_papermill):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+
+
+def _as_told(kind: type[BaseException], message: str = "") -> GluePapermillError:
+    """Make what the runner makes of an error that a notebook's cell raised."""
+    defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
+    return from_cell(
+        stage="03_quality",
+        cell=5,
+        ename=kind.__name__,
+        evalue=message,
+        traceback=(),
+        notebook=f"{_LAKE}/03_quality.ipynb",
+        input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
+        gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
+    )
+
+
+def entries() -> list[Entry]:
+    """Return everything that a run or a command can end with."""
+    _import_everything()
+    found = []
+    for kind in cast("list[type[GluePapermillError]]", kinds(GluePapermillError)):
+        shown = "the terminal and the job's log."
+        if "reported_as" in vars(kind) and kind is not GluePapermillError:
+            shown = f"{shown[:-1]}; in a notebook as `{kind.reported_as}`."
+        found.append(Entry(kind, kind.exit_code, shown))
+    found.append(Entry(Terminated, int(str(Terminated().code)), "the terminal and the job's log."))
+    for raised in kinds(ClientHealthError)[1:]:
+        told = _as_told(raised)
+        place = "the notebook; on the terminal and in the job's log behind stage and cell"
+        shown = f"{place}, told as {_link(type(told))}."
+        found.append(Entry(raised, told.exit_code, shown))
+    for refused in cast("list[type[ClientHealthCliError]]", kinds(ClientHealthCliError)[1:]):
+        if refused is not RunFailedError:  # it hands on the runner's lines and code
+            shown = f"the terminal, behind `{_COMMAND}:`."
+            found.append(Entry(refused, refused.exit_code, shown))
+    return found
+
+
+def _link(kind: type[BaseException]) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
+
+
+def examples() -> Mapping[type[BaseException], Sequence[BaseException]]:
+    """Return errors as a run makes them, so that the page shows true messages."""
+    receipt = f"{_LAKE}/02_transform.json"
+    session, statement, missing = errors.SessionError, errors.StatementError, errors.ReceiptError
+    timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session idled for 15 minutes."}
+    refusal: Any = {"Error": {"Code": "ExpiredTokenException", "Message": "The token has expired"}}
+    gate = QualityGateError([("fonte_vazia", "no row in: csv")])
+    volume = QualityGateError([("volume_diferente", "812 rows against 1,604 last published")])
+    return {
+        errors.NotebookFailed: [_as_told(ValueError, "could not convert string to float")],
+        errors.GateStopped: [_as_told(QualityGateError, str(gate))],
+        QualityGateError: [volume],
+        session: [
+            session.not_created(_SESSION, "AccessDeniedException: no permission for the role"),
+            session.ended(_SESSION, timeout).at(stage="02_transform"),
+            session.not_ready(_SESSION, "PROVISIONING", 600.0),
+            session.not_found(_SESSION),
+        ],
+        statement: [
+            statement.from_state({"Id": 7, "State": "CANCELLED"}),
+            statement.incomplete({"Id": 7, "Output": {}}),
+            statement.too_long(68_412, 68_000),
+        ],
+        errors.ServiceError: [api.failure("GetStatement", ClientError(refusal, "GetStatement"))],
+        missing: [
+            missing.missing("02_transform", receipt),
+            missing.untrue("02_transform", receipt, ["csv: 1,000 rows in, 998 accounted for"]),
+        ],
+    }
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def exit_code_table() -> str:
+    """Return the table of the guide: code, meaning, where to look, what to do."""
+    return _table(
+        ("exit code", "what happened", "look first at", "then"),
+        ((str(code), ENGLISH.exits[code], *_LOOKS[code]) for code in sorted(ENGLISH.exits)),
+    )
+
+
+def gate_table() -> str:
+    """Return the table of gates: what each found, and what to do."""
+    return _table(
+        ("gate", "what it found", "what to do"),
+        (
+            (f"`{rule.name}`", rule.meaning, GATE_STEPS[rule.name])
+            for rule in contract.rules(contract.Criticality.GATE)
+        ),
+    )
+
+
+def code_table() -> str:
+    """Return the table of the codes that the local service answers with."""
+    return _table(("code", "meaning"), ((f"`{code}`", CODES[code]) for code in sorted(CODES)))
+
+
+def told_by(kind: type[BaseException]) -> dict[str, str]:
+    """Return what a class says of itself: its first line under ``""``, the facts by their name."""
+    first, _, rest = (inspect.getdoc(kind) or "").replace("``", "`").partition("\n\n")
+    names = "|".join(_FACTS)
+    found = re.findall(
+        rf"^({names}): (.*?)(?=\n(?:{names}): |\n\n|\Z)", rest, re.DOTALL | re.MULTILINE
+    )
+    return {"": " ".join(first.split()), **{name: " ".join(text.split()) for name, text in found}}
+
+
+def _section(entry: Entry, heading: str) -> Iterator[str]:
+    said = {"Shown": entry.shown, **told_by(entry.kind)}
+    yield f"### {heading}\n\n{said['']}\n\n"
+    for name in _FACTS:
+        if name not in said:
+            raise SystemExit(f"the docstring of {entry.kind.__qualname__} has no line '{name}: '")
+        yield f"- **{name}**: {said[name]}\n"
+    yield "\n"
+    for error in examples().get(entry.kind, ()):
+        prefix = f"{_COMMAND}: " if isinstance(error, GluePapermillError) else ""
+        yield f"```text\n{prefix}{error}\n```\n\n"
+
+
+def page() -> str:
+    """Return the whole page."""
+    found = entries()
+    plain: set[str] = set()
+    parts = [_HEAD, exit_code_table(), _PLACES]
+    for code in sorted(ENGLISH.exits):
+        of_code = [entry for entry in found if entry.exit_code == code]
+        if of_code:
+            parts.append(f"## Exit code {code}: {ENGLISH.exits[code]}\n\n")
+        # A name that two packages use: the runner's and the command's keep the plain anchor.
+        for entry in sorted(of_code, key=_is_of_notebooks):
+            name = entry.kind.__name__
+            parts += _section(entry, f"{name} in a notebook" if name in plain else name)
+            plain.add(name)
+            if entry.kind is QualityGateError:
+                parts.append(f"{gate_table()}\n")
+    parts.append(_SERVICE)
+    for kind in cast("list[type[GlueLocalError]]", kinds(GlueLocalError)[1:]):
+        parts += _section(Entry(kind, 4, _SERVICE_SHOWS), kind.__name__)
+        if kind.__name__ == "ApiError":
+            parts.append(f"{code_table()}\n")
+    return "".join(parts).rstrip("\n") + "\n"
+
+
+def _is_of_notebooks(entry: Entry) -> bool:
+    return issubclass(entry.kind, ClientHealthError)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write the page, or check it; return the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 when it drifted")
+    parser.add_argument("file", nargs="?", type=Path, default=PAGE, help="another place for it")
+    given = parser.parse_args(arguments)
+    wanted = page()
+    found = given.file.read_text(encoding="utf-8") if given.file.exists() else ""
+    if given.check and wanted != found:
+        print(f"{given.file.name} has drifted: run python tools/errors_page.py", file=sys.stderr)
+        return 1
+    if not given.check:
+        given.file.write_text(wanted, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

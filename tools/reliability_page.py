@@ -1,0 +1,85 @@
+"""Write the table of failures into ``docs/reliability.md``: ``python tools/reliability_page.py``.
+
+It is made from the scenarios that the tests play, so the page says what was measured. With
+``--check`` nothing is written, and the exit code is 1 when the page has drifted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests" / name) for name in ("reliability", "service", "")]
+
+from scenarios import SCENARIOS  # noqa: E402 - found by the line above
+
+if TYPE_CHECKING:
+    from scenarios import Scenario
+
+PAGE = ROOT / "docs" / "reliability.md"
+_BLOCK = re.compile(r"(<!-- table: failures -->\n).*?(<!-- /table -->)", re.DOTALL)
+_HEAD = (
+    "| what happens | how the tests provoke it | papermill with the official kernel | "
+    "`client-health run`, `job_client_health.py` | nbval with the strict kernel |\n"
+    "| --- | --- | --- | --- | --- |\n"
+)
+
+
+def page(text: str) -> str:
+    """Return the page with its table made again."""
+    rows = "".join(_row(scenario) for scenario in SCENARIOS)
+    return _BLOCK.sub(lambda found: found[1] + _HEAD + rows + found[2], text)
+
+
+def _row(scenario: Scenario) -> str:
+    says = ", ".join(f"`{words}`" for words in scenario.says)
+    ours = f"exit {scenario.exit_code}" if scenario.exit_code >= 0 else "the next start goes on"
+    cells = [
+        scenario.what,
+        scenario.how,
+        _plain(scenario),
+        f"{ours}: {says}" if says else ours,
+        "red" if scenario.nbval_fails else "passes",
+    ]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _plain(scenario: Scenario) -> str:
+    plain = scenario.plain
+    if plain.exit_code is None:
+        ends = f"**not ended** after {scenario.patience:.0f} s"
+    elif plain.exit_code < 0:
+        ends = "ends"
+    else:
+        ends = f"**exit {plain.exit_code}**" if plain.exit_code == 0 else f"exit {plain.exit_code}"
+    parts = [ends]
+    if plain.emptied:
+        parts.append("the next cell ran in a new, empty session")
+    elif plain.went_on:
+        parts.append("the next cell ran")
+    elif plain.exit_code == 0:
+        parts.append("the next cell did not run")
+    if plain.session_left:
+        parts.append("the session lives on")
+    return "; ".join(parts)
+
+
+def main() -> int:
+    """Write the page, or check it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    before = PAGE.read_text(encoding="utf-8")
+    after = page(before)
+    if check:
+        return int(before != after)
+    PAGE.write_text(after, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
