@@ -28,7 +28,7 @@ run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake
 	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)
 
 test: $(STAMP) lint ## Run every check and every test
-	@$(ENV) $(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(ENV) $(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .
@@ -46,9 +46,10 @@ notebook: $(STAMP) ## Open the notebooks in JupyterLab on local sessions, as in 
 notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
 	@$(ENV) $(BIN)/python tools/notebook_outputs.py
 
-docs: $(STAMP) ## Write the tables of the READMEs and docs/errors.md again, from the code
+docs: $(STAMP) ## Write the generated parts of the READMEs and docs again, from the code
 	@$(BIN)/python tools/readme_tables.py
 	@$(BIN)/python tools/errors_page.py
+	@$(BIN)/python tools/reliability_page.py
 
 wheels: $(STAMP) ## Build a wheel of each package into dist/
 	@$(BIN)/python tools/build_wheels.py --out dist

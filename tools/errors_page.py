@@ -7,7 +7,6 @@ nothing is written, and the exit code is 1 when the page has drifted.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import importlib
 import inspect
@@ -28,6 +27,7 @@ import glue_papermill
 from client_health import contract
 from client_health.errors import GATE_STEPS, ClientHealthError, QualityGateError
 from client_health_cli.errors import ClientHealthCliError, RunFailedError
+from generated import write_or_check
 from glue_local.errors import CODES, GlueLocalError
 from glue_papermill import api, errors
 from glue_papermill.cell_errors import from_cell
@@ -281,21 +281,5 @@ def _is_of_notebooks(entry: Entry) -> bool:
     return issubclass(entry.kind, ClientHealthError)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the page, or check it; return the exit code."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 when it drifted")
-    parser.add_argument("file", nargs="?", type=Path, default=PAGE, help="another place for it")
-    given = parser.parse_args(arguments)
-    wanted = page()
-    found = given.file.read_text(encoding="utf-8") if given.file.exists() else ""
-    if given.check and wanted != found:
-        print(f"{given.file.name} has drifted: run python tools/errors_page.py", file=sys.stderr)
-        return 1
-    if not given.check:
-        given.file.write_text(wanted, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(__file__, PAGE, lambda _: page()))

@@ -21,8 +21,12 @@ ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
 TABLES = ROOT / "tools" / "readme_tables.py"
-ERRORS_PAGE = ROOT / "tools" / "errors_page.py"
 ERRORS = ROOT / "docs" / "errors.md"
+# What writes a page, the page, and a word in its generated part.
+PAGES = (
+    (ROOT / "tools" / "errors_page.py", ERRORS, "`volume_diferente`"),
+    (ROOT / "tools" / "reliability_page.py", ROOT / "docs" / "reliability.md", "**exit 0**"),
+)
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -83,23 +87,23 @@ def test_a_readme_that_lost_a_table_is_noticed(tmp_path: Path) -> None:
     assert "rules" in checked.stderr
 
 
-# -- the page of errors ------------------------------------------------------------------------
+# -- generated pages ---------------------------------------------------------------------------
 
 
-def test_the_page_of_errors_is_that_of_the_code() -> None:
-    checked = run(ERRORS_PAGE, "--check")
+@pytest.mark.parametrize(("tool", "page", "word"), PAGES, ids=("errors", "reliability"))
+def test_a_generated_page_is_that_of_the_code_and_a_drift_is_noticed_and_mended(
+    tool: Path, page: Path, word: str, tmp_path: Path
+) -> None:
+    checked = run(tool, "--check")
     assert checked.returncode == 0, checked.stderr
-
-
-def test_a_page_of_errors_that_drifted_is_noticed_and_mended(tmp_path: Path) -> None:
-    text = ERRORS.read_text("utf-8")
-    drifted = tmp_path / "errors.md"
-    drifted.write_text(text.replace("`volume_diferente`", "`volume`"), "utf-8")
-    checked = run(ERRORS_PAGE, "--check", drifted)
+    text = page.read_text("utf-8")
+    drifted = tmp_path / page.name
+    drifted.write_text(text.replace(word, "`drift`"), "utf-8")
+    checked = run(tool, "--check", drifted)
     assert checked.returncode == 1
-    assert "errors.md" in checked.stderr
-    assert "`volume`" in drifted.read_text("utf-8"), "a check must not write"
-    assert run(ERRORS_PAGE, drifted).returncode == 0
+    assert page.name in checked.stderr
+    assert "`drift`" in drifted.read_text("utf-8"), "a check must not write"
+    assert run(tool, drifted).returncode == 0
     assert drifted.read_text("utf-8") == text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 from datetime import date, datetime
@@ -155,13 +156,19 @@ def test_one_empty_file_among_others_is_refused(spark: SparkSession, tmp_path: P
 
 def test_what_is_not_parquet_or_was_cut_off_is_refused(spark: SparkSession, tmp_path: Path) -> None:
     whole = save_parquet(tmp_path / "whole.parquet").read_bytes()
-    for content in (f"Ana Lima;{CPF}".encode(), whole[: len(whole) // 2]):
+    cases = {
+        "text under another format's name": f"Ana Lima;{CPF}".encode(),
+        "gzip data under another format's name": gzip.compress(whole),
+        "a Parquet file without its end, cut off": whole[: len(whole) // 2],
+        "a footer that cannot be read": whole[:60] + b"Ana Lima" * 9 + whole[-8:],
+        "a footer of 16,777,217 bytes, as of very many columns": whole[:-8] + b"\1\0\0\1PAR1",
+    }
+    for found, content in cases.items():
         path = save(tmp_path / "cut.parquet", content)
         with pytest.raises(InputError) as refused:
             read_source(spark, "parquet", str(path))
         message = str(refused.value)
-        assert message.startswith("cut.parquet: ")
-        assert "expected a whole Parquet file" in message
+        assert message.startswith(f"cut.parquet: {found}; expected a whole Parquet file")
         assert "Deliver the file again" in message
         assert not any(told in message for told in (str(tmp_path), CPF, "Ana"))
 
@@ -259,3 +266,171 @@ def test_a_file_name_is_never_taken_for_a_pattern(spark: SparkSession, tmp_path:
         found = read_source(spark, source, str(tmp_path / source / name))
         assert len(rows(found)) == 1
         assert [file.relative for file in found.files] == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found", "expected"),
+    [
+        ("a.csv", b"PAR1 and so on", "Parquet", "CSV"),
+        ("a.csv", b"PK\x03\x04 and so on", "a ZIP archive or an Excel workbook", "CSV"),
+        ("a.csv", b"<!DOCTYPE html><p>Ana</p>", "an HTML or XML page", "CSV"),
+        ("a.csv", json_line().encode(), "JSON", "CSV"),
+        ("a.csv", gzip.compress(b"x"), "gzip data", "CSV"),
+        ("a.json", gzip.compress(b"x"), "gzip data", "JSON lines"),
+        ("a.json", b"<clients><client>Ana</client>", "an HTML or XML page", "JSON lines"),
+        ("a.json", csv_text(csv_line()).encode(), "text that is no JSON", "JSON lines"),
+        ("a.json", f"[{json_line()},\n{json_line()}]".encode(), "a JSON array", "JSON lines"),
+        ("a.json", b'{\n"nome": "Ana"\n}', "takes several lines for a record", "JSON lines"),
+        ("a.csv.gz", csv_text(csv_line()).encode(), "data that is not compressed", ".gz says"),
+        ("a.json.gz", b"PAR1 and so on", "Parquet under a name in .gz", ".gz says"),
+        ("a.csv.gz", gzip.compress(b"x" * 999)[:14], "it ends too early, cut off", "whole file"),
+    ],
+)
+def test_another_format_under_that_name_is_named(
+    spark: SparkSession, tmp_path: Path, name: str, content: bytes, found: str, expected: str
+) -> None:
+    path = save(tmp_path / name, content)
+    with pytest.raises(InputError) as refused:
+        read_source(spark, name.split(".")[1], str(path))
+    assert refused.value.name == name
+    assert found in refused.value.found
+    assert expected in refused.value.expected
+    assert "Ana" not in str(refused.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_an_encoding_of_several_bytes_a_letter_is_named(
+    spark: SparkSession, tmp_path: Path, name: str, encoding: str
+) -> None:
+    text = {"csv": csv_text(csv_line()), "json": json_line()}[name]
+    save(tmp_path / name / "1", text)
+    save(tmp_path / name / "2", text.encode(encoding))
+    told = f"2 is {encoding[:6].upper()}; expected UTF-8"
+    with pytest.raises(QualityGateError, match=f"codificacao_de_entrada: {told}"):
+        read_source(spark, name, str(tmp_path / name))
+
+
+def test_a_header_in_latin_1_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+    text = csv_text(csv_line() + "|x", columns=(*COLUMNS["csv"], "município"))
+    save(tmp_path / "a.csv", text.encode("latin-1"))
+    with pytest.raises(QualityGateError, match=r"a\.csv is not UTF-8 from its first line on"):
+        read_source(spark, "csv", str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t"])
+def test_another_delimiter_is_named(spark: SparkSession, tmp_path: Path, delimiter: str) -> None:
+    save(tmp_path / "a.csv", csv_text(csv_line()).replace("|", delimiter))
+    with pytest.raises(QualityGateError) as stopped:
+        read_source(spark, "csv", str(tmp_path / "a.csv"))
+    called = "a tab" if delimiter == "\t" else f"'{delimiter}'"
+    assert f"a.csv separates its columns by {called}; expected '|'" in str(stopped.value)
+
+
+def test_a_row_where_the_header_belongs_is_never_shown(spark: SparkSession, tmp_path: Path) -> None:
+    person = csv_line(nome="ana", cpf=CPF)
+    for lines in (person, "cpf|" + person):
+        save(tmp_path / "a.csv", lines + "\n" + csv_line())
+        with pytest.raises(QualityGateError) as stopped:
+            read_source(spark, "csv", str(tmp_path / "a.csv"))
+        message = str(stopped.value)
+        assert not any(value in message for value in (CPF, "ana", "Recife", "Gold", VALUES[-1]))
+
+
+def test_names_that_differ_in_case_are_missing_in_every_format(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    def upper(name: str) -> str:
+        return name.upper() if name == "cidade" else name
+
+    save(tmp_path / "a.csv", csv_text(csv_line(), columns=tuple(map(upper, COLUMNS["csv"]))))
+    save(tmp_path / "a.json", json_line().replace('"cidade"', '"CIDADE"'))
+    table = pa.table({upper(name): ["x"] for name in COLUMNS["parquet"]})
+    pq.write_table(table, tmp_path / "a.parquet")
+    for name in contract.SOURCE_NAMES:
+        with pytest.raises(QualityGateError, match=r"no column 'cidade' \(found 'CIDADE'\);"):
+            read_source(spark, name, str(tmp_path / f"a.{name}"))
+
+
+def test_names_of_columns_that_might_be_data_are_counted_and_not_shown(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    columns = (*COLUMNS["csv"], "carga_em", "Ana Lima", "529.982.247-25", "")
+    save(tmp_path / "a.csv", csv_text(csv_line() + "|1|2|3|4", columns=columns))
+    found = read_source(spark, "csv", str(tmp_path / "a.csv"))
+    assert found.ignored == ("carga_em", "3 not shown")
+    assert [row["cpf"] for row in rows(found)] == [PLAIN[0]]
+
+
+def test_a_key_twice_in_one_record_stops_the_run(spark: SparkSession, tmp_path: Path) -> None:
+    save(tmp_path / "a.json", json_line() + "\n" + json_line()[:-1] + ', "cpf": "1"}')
+    with pytest.raises(QualityGateError, match=r"a\.json has column 'cpf' more than once"):
+        read_source(spark, "json", str(tmp_path / "a.json"))
+
+
+def test_more_or_less_than_one_object_on_a_json_line_costs_that_line(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    good = json_line(nome='}{ "', anexo={"lista": [{"a": 1}, {}]})
+    bad = [
+        json_line() + json_line(cpf=CPF),
+        json_line() + ", " + json_line(cpf=CPF),
+        json_line() + " Ana",
+        json_line() + "}",
+        f"[{json_line()}]",
+        "[]",
+        "!" + json_line(),
+    ]
+    path = save(tmp_path / "a.json", "\n".join([good, "\t" + good + " ", *bad]))
+    read = rows(read_source(spark, "json", str(path)))
+    assert [row[MALFORMED_LINE] for row in read] == [None, None, *bad]
+    assert [row["nome"] for row in read][:2] == ['}{ "'] * 2
+
+
+def test_a_line_of_very_many_columns_costs_that_line(spark: SparkSession, tmp_path: Path) -> None:
+    wide, quoted = csv_line() + "|" * 50_000, csv_line(nome='"' + "|" * 19_000 + '"')
+    long = csv_line(nome="A" * 1_000_000)
+    path = save(tmp_path / "a.csv", csv_text(wide, quoted, long))
+    read = rows(read_source(spark, "csv", str(path)))
+    assert [row[MALFORMED_LINE] for row in read] == [wide, None, None]
+    assert [len(row["nome"] or "") for row in read[1:]] == [19_000, 1_000_000]
+
+
+def test_a_header_repeated_in_the_middle_is_no_row(spark: SparkSession, tmp_path: Path) -> None:
+    text = csv_text(csv_line()) + csv_text(csv_line(cpf=CPF))
+    path = save(tmp_path / "a.csv", text)
+    assert [row["cpf"] for row in rows(read_source(spark, "csv", str(path)))] == [PLAIN[0], CPF]
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_fine_in_every_file_of_a_folder(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    lines = {"csv": csv_text(csv_line(), "1|Ana"), "json": json_line() + "\nAna\n"}
+    for name, text in lines.items():
+        for number in range(2):
+            marked = ("\ufeff" + text).replace("\n", "\r\n")
+            save(tmp_path / name / f"{number}.{name}.gz", gzip.compress(marked.encode()))
+        read = rows(read_source(spark, name, str(tmp_path / name)))
+        assert [row["cpf"] for row in read if not row[MALFORMED_LINE]] == [PLAIN[0]] * 2
+        kept = {"csv": "1|Ana", "json": "Ana"}[name]
+        assert [row[MALFORMED_LINE] for row in read if row[MALFORMED_LINE]] == [kept] * 2
+
+
+def test_a_folder_without_data_and_one_of_something_else_are_told_apart(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    save(tmp_path / "none.csv" / "_SUCCESS", "done")
+    save(tmp_path / "other.csv" / "list.pdf", b"%PDF-1.7")
+    with pytest.raises(InputError, match=r"none\.csv: a folder without data files"):
+        read_source(spark, "csv", str(tmp_path / "none.csv"))
+    with pytest.raises(InputError, match=r"list\.pdf: a PDF document"):
+        read_source(spark, "csv", str(tmp_path / "other.csv"))
+
+
+@pytest.mark.parametrize("name", ["csv", "json"])
+def test_nothing_but_blank_lines_is_a_source_without_rows(
+    spark: SparkSession, tmp_path: Path, name: str
+) -> None:
+    path = save(tmp_path / "a", "\ufeff\n \t\r\n\n")
+    with pytest.raises(QualityGateError, match="fonte_vazia: a has nothing but blank lines"):
+        read_source(spark, name, str(path))
