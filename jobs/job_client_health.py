@@ -9,19 +9,32 @@ import argparse
 import logging
 import os
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Optional
 
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
 from client_health import __version__, contract
+from glue_papermill.claim import Claim, Outcome
 from glue_papermill.drop import Drop, find_sources
 from glue_papermill.errors import ConfigurationError, GluePapermillError, Terminated
-from glue_papermill.listener import Listener
-from glue_papermill.receipt import Receipt
+from glue_papermill.listener import LogListener
+from glue_papermill.metrics import embedded, of_receipts
 from glue_papermill.runner import run_pipeline
-from glue_papermill.settings import Limits, Publication, RunRequest, SessionSettings, Stage
+from glue_papermill.settings import (
+    Limits,
+    Publication,
+    RunOutcome,
+    RunRequest,
+    SessionSettings,
+    Stage,
+)
 
+JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
 _DATA_FOLDER = "clientoutput"
 _ALL = ("run_id", "lake", "attempt")
@@ -31,16 +44,21 @@ _STAGES = {
     "02_transform": _ALL,
     "03_quality": (*_ALL, "id_key", "accept_volume_change"),
 }
+_GATE = 3
 _STOPPED = 4
+# Another start of the same run would end the same way.
+_FINAL = frozenset({1, 2, _GATE})
+_INTERRUPTED = "stopped from outside; start again to go on after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
 
-log = logging.getLogger("job_client_health")
+log = logging.getLogger(JOB)
 
 
 def build_request(
     sources: Mapping[str, str],
     lake: str,
     *,
+    drop: Optional[Drop] = None,
     notebooks: str = "",
     run_id: str = "",
     as_of: str = "",
@@ -58,6 +76,8 @@ def build_request(
         Path or URI of the ``parquet``, ``csv`` and ``json`` source.
     lake : str
         Folder, or ``s3://bucket/prefix``.
+    drop : Drop, optional
+        What was found of the sources already, such as the versions of a claim.
     notebooks : str
         Where the three notebooks are; empty means beside this module.
     run_id, as_of : str
@@ -82,6 +102,7 @@ def build_request(
         ),
         library_version=__version__,
         rules=contract.rules_fingerprint(),
+        drop=drop,
         publication=Publication(
             table=contract.TABLE,
             run_id_property=contract.SNAPSHOT_RUN_ID,
@@ -105,49 +126,70 @@ def default_notebooks() -> str:
     return str(packed if packed.is_dir() else here.parent / "notebooks")
 
 
-class LogListener(Listener):
-    """Writes what a run does to the log, a line each."""
+class JobListener(LogListener):
+    """Writes what the job does to its log, and starts the crawler over the kept drop.
+
+    Parameters
+    ----------
+    crawler : str
+        Its name; empty for none.
+    """
+
+    def __init__(self, crawler: str = "") -> None:
+        self._crawler = crawler
+        self.run_id = ""
 
     def run_started(self, run_id: str, drop: Drop) -> None:
-        """Log the names of run and drop."""
-        log.info("run %s: drop %s, %d object(s)", run_id, drop.drop_id, len(drop.objects))
+        """Keep the run's name for the outcome."""
+        self.run_id = run_id
+        super().run_started(run_id, drop)
 
-    def stage_started(self, stage: str, cells: int) -> None:
-        """Log the start of a stage."""
-        log.info("%s: %d cells", stage, cells)
-
-    def stage_skipped(self, stage: str, receipt: Receipt) -> None:
-        """Log that a stage is taken over from an earlier start."""
-        log.info("%s: done by an earlier start, receipt verified", stage)
-
-    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
-        """Log how many rows a stage handed over, and in what time."""
-        log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
-
-    def note(self, text: str) -> None:
-        """Log a note."""
-        log.info(text)
+    def drop_kept(self, drop: Drop) -> None:
+        """Start the crawler; a catalogue of raw copies is no reason to stop a run."""
+        super().drop_kept(drop)
+        if not self._crawler:
+            return
+        try:
+            boto3.client("glue").start_crawler(Name=self._crawler)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code == "CrawlerRunningException":
+                self.note(f"crawler {self._crawler} runs already")
+            else:
+                log.warning("crawler %s was not started (%s); the run goes on", self._crawler, code)
+        except BotoCoreError as error:
+            log.warning("crawler %s was not started (%s); the run goes on", self._crawler, error)
+        else:
+            self.note(f"crawler {self._crawler} started")
 
 
 def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
-    """Read the job's arguments.
+    """Read the job's arguments; what it does not know is ignored.
 
     Raises
     ------
     ConfigurationError
         The lake, or a source, is not named.
     InputError
-        ``--RAW`` has not exactly one source of each format.
+        ``--RAW`` has not exactly one source of each format, or ``--CLAIM`` is no claim.
     """
     given, _ = _parser().parse_known_args(list(arguments))
+    return _request(given)
+
+
+def _request(given: argparse.Namespace) -> RunRequest:
     lake = given.LAKE or _lake_of(given.OUTPUT_PATH)
+    claim = Claim.read(given.CLAIM) if given.CLAIM else None
     if not lake:
         raise ConfigurationError(
             "no lake: neither --LAKE nor --OUTPUT_PATH is given", next_step="give one of them"
         )
     named = {"parquet": given.PARQUET_PATH, "csv": given.CSV_PATH, "json": given.JSON_PATH}
-    sources = find_sources(given.RAW) if given.RAW else {}
-    sources.update({kind: place for kind, place in named.items() if place})
+    if claim:
+        sources = dict(claim.drop.sources)
+    else:
+        sources = find_sources(given.RAW) if given.RAW else {}
+        sources.update({kind: place for kind, place in named.items() if place})
     absent = sorted(set(named) - set(sources))
     if absent:
         raise ConfigurationError(
@@ -157,6 +199,7 @@ def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
     return build_request(
         sources,
         lake,
+        drop=claim.drop if claim else None,
         notebooks=given.NOTEBOOKS,
         run_id=given.RUN_ID,
         as_of=given.AS_OF,
@@ -166,14 +209,15 @@ def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
-            tags={"project": SESSION_PREFIX},
+            # The reconciler knows a dead job's session by these.
+            tags={"project": SESSION_PREFIX, "job": JOB},
         ),
         limits=Limits.from_environment(os.environ),
     )
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the job.
+    """Run the job: logs each step, at the end a line of metrics and the claim's outcome.
 
     Returns
     -------
@@ -181,17 +225,50 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         0 published; 2 usage or input; 3 a gate; 4 session or service; 1 anything else.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    given, _ = _parser().parse_known_args(sys.argv[1:] if arguments is None else list(arguments))
+    listener = JobListener(given.CRAWLER)
+    started = time.monotonic()
+    found: Optional[RunOutcome] = None
+    code, message = _STOPPED, _INTERRUPTED
     try:
-        asked = request_from_arguments(sys.argv[1:] if arguments is None else arguments)
-        outcome = run_pipeline(asked, LogListener())
+        found = run_pipeline(_request(given), listener)
+        code, message = 0, f"snapshot {found.snapshot_id}"
+        log.info("run %s: %s, %s", found.run_id, found.status, message)
     except GluePapermillError as error:
+        code, message = error.exit_code, str(error)
         log.error("%s", error)  # noqa: TRY400 - its lines say all; the traceback is in the notebook
-        return error.exit_code
     except (KeyboardInterrupt, Terminated):
-        log.error("stopped from outside; start again to go on after the last finished stage")  # noqa: TRY400
-        return _STOPPED
-    log.info("run %s: %s, snapshot %s", outcome.run_id, outcome.status, outcome.snapshot_id)
-    return 0
+        log.error(_INTERRUPTED)  # noqa: TRY400
+    except Exception:
+        code, message = 1, "the job itself failed; its log has the traceback"
+        raise
+    finally:
+        status = found.status if found else ("stopped" if code in _FINAL else "failed")
+        _tell(found, code, time.monotonic() - started)
+        if given.CLAIM:
+            _leave(given.CLAIM, Outcome(code, status, listener.run_id, given.JOB_RUN_ID, message))
+    return code
+
+
+def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:
+    """Write the metrics; the alarms of the deployed stack watch them."""
+    metrics = {
+        "RunSucceeded": int(code == 0),
+        "RunFailed": int(code != 0),
+        "GateStopped": int(code == _GATE),
+        "DurationSeconds": round(seconds, 1),
+        **(of_receipts(found.receipts) if found and found.status == "published" else {}),
+    }
+    sys.stdout.write(embedded(metrics, {"Job": JOB}, {"ExitCode": code}) + "\n")
+    sys.stdout.flush()
+
+
+def _leave(claim: str, outcome: Outcome) -> None:
+    try:
+        outcome.leave(claim)
+    except (ClientError, BotoCoreError) as error:
+        # The reconciler then takes the run for one that was killed, and starts it again.
+        log.warning("the outcome could not be left at %s (%s)", claim, error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -199,6 +276,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Publish one drop of the client register.", allow_abbrev=False
     )
     texts = {
+        "CLAIM": "s3:// URI of the claim of the drop to publish, instead of --RAW",
         "RAW": "folder or prefix with one Parquet, one CSV and one JSON source",
         "PARQUET_PATH": "the Parquet source, a file or folder",
         "CSV_PATH": "the CSV source",
@@ -209,9 +287,11 @@ def _parser() -> argparse.ArgumentParser:
         "RUN_ID": "name the run otherwise than by its input",
         "AS_OF": "dates after this day (ISO) are in the future",
         "ID_KEY": "location of the key of the ids",
+        "CRAWLER": "crawler to start over the kept copies of the drop",
         "SESSION_ROLE": "role of the interactive session",
         "EXTRA_PY_FILES": "libraries for the session",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
+        "JOB_RUN_ID": "this start of the job, for the claim's outcome",
     }
     for name, text in texts.items():
         parser.add_argument(f"--{name}", default="", help=text)

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -74,10 +74,44 @@ class Drop:
         """
         places = {name: storage.normalise(uri) for name, uri in sources.items()}
         found = [item for name, uri in sorted(places.items()) for item in _objects(name, uri)]
-        lines = sorted(_line(item, places[item.source]) for item in found)
-        digest = hashlib.sha256("".join(lines).encode()).hexdigest()
         newest = max(item.modified for item in found).astimezone(timezone.utc)
-        return cls(f"d{digest[:16]}", newest.date().isoformat(), places, tuple(found))
+        return cls(drop_id(found), newest.date().isoformat(), places, tuple(found))
+
+    def kept_in(self, lake: str) -> "Drop":
+        """Copy exactly these versions into a lake in S3, so that later uploads change nothing.
+
+        Parameters
+        ----------
+        lake : str
+            URI of the lake. The copies go to ``drops/<source>/drop_id=<drop_id>/``; those that an
+            earlier start made are left as they are.
+
+        Returns
+        -------
+        Drop
+            Of the same name and day, with the copies as its sources.
+
+        Raises
+        ------
+        InputError
+            One of the versions is gone.
+        """
+        places = {}
+        for source, place in self.sources.items():
+            folder = storage.join(lake, "drops", source, f"drop_id={self.drop_id}")
+            files = [item for item in self.objects if item.source == source]
+            alone = files[0].name == place
+            for item in files:
+                name = place.rsplit("/", 1)[-1] if alone else item.name[len(place) + 1 :]
+                _copy(item, storage.join(folder, name))
+            places[source] = storage.join(folder, place.rsplit("/", 1)[-1]) if alone else folder
+        return replace(self, sources=places)
+
+
+def drop_id(objects: Sequence[DropObject]) -> str:
+    """Name a drop by what it consists of: sources, versions, sizes, and keys of those in S3."""
+    lines = sorted(map(_line, objects))
+    return f"d{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
 
 
 def find_sources(raw: str) -> dict[str, str]:
@@ -137,9 +171,9 @@ def _objects(source: str, uri: str) -> list[DropObject]:
             f"source {source} is empty: {empty[0]}{more} with 0 bytes at {uri}; expected data",
             next_step="upload it again, whole",
         )
-    if not storage.is_s3(uri):
-        with ThreadPoolExecutor(_THREADS) as pool:
-            files = list(pool.map(_with_content, files))
+    look = _with_version if storage.is_s3(uri) else _with_content
+    with ThreadPoolExecutor(_THREADS) as pool:
+        files = list(pool.map(look, files))
     return [
         DropObject(source, file.uri, file.version or "", file.size, file.modified) for file in files
     ]
@@ -167,6 +201,13 @@ def _files(what: str, uri: str) -> list[StoredFile]:
         raise _unreadable(what, uri, error) from error
 
 
+def _with_version(file: StoredFile) -> StoredFile:
+    try:
+        return replace(file, version=storage.version_of(file))
+    except (ClientError, BotoCoreError) as error:
+        raise _unreadable("source", file.uri, error) from error
+
+
 def _with_content(file: StoredFile) -> StoredFile:
     digest = hashlib.sha256()
     try:
@@ -191,8 +232,19 @@ def _unreadable(what: str, uri: str, error: Exception) -> InputError:
     )
 
 
-def _line(item: DropObject, place: str) -> str:
+def _copy(item: DropObject, target: str) -> None:
+    try:
+        storage.copy_version(item.name, item.version, target)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"source {item.source} is gone: version {item.version} of {item.name} was there when"
+            " the drop was complete; expected it to stay",
+            next_step="upload the three files again: they are a new drop",
+        ) from error
+
+
+def _line(item: DropObject) -> str:
     fields = [item.source, item.version, str(item.size)]
-    if storage.is_s3(place):
+    if storage.is_s3(item.name):
         fields.append(storage.s3_parts(item.name)[1])
     return "\t".join(fields) + "\n"

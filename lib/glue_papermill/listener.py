@@ -1,7 +1,11 @@
 """What a run tells while it goes on. Every method may be left as it is."""
 
+import logging
+
 from glue_papermill.drop import Drop
 from glue_papermill.receipt import Receipt
+
+log = logging.getLogger(__name__)
 
 
 class Listener:
@@ -12,6 +16,9 @@ class Listener:
 
     def run_started(self, run_id: str, drop: Drop) -> None:
         """Hear that a run has its name."""
+
+    def drop_kept(self, drop: Drop) -> None:
+        """Hear that copies of the drop's objects are in the lake, as its sources say."""
 
     def stage_started(self, stage: str, cells: int) -> None:
         """Hear that a notebook of ``cells`` cells starts."""
@@ -30,3 +37,32 @@ class Listener:
 
     def note(self, text: str) -> None:
         """Hear something worth a line."""
+
+
+class LogListener(Listener):
+    """Writes what a run does to the log, a line each."""
+
+    def run_started(self, run_id: str, drop: Drop) -> None:
+        """Log the names of run and drop."""
+        log.info("run %s: drop %s, %d object(s)", run_id, drop.drop_id, len(drop.objects))
+
+    def drop_kept(self, drop: Drop) -> None:
+        """Log where the copies are."""
+        for source, place in drop.sources.items():
+            log.info("drop %s: %s kept as %s", drop.drop_id, source, place)
+
+    def stage_started(self, stage: str, cells: int) -> None:
+        """Log the start of a stage."""
+        log.info("%s: %d cells", stage, cells)
+
+    def stage_skipped(self, stage: str, receipt: Receipt) -> None:
+        """Log that a stage is taken over from an earlier start."""
+        log.info("%s: done by an earlier start, receipt verified", stage)
+
+    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
+        """Log how many rows a stage handed over, and in what time."""
+        log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
+
+    def note(self, text: str) -> None:
+        """Log a note."""
+        log.info(text)

@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -85,7 +86,7 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
             f"{asked.run_id!r} is no run id",
             next_step="use up to 64 letters, digits, dots, dashes and underscores",
         )
-    drop = Drop.read(asked.sources)
+    drop = asked.drop or Drop.read(asked.sources)
     run = Run(asked, drop, asked.run_id or name_run(drop, asked), _lake(asked), hears)
     hears.run_started(run.run_id, drop)
 
@@ -97,6 +98,7 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
             if published is not None:
                 return _already_published(run, published)
 
+        run = _kept(run)
         receipts = {} if asked.force else _verified_receipts(run)
         seconds: dict[str, float] = {}
         before: Optional[Receipt] = None
@@ -132,6 +134,15 @@ def _lake(asked: RunRequest) -> str:
     if not asked.stages:
         raise ConfigurationError("a run without stages", next_step="name at least one notebook")
     return storage.normalise(asked.lake)
+
+
+def _kept(run: Run) -> Run:
+    """Let the run work on copies in its lake where both are in S3, where uploads may follow."""
+    if not all(map(storage.is_s3, (run.lake, *run.drop.sources.values()))):
+        return run
+    kept = replace(run, drop=run.drop.kept_in(run.lake))
+    run.listener.drop_kept(kept.drop)
+    return kept
 
 
 def _forget(run: Run) -> None:

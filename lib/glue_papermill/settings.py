@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Optional
 
+from glue_papermill.drop import Drop
 from glue_papermill.errors import ConfigurationError
 
 #: Names the session that a strict kernel attaches to.
@@ -154,6 +155,8 @@ class RunRequest:
         Path or URI (a file or a folder) of each source, by its name.
     lake : str
         Folder, or ``s3://bucket/prefix``.
+    drop : Drop, optional
+        What was found of the sources already, such as the versions of a claim.
     stages : tuple of Stage
         In their order; the last one publishes.
     library_version, rules : str
@@ -177,6 +180,7 @@ class RunRequest:
     library_version: str
     rules: str
     publication: Publication
+    drop: Optional[Drop] = None
     run_id: Optional[str] = None
     as_of: Optional[str] = None
     force: bool = False

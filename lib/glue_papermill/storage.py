@@ -1,12 +1,13 @@
 """Small files by URI: local paths and ``s3://``, read, written, listed, deleted."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Any, Optional
 from urllib.parse import unquote, urlsplit
 
 import boto3
@@ -14,8 +15,14 @@ from botocore.exceptions import ClientError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
+_GONE = _ABSENT | {"NoSuchVersion", "412", "PreconditionFailed"}
+_UNVERSIONED = "null"
+_ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
+# Says of a copy which version it is of.
+_SOURCE = "source-version"
 _DELETE_AT_ONCE = 1000
 
 
@@ -23,7 +30,8 @@ _DELETE_AT_ONCE = 1000
 class StoredFile:
     """One file or object: where it is, its name below what was listed, and its version.
 
-    ``version`` is an object's ETag; a local file has none until its content is read.
+    ``version`` is an object's ETag until `version_of` is asked for more; a local file has none
+    until its content is read.
     """
 
     uri: str
@@ -136,6 +144,62 @@ def list_files(uri: str) -> list[StoredFile]:
         ),
         key=lambda file: file.name,
     )
+
+
+def version_of(file: StoredFile) -> str:
+    """Give the version id of an object, or its ETag where its bucket keeps no versions.
+
+    Content that is uploaded again has the same ETag and another version id.
+    """
+    bucket, key = s3_parts(file.uri)
+    found = _s3().head_object(Bucket=bucket, Key=key)
+    version = found.get("VersionId", _UNVERSIONED)
+    return found["ETag"].strip('"') if version == _UNVERSIONED else version
+
+
+def copy_version(source: str, version: str, target: str) -> None:
+    """Copy one version of an object within S3, whatever is uploaded meanwhile.
+
+    Parameters
+    ----------
+    source, target : str
+        URIs of objects.
+    version : str
+        As `version_of` gives it. A target that was copied from it is left as it is.
+
+    Raises
+    ------
+    FileNotFoundError
+        That version is gone.
+    """
+    client = _s3()
+    bucket, key = s3_parts(source)
+    to_bucket, to_key = s3_parts(target)
+    if _copied_from(client, to_bucket, to_key) == version:
+        return
+    # An ETag has 32 hexadecimal digits, and a dash with a number where it came in parts.
+    is_etag = _ETAG.fullmatch(version) is not None
+    place: CopySourceTypeDef = {"Bucket": bucket, "Key": key}
+    extra: dict[str, Any] = {"Metadata": {_SOURCE: version}, "MetadataDirective": "REPLACE"}
+    if is_etag:
+        extra["CopySourceIfMatch"] = version
+    else:
+        place["VersionId"] = version
+    try:
+        client.copy(place, to_bucket, to_key, ExtraArgs=extra)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _GONE:
+            raise FileNotFoundError(source) from error
+        raise
+
+
+def _copied_from(client: "S3Client", bucket: str, key: str) -> Optional[str]:
+    try:
+        return client.head_object(Bucket=bucket, Key=key)["Metadata"].get(_SOURCE)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _ABSENT:
+            return None
+        raise
 
 
 def _local_files(root: Path) -> Iterator[StoredFile]:
