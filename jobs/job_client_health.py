@@ -226,6 +226,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     given, _ = _parser().parse_known_args(sys.argv[1:] if arguments is None else list(arguments))
+    # CloudTrail then tells the job's calls from those of others.
+    os.environ.setdefault("AWS_SDK_UA_APP_ID", JOB)
     listener = JobListener(given.CRAWLER)
     started = time.monotonic()
     found: Optional[RunOutcome] = None

@@ -1,0 +1,71 @@
+"""The published table of a lake in S3, read through the Glue Data Catalog."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Any
+
+from client_health import contract
+from client_health_cli.errors import LakeError
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.table import Table
+
+
+def glue_catalog() -> Catalog:
+    """Open the account's Data Catalog, at the endpoints that the environment names.
+
+    Returns
+    -------
+    Catalog
+        boto3 reads ``AWS_ENDPOINT_URL_GLUE`` by itself; Arrow's S3 client has to be told.
+    """
+    from pyiceberg.catalog.glue import GlueCatalog  # noqa: PLC0415 - heavy
+
+    logging.getLogger("pyiceberg").setLevel(logging.ERROR)
+    properties: dict[str, Any] = {}
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    if region:
+        properties["client.region"] = region
+    if endpoint:
+        properties["s3.endpoint"] = endpoint
+    return GlueCatalog(contract.CATALOG, **properties)
+
+
+def remote_table(lake: str) -> Table:
+    """Load the published table of a lake in S3.
+
+    Parameters
+    ----------
+    lake
+        ``s3://bucket/prefix``.
+
+    Raises
+    ------
+    LakeError
+        If there is no such table, it is another lake's, or it can't be read.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
+
+    try:
+        table = glue_catalog().load_table(contract.TABLE)
+    except NoSuchTableError:
+        raise LakeError(
+            lake, f"the Data Catalog has no table {contract.TABLE}: no run has been published yet"
+        ) from None
+    except (ClientError, BotoCoreError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise LakeError(
+            lake, f"the table {contract.TABLE} can't be read: {reason}. Are you signed in to AWS?"
+        ) from error
+    if not table.location().startswith(f"{lake.rstrip('/')}/"):
+        raise LakeError(
+            lake,
+            f"the Data Catalog's table {contract.TABLE} is in {table.location()}, not in this lake:"
+            " name the lake that it belongs to",
+        )
+    return table

@@ -1,0 +1,170 @@
+"""A proxy before the emulator that writes down who called what, to check the roles against."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+from urllib.parse import parse_qs, unquote, urlsplit
+
+_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([\w-]+)/aws4_request")
+_APP = re.compile(r"\bapp/([\w-]+)")
+_OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
+_LAMBDA, _JOB = "def_lambda", "job_client_health"
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call: by which role, what it needs leave for, and of which resource.
+
+    ``resource`` is ``bucket/key`` for S3, and empty where the request's line does not tell.
+    """
+
+    role: str
+    action: str
+    resource: str
+
+
+def role_of(agent: str) -> str:
+    """Tell a caller's role: Lambda and job name themselves, everything else runs in a session."""
+    found = _APP.search(agent)
+    return found[1] if found and found[1] in {_LAMBDA, _JOB} else "session"
+
+
+def s3_action(method: str, path: str, query: Mapping[str, list[str]]) -> str:
+    """Name the permission that an S3 request needs."""
+    bucket, _, key = path.lstrip("/").partition("/")
+    assert bucket, path
+    if not key:
+        return _bucket_action(method, query)
+    version = "Version" if "versionId" in query else ""
+    if "uploadId" in query and method == "DELETE":
+        return "s3:AbortMultipartUpload"
+    if method in {"PUT", "POST"}:
+        return "s3:PutObject"
+    if method == "DELETE":
+        return f"s3:DeleteObject{version}"
+    return f"s3:GetObject{version}"
+
+
+def _bucket_action(method: str, query: Mapping[str, list[str]]) -> str:
+    if "versions" in query:
+        return "s3:ListBucketVersions"
+    if "delete" in query and method == "POST":
+        return "s3:DeleteObject"
+    if "location" in query:
+        return "s3:GetBucketLocation"
+    if "uploads" in query:
+        return "s3:ListBucketMultipartUploads"
+    return "s3:ListBucket" if method in {"GET", "HEAD"} else f"s3:{method}Bucket"
+
+
+class Recorder:
+    """The proxy; ``calls`` are distinct, in the order of their first time.
+
+    Parameters
+    ----------
+    port : int
+        Where it listens on loopback; 0 takes a free one.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.calls: dict[Call, int] = {}
+        self.upstream = ""
+        self._lock = threading.Lock()
+        recorder = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def _pass_on(self) -> None:
+                recorder.handle(self)
+
+            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                """Write nothing: the calls are the log."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server.daemon_threads = True
+        self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def note(self, call: Call) -> None:
+        """Write a call down."""
+        with self._lock:
+            self.calls[call] = self.calls.get(call, 0) + 1
+
+    def handle(self, request: BaseHTTPRequestHandler) -> None:
+        """Write a request down and pass it on."""
+        size = int(request.headers.get("Content-Length") or 0)
+        if "chunked" in (request.headers.get("Transfer-Encoding") or ""):
+            body = _chunks(request)
+        else:
+            body = request.rfile.read(size)
+        self._record(request, body)
+        host = urlsplit(self.upstream).netloc
+        connection = http.client.HTTPConnection(host, timeout=120)
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_THE_HOP}
+        headers["Host"] = host
+        headers["Content-Length"] = str(len(body))
+        headers.pop("Expect", None)
+        try:
+            connection.request(request.command, request.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+            request.send_response(answer.status)
+            told = {k.lower() for k, _ in answer.getheaders()}
+            for name, value in answer.getheaders():
+                if name.lower() not in _OF_THE_HOP | {"content-length"}:
+                    request.send_header(name, value)
+            head = request.command == "HEAD" and "content-length" in told
+            length = answer.getheader("Content-Length") if head else str(len(content))
+            request.send_header("Content-Length", length or "0")
+            request.end_headers()
+            request.wfile.write(content)
+        finally:
+            connection.close()
+
+    def _record(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+        parts = urlsplit(request.path)
+        query = parse_qs(parts.query, keep_blank_values=True)
+        role = role_of(request.headers.get("User-Agent") or "")
+        found = _SCOPE.search(request.headers.get("Authorization") or "")
+        service = found[1] if found else "s3"
+        target = request.headers.get("X-Amz-Target")
+        if service == "s3":
+            path = unquote(parts.path).lstrip("/")
+            copied = request.headers.get("x-amz-copy-source")
+            if copied:
+                source, _, version = unquote(copied).partition("?versionId=")
+                action = "s3:GetObjectVersion" if version else "s3:GetObject"
+                self.note(Call(role, action, source.lstrip("/")))
+            self.note(Call(role, s3_action(request.command, path, query), path))
+        elif target:
+            self.note(Call(role, f"{service}:{target.rpartition('.')[2]}", ""))
+        else:
+            form = parse_qs(body.decode(errors="replace"))
+            action = form.get("Action", query.get("Action", ["?"]))[0]
+            self.note(Call(role, f"{service}:{action}", ""))
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _chunks(request: BaseHTTPRequestHandler) -> bytes:
+    found = b""
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        found += request.rfile.read(size)
+        request.rfile.readline()
+    while request.rfile.readline().strip():
+        pass
+    return found

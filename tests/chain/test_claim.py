@@ -1,0 +1,216 @@
+"""What a run of a drop in S3 works on, and what it leaves for the reconciler."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from datetime import UTC, datetime
+
+import pytest
+from botocore.exceptions import ClientError
+
+import job_client_health
+from glue_papermill import storage
+from glue_papermill.claim import Claim, Outcome
+from glue_papermill.drop import Drop, drop_id, find_sources
+from glue_papermill.errors import InputError
+
+FILES = {"a.parquet": b"PAR1", "b.csv": b"x|y\n", "c c+ç.json": b"{}\n"}
+
+
+@pytest.fixture
+def buckets(emulator, monkeypatch):
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    s3 = emulator.client("s3")
+    name = f"claim-{uuid.uuid4().hex[:12]}"
+    for bucket in (f"{name}-raw", f"{name}-lake"):
+        s3.create_bucket(Bucket=bucket)
+    return s3, f"{name}-raw", f"{name}-lake"
+
+
+@pytest.fixture
+def versioned(buckets):
+    s3, raw, lake = buckets
+    s3.put_bucket_versioning(Bucket=raw, VersioningConfiguration={"Status": "Enabled"})
+    for name, content in FILES.items():
+        s3.put_object(Bucket=raw, Key=f"upload/{name}", Body=content)
+    return s3, raw, f"s3://{lake}/lake"
+
+
+def read(raw):
+    return Drop.read(find_sources(f"s3://{raw}/upload"))
+
+
+def claim_of(drop, lake):
+    objects = [
+        {
+            "source": item.source,
+            "bucket": storage.s3_parts(item.name)[0],
+            "key": storage.s3_parts(item.name)[1],
+            "version_id": item.version,
+            "size": item.size,
+            "etag": "",
+            "modified": item.modified.isoformat(),
+        }
+        for item in drop.objects
+    ]
+    uri = f"{lake}/claims/-/{drop.drop_id}.json"
+    content = {"drop_id": drop.drop_id, "as_of": drop.as_of, "objects": objects}
+    storage.write_text(uri, json.dumps(content))
+    return uri
+
+
+def test_the_same_content_uploaded_again_is_another_drop(versioned):
+    s3, raw, _ = versioned
+    before = read(raw)
+    assert read(raw) == before
+    s3.put_object(Bucket=raw, Key="upload/b.csv", Body=FILES["b.csv"])
+    assert read(raw).drop_id != before.drop_id
+
+
+def test_without_versions_the_content_names_the_drop(buckets):
+    s3, raw, _ = buckets
+    for name, content in FILES.items():
+        s3.put_object(Bucket=raw, Key=f"upload/{name}", Body=content)
+    before = read(raw)
+    s3.put_object(Bucket=raw, Key="upload/b.csv", Body=FILES["b.csv"])
+    assert read(raw).drop_id == before.drop_id
+    s3.put_object(Bucket=raw, Key="upload/b.csv", Body=b"x|z\n")
+    assert read(raw).drop_id != before.drop_id
+
+
+def test_copies_are_of_the_versions_that_were_there_whatever_is_uploaded_later(versioned):
+    s3, raw, lake = versioned
+    drop = read(raw)
+    for name in FILES:
+        s3.put_object(Bucket=raw, Key=f"upload/{name}", Body=b"tomorrow's")
+    kept = drop.kept_in(lake)
+    assert (kept.drop_id, kept.as_of, kept.objects) == (drop.drop_id, drop.as_of, drop.objects)
+    for place in kept.sources.values():
+        name = place.rsplit("/", 1)[-1]
+        assert storage.read_bytes(place) == FILES[name]
+        assert f"/drop_id={drop.drop_id}/" in place
+
+
+def test_copies_that_an_earlier_start_made_need_no_source_any_more(versioned):
+    s3, raw, lake = versioned
+    drop = read(raw)
+    first = drop.kept_in(lake)
+    for item in drop.objects:
+        key = storage.s3_parts(item.name)[1]
+        s3.delete_object(Bucket=raw, Key=key, VersionId=item.version)
+    assert drop.kept_in(lake) == first
+
+
+def test_a_version_that_is_gone_is_named(versioned):
+    s3, raw, lake = versioned
+    drop = read(raw)
+    s3.put_object(Bucket=raw, Key="upload/b.csv", Body=b"new")
+    (gone,) = (item for item in drop.objects if item.source == "csv")
+    s3.delete_object(Bucket=raw, Key="upload/b.csv", VersionId=gone.version)
+    with pytest.raises(InputError, match="source csv is gone: version"):
+        drop.kept_in(lake)
+
+
+def test_a_folder_of_parts_is_copied_as_a_folder(versioned):
+    s3, raw, lake = versioned
+    s3.delete_object(Bucket=raw, Key="upload/b.csv")
+    for part in ("p1", "sub/p2"):
+        s3.put_object(Bucket=raw, Key=f"upload/csv/{part}", Body=part.encode())
+    kept = read(raw).kept_in(lake)
+    assert [file.name for file in storage.list_files(kept.sources["csv"])] == ["p1", "sub/p2"]
+
+
+def test_a_claim_gives_the_drop_that_a_look_at_the_bucket_gives(versioned):
+    _, raw, lake = versioned
+    drop = read(raw)
+    claim = Claim.read(claim_of(drop, lake))
+    assert claim.drop.drop_id == drop.drop_id == drop_id(drop.objects)
+    assert claim.drop.as_of == drop.as_of
+    assert dict(claim.drop.sources) == dict(drop.sources)
+    request = job_client_health.request_from_arguments(
+        ["--CLAIM", claim.uri, "--RAW", "s3://elsewhere/upload", "--LAKE", lake]
+    )
+    assert request.drop == claim.drop
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda claim: claim.update(drop_id="d0123456789abcdef"), "its objects are drop d"),
+        (lambda claim: claim["objects"][0].update(version_id="other"), "its objects are drop d"),
+        (lambda claim: claim.pop("objects"), "cannot be read"),
+    ],
+)
+def test_a_claim_that_is_none_is_refused_by_name(versioned, change, told):
+    s3, raw, lake = versioned
+    uri = claim_of(read(raw), lake)
+    content = json.loads(storage.read_bytes(uri))
+    change(content)
+    storage.write_text(uri, json.dumps(content))
+    with pytest.raises(InputError, match=told):
+        Claim.read(uri)
+    bucket, key = storage.s3_parts(uri)
+    s3.delete_object(Bucket=bucket, Key=key)
+    with pytest.raises(InputError, match="there is none"):
+        Claim.read(uri)
+
+
+def test_the_outcome_stands_beside_the_claim(versioned):
+    _, raw, lake = versioned
+    uri = claim_of(read(raw), lake)
+    Outcome(3, "stopped", "r1", "jr_1", "a gate").leave(uri)
+    found = json.loads(storage.read_bytes(uri.replace(".json", ".outcome.json")))
+    assert found == {
+        "exit_code": 3,
+        "status": "stopped",
+        "run_id": "r1",
+        "job_run_id": "jr_1",
+        "message": "a gate",
+    }
+
+
+def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(versioned, capsys):
+    _, raw, lake = versioned
+    claim = claim_of(read(raw), lake)
+    arguments = ["--CLAIM", claim, "--LAKE", lake, "--RUN_ID", "no good name"]
+    assert job_client_health.main(arguments) == 2
+    outcome = json.loads(storage.read_bytes(claim.replace(".json", ".outcome.json")))
+    assert (outcome["exit_code"], outcome["status"]) == (2, "stopped")
+    assert "no run id" in outcome["message"]
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (line["RunFailed"], line["GateStopped"], line["ExitCode"]) == (1, 0, 2)
+    (described,) = line["_aws"]["CloudWatchMetrics"]
+    assert described["Namespace"] == "ClientHealth"
+    assert described["Dimensions"] == [["Job"]]
+    assert {metric["Name"] for metric in described["Metrics"]} <= set(line)
+    now = datetime.now(UTC).timestamp() * 1000
+    assert abs(now - line["_aws"]["Timestamp"]) < 60_000
+
+
+def test_a_crawler_that_is_missing_stops_nothing(versioned, emulator, caplog):
+    _, raw, lake = versioned
+    caplog.set_level("INFO")
+    listener = job_client_health.JobListener("no-such-crawler")
+    listener.drop_kept(read(raw).kept_in(lake))
+    assert "was not started (EntityNotFoundException); the run goes on" in caplog.text
+
+
+def test_a_crawler_is_started_and_one_that_runs_is_fine(versioned, emulator, caplog):
+    _, raw, lake = versioned
+    caplog.set_level("INFO")
+    glue = emulator.client("glue")
+    glue.create_crawler(
+        Name="crawler_clients", Role="r", Targets={"S3Targets": [{"Path": f"{lake}/drops/"}]}
+    )
+    listener = job_client_health.JobListener("crawler_clients")
+    drop = read(raw).kept_in(lake)
+    listener.drop_kept(drop)
+    assert "crawler crawler_clients started" in caplog.text
+    try:
+        glue.start_crawler(Name="crawler_clients")
+    except ClientError as error:
+        assert error.response["Error"]["Code"] == "CrawlerRunningException"
+        listener.drop_kept(drop)
+        assert "crawler crawler_clients runs already" in caplog.text
