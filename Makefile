@@ -7,11 +7,13 @@ ROWS ?= 30000
 SEED ?= 7
 RAW ?= data/raw-$(ROWS)-$(SEED)
 LAKE ?= data/lake
+STACK ?= client-health
+DEPLOYED = --stack $(STACK) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(FORCE),--force $(FORCE))
 JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint format notebook notebook-outputs docs sample-data wheels lock clean
+.PHONY: help setup run test e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -27,14 +29,28 @@ sample-data: $(STAMP) ## Write the three sample files: ROWS=30000 SEED=7 RAW=fol
 run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake
 	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)
 
-test: $(STAMP) lint ## Run every check and every test
+e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become a published table
+	@$(ENV) $(BIN)/python -m infra.show_chain
+
+# What only the chain and its tests need: emulator, template scanners, Spark's jars for s3://.
+chain-parts: $(STAMP)
+	@$(BIN)/python tools/side_environment.py emulator scan
+	@$(ENV) $(BIN)/python -m glue_local.prepare --s3
+
+deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
+	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given))
+
+undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
+	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
+
+test: $(STAMP) lint chain-parts ## Run every check and every test
 	@$(ENV) $(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/glue_papermill lib/client_health/contract.py jobs
+	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/glue_papermill lib/client_health/contract.py jobs/job_client_health.py infra/start_job.py
 
 format: $(STAMP) ## Format code and notebooks
 	@$(BIN)/ruff check --fix-only -q .
@@ -58,4 +74,4 @@ lock: ## Resolve the locked versions again
 	@$(BIN)/python tools/lock.py
 
 clean: ## Remove the environment, sample data and lakes
-	rm -rf $(VENV) data dist
+	rm -rf $(VENV) .venv-emulator .venv-scan data dist

@@ -225,6 +225,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         0 published; 2 usage or input; 3 a gate; 4 session or service; 1 anything else.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    for chatty in ("botocore", "boto3", "s3transfer", "papermill"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     given, _ = _parser().parse_known_args(sys.argv[1:] if arguments is None else list(arguments))
     # CloudTrail then tells the job's calls from those of others.
     os.environ.setdefault("AWS_SDK_UA_APP_ID", JOB)

@@ -16,6 +16,8 @@ LOCKS: dict[str, list[str]] = {
     "bootstrap.txt": ["--python-version", "3.11", "--universal", "locks/bootstrap.in"],
     "build.txt": ["--python-version", "3.11", "--universal", "locks/build.in"],
     "dev.txt": ["--python-version", "3.11", "--universal", "--all-extras", "pyproject.toml"],
+    "emulator.txt": ["--python-version", "3.11", "--universal", "locks/emulator.in"],
+    "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
     "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", "pyproject.toml"],
 }
 

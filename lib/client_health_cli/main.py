@@ -12,7 +12,15 @@ from typing import Annotated
 import typer
 
 from client_health_cli import __version__
-from client_health_cli.commands import notebook, query, run, sample_data, sessions
+from client_health_cli.commands import (
+    dashboard,
+    docs,
+    notebook,
+    query,
+    run,
+    sample_data,
+    sessions,
+)
 from client_health_cli.errors import ClientHealthCliError
 
 _EPILOG = (
@@ -30,7 +38,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, query, sample_data, sessions, notebook):
+for _module in (run, query, dashboard, docs, sample_data, sessions, notebook):
     _module.register(app)
 
 

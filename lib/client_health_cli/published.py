@@ -1,18 +1,22 @@
-"""The published table of a local lake: which files its current snapshot consists of."""
+"""The published table of a local lake: its snapshots, and the files each consists of."""
 
 from __future__ import annotations
 
+import contextlib
+import datetime as dt
 import logging
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
 
 from client_health_cli.errors import LakeError
+from client_health_cli.remote import remote_table
 
 if TYPE_CHECKING:
-    from pyiceberg.table import FileScanTask
+    import pyarrow as pa
+    from pyiceberg.table import FileScanTask, Table
 
 CATALOG: Final = "glue_catalog"
 DATABASE: Final = "db_client_insurance"
@@ -20,42 +24,155 @@ TABLE: Final = "clientoutput"
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    """A state of the table, as its metadata tells of it.
+
+    Attributes
+    ----------
+    snapshot_id, parent_id
+        The snapshot, and the one it was made from.
+    committed_at
+        When, in UTC.
+    made_current_at
+        When it became what readers see; None if it never did.
+    is_current_ancestor
+        Whether it is what readers see now, or an ancestor of that.
+    operation
+        What made it: append, overwrite, delete, replace.
+    manifest_list
+        Where its files are listed.
+    summary
+        Its properties, the publication record of a run among them.
+    """
+
+    snapshot_id: int
+    parent_id: int | None
+    committed_at: dt.datetime
+    made_current_at: dt.datetime | None
+    is_current_ancestor: bool
+    operation: str
+    manifest_list: str
+    summary: Mapping[str, str]
+
+    @property
+    def run_id(self) -> str | None:
+        """The run that published it."""
+        return self.summary.get("pipeline.run-id")
+
+
+@dataclass(frozen=True)
 class PublishedTable:
-    """The current snapshot of the published table.
+    """A snapshot of the published table: the current one, or one that was.
 
     Attributes
     ----------
     lake
         The lake as it was asked for.
     snapshot_id
-        The current snapshot.
+        The snapshot.
     files
         Absolute paths of its data files, in order.
+    snapshots
+        All that the table's metadata tells of, oldest first.
+    rows
+        What the files hold, where they are in S3, which DuckDB has no reader for here.
     """
 
     lake: str
     snapshot_id: int
     files: tuple[str, ...]
+    snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)
+    rows: pa.Table | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def published(self) -> tuple[Snapshot, ...]:
+        """What runs published and readers saw, oldest first."""
+        return tuple(
+            one
+            for one in self.snapshots
+            if one.is_current_ancestor and one.made_current_at and one.run_id
+        )
 
 
-def published_table(lake: str) -> PublishedTable:
-    """Find the data files of the current snapshot.
+def published_table(
+    lake: str, snapshot_id: int | None = None, *, may_be_empty: bool = False
+) -> PublishedTable:
+    """Find the data files of a snapshot.
 
     Parameters
     ----------
     lake
         A folder, or a `file:` URI of one.
+    snapshot_id
+        The snapshot; the current one if None.
+    may_be_empty
+        Give a table without files instead of refusing it.
 
     Returns
     -------
     PublishedTable
-        At least one file.
+        With at least one file, unless it may be empty; its snapshot is 0 if there is none.
 
     Raises
     ------
     LakeError
-        If there is no lake or no published table there, the table is empty, or it can't be read.
+        If there is no lake or no published table there, it has no such snapshot, the snapshot is
+        empty, or it can't be read.
     """
+    with opened(lake) as table:
+        if snapshot_id is None:
+            snapshot = table.current_snapshot()
+        else:
+            snapshot = table.snapshot_by_id(snapshot_id)
+            if snapshot is None:
+                raise LakeError(
+                    lake,
+                    f"the table {TABLE} in {lake} has no snapshot {snapshot_id}: take a "
+                    "snapshot_id from the query execucoes_publicadas",
+                )
+        snapshots = _snapshots(table)
+        scan = table.scan(snapshot_id=snapshot_id)
+        files = data_files(lake, scan.plan_files()) if snapshot else ()
+        rows = scan.to_arrow() if is_remote(lake) and files else None
+    if not files and not may_be_empty:
+        raise LakeError(
+            lake, f"the table {TABLE} in {lake} is empty: no run has been published there"
+        )
+    return PublishedTable(lake, snapshot.snapshot_id if snapshot else 0, files, snapshots, rows)
+
+
+def _snapshots(table: Table) -> tuple[Snapshot, ...]:
+    from pyiceberg.table.snapshots import ancestors_of  # noqa: PLC0415
+
+    made_current = {entry.snapshot_id: entry.timestamp_ms for entry in table.history()}
+    ancestors = {one.snapshot_id for one in ancestors_of(table.current_snapshot(), table.metadata)}
+    return tuple(
+        Snapshot(
+            snapshot_id=one.snapshot_id,
+            parent_id=one.parent_snapshot_id,
+            committed_at=_time(one.timestamp_ms),
+            made_current_at=(
+                _time(made_current[one.snapshot_id]) if one.snapshot_id in made_current else None
+            ),
+            is_current_ancestor=one.snapshot_id in ancestors,
+            operation=one.summary.operation.value if one.summary else "",
+            manifest_list=one.manifest_list,
+            summary=dict(one.summary.additional_properties) if one.summary else {},
+        )
+        for one in sorted(table.snapshots(), key=lambda one: (one.timestamp_ms, one.snapshot_id))
+    )
+
+
+def _time(milliseconds: int) -> dt.datetime:
+    return dt.datetime.fromtimestamp(milliseconds / 1000, dt.UTC)
+
+
+@contextlib.contextmanager
+def opened(lake: str) -> Iterator[Table]:
+    """Load the table from the lake's catalogue, and tell what can't be read."""
+    if is_remote(lake):
+        yield remote_table(lake)
+        return
     folder = lake_folder(lake)
     database = folder / "catalog.db"
     if not database.is_file():
@@ -78,9 +195,7 @@ def published_table(lake: str) -> PublishedTable:
             init_catalog_tables="false",
         )
         try:
-            table = catalog.load_table(f"{DATABASE}.{TABLE}")
-            snapshot = table.current_snapshot()
-            files = data_files(lake, table.scan().plan_files()) if snapshot else ()
+            yield catalog.load_table(f"{DATABASE}.{TABLE}")
         finally:
             catalog.close()
     except NoSuchTableError:
@@ -92,11 +207,11 @@ def published_table(lake: str) -> PublishedTable:
         raise LakeError(
             lake, f"the table {TABLE} in {folder} can't be read: {reason}. Is it a lake, and whole?"
         ) from error
-    if snapshot is None or not files:
-        raise LakeError(
-            lake, f"the table {TABLE} in {folder} is empty: no run has been published there"
-        )
-    return PublishedTable(lake, snapshot.snapshot_id, files)
+
+
+def is_remote(lake: str) -> bool:
+    """Tell whether a lake is in S3, with its table in the Glue Data Catalog."""
+    return lake.startswith("s3://")
 
 
 def lake_folder(lake: str) -> Path:
@@ -108,10 +223,6 @@ def lake_folder(lake: str) -> Path:
         If the lake isn't on this machine.
     """
     parts = urlsplit(lake)
-    if lake.startswith("s3") and "://" in lake:
-        raise LakeError(
-            lake, f"{lake} is on AWS, and queries through Athena are not there yet: name a folder"
-        )
     if "://" in lake and parts.scheme != "file":
         raise LakeError(lake, f"{lake} is no lake that can be read here: name a folder")
     return Path(unquote(parts.path) if parts.scheme == "file" else lake).absolute()

@@ -1,20 +1,31 @@
-"""SQL over the published table, with DuckDB, read only."""
+"""SQL over the published table: Athena's dialect, answered by DuckDB, read only."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from client_health import contract
+from client_health_cli import dialect
 from client_health_cli.errors import QueryError
-from client_health_cli.published import TABLE, PublishedTable
+from client_health_cli.published import TABLE, PublishedTable, Snapshot, published_table
 
 if TYPE_CHECKING:
     import duckdb
 
 Row = tuple[Any, ...]
 _FETCH = 10_000
+_NO_ROWS = (
+    "SELECT "
+    + ", ".join(
+        f"CAST(NULL AS {'TIMESTAMP' if column.type == 'timestamp_ntz' else column.type}) "
+        f"AS {column.name}"
+        for column in contract.COLUMNS
+    )
+    + " WHERE false"
+)
 
 
 @dataclass(frozen=True)
@@ -25,15 +36,20 @@ class Result:
     ----------
     columns
         Names, in order.
-    numeric
-        For each column whether it holds numbers.
+    types
+        SQL type of each column, in capitals, such as `BIGINT` or `DECIMAL(10,2)`.
     rows
         The rows, read as they are asked for.
     """
 
     columns: tuple[str, ...]
-    numeric: tuple[bool, ...]
+    types: tuple[str, ...]
     rows: Iterator[Row]
+
+    @property
+    def numeric(self) -> tuple[bool, ...]:
+        """For each column whether it holds numbers."""
+        return tuple(map(_is_numeric, self.types))
 
 
 @contextlib.contextmanager
@@ -47,7 +63,7 @@ def query(table: PublishedTable, sql: str) -> Iterator[Result]:
     table
         What to read.
     sql
-        One statement in DuckDB's dialect.
+        One statement in Athena's dialect.
 
     Yields
     ------
@@ -57,7 +73,37 @@ def query(table: PublishedTable, sql: str) -> Iterator[Result]:
     Raises
     ------
     QueryError
-        If the SQL is refused, or fails.
+        If the SQL is refused, can't be translated, or fails.
+    """
+    translated = dialect.to_duckdb(dialect.parse(sql), run_before(table))
+    others = {one: published_table(table.lake, one) for one in translated.versions}
+    with connected(table, others) as connection:
+        yield _answer(connection, translated.sql)
+
+
+def run_before(table: PublishedTable) -> int | None:
+    """Give the snapshot of the run published before the current one, if there is one."""
+    older = [one.snapshot_id for one in table.published if one.snapshot_id != table.snapshot_id]
+    return older[-1] if older else None
+
+
+@contextlib.contextmanager
+def connected(
+    table: PublishedTable, others: Mapping[int, PublishedTable] | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a DuckDB that can read a table's files, and nothing else.
+
+    Parameters
+    ----------
+    table
+        Its rows are `clientoutput`.
+    others
+        Older snapshots, whose rows are tables under the names that `dialect.version_name` gives.
+
+    Raises
+    ------
+    QueryError
+        If what is asked of the connection fails.
     """
     import duckdb  # noqa: PLC0415 - takes a while to load
 
@@ -70,31 +116,90 @@ def query(table: PublishedTable, sql: str) -> Iterator[Result]:
         }
     )
     try:
-        _open_view(connection, table)
-        _check(connection.extract_statements(sql))
-        cursor = connection.execute(sql)
-        description = cursor.description or []
-        yield Result(
-            columns=tuple(column[0] for column in description),
-            numeric=tuple(_is_numeric(str(column[1])) for column in description),
-            rows=_rows(cursor),
-        )
+        _open_views(connection, {TABLE: table} | _named(others or {}))
+        _open_history(connection, table.snapshots)
+        connection.execute("SET lock_configuration = true")
+        yield connection
+    except duckdb.CatalogException as error:
+        raise QueryError(_one_line(str(error)) + _hint(str(error))) from error
     except duckdb.Error as error:
         raise QueryError(_one_line(str(error))) from error
     finally:
         connection.close()
 
 
-def _open_view(connection: duckdb.DuckDBPyConnection, table: PublishedTable) -> None:
-    files = ", ".join(_literal(path) for path in table.files)
-    connection.execute(f"SET allowed_paths = [{files}]")
-    connection.execute("SET enable_external_access = false")
-    # The partition column is in the files; the names of the folders would override it.
-    connection.execute(
-        f"CREATE VIEW {TABLE} AS SELECT * FROM "  # noqa: S608 - quoted literals
-        f"read_parquet([{files}], hive_partitioning = false, union_by_name = true)"
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
+    _check(connection.extract_statements(sql))
+    cursor = connection.execute(sql)
+    description = cursor.description or []
+    return Result(
+        columns=tuple(column[0] for column in description),
+        types=tuple(str(column[1]).upper() for column in description),
+        rows=_rows(cursor),
     )
-    connection.execute("SET lock_configuration = true")
+
+
+def _named(tables: Mapping[int, PublishedTable]) -> dict[str, PublishedTable]:
+    return {dialect.version_name(number): table for number, table in tables.items()}
+
+
+def _open_views(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, PublishedTable]
+) -> None:
+    local = (table for table in tables.values() if table.rows is None)
+    every = ", ".join(_literal(path) for table in local for path in table.files)
+    connection.execute(f"SET allowed_paths = [{every}]")
+    connection.execute("SET enable_external_access = false")
+    # Athena's days begin in UTC.
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, table in tables.items():
+        if table.rows is not None:
+            connection.register(name, table.rows)
+            continue
+        files = ", ".join(map(_literal, table.files))
+        # The partition column is in the files; the names of the folders would override it.
+        rows = (
+            f"SELECT * FROM read_parquet([{files}], hive_partitioning = false, "  # noqa: S608 - quoted literals
+            "union_by_name = true)"
+            if files
+            else _NO_ROWS
+        )
+        connection.execute(f'CREATE VIEW "{name}" AS {rows}')
+
+
+def _open_history(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
+    """Make the metadata tables that Athena has beside an Iceberg table."""
+    connection.execute(
+        f'CREATE TABLE "{TABLE}$snapshots" (committed_at TIMESTAMP_MS, snapshot_id BIGINT, '
+        "parent_id BIGINT, operation VARCHAR, manifest_list VARCHAR, summary MAP(VARCHAR, VARCHAR))"
+    )
+    connection.execute(
+        f'CREATE TABLE "{TABLE}$history" (made_current_at TIMESTAMP_MS, snapshot_id BIGINT, '
+        "parent_id BIGINT, is_current_ancestor BOOLEAN)"
+    )
+    for one in snapshots:
+        connection.execute(
+            f'INSERT INTO "{TABLE}$snapshots" VALUES (?, ?, ?, ?, ?, map(?, ?))',  # noqa: S608 - our own name
+            [
+                one.committed_at.replace(tzinfo=None),
+                one.snapshot_id,
+                one.parent_id,
+                one.operation,
+                one.manifest_list,
+                list(one.summary),
+                list(one.summary.values()),
+            ],
+        )
+        if one.made_current_at is not None:
+            connection.execute(
+                f'INSERT INTO "{TABLE}$history" VALUES (?, ?, ?, ?)',  # noqa: S608 - our own name
+                [
+                    one.made_current_at.replace(tzinfo=None),
+                    one.snapshot_id,
+                    one.parent_id,
+                    one.is_current_ancestor,
+                ],
+            )
 
 
 def _check(statements: list[duckdb.Statement]) -> None:
@@ -112,6 +217,15 @@ def _check(statements: list[duckdb.Statement]) -> None:
 def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[Row]:
     while rows := cursor.fetchmany(_FETCH):
         yield from rows
+
+
+def _hint(message: str) -> str:
+    if "Function" not in message:
+        return ""
+    return (
+        " This function could not be translated for DuckDB: it may run in Athena; here, write it "
+        "another way"
+    )
 
 
 def _is_numeric(type_name: str) -> bool:

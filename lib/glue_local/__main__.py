@@ -16,12 +16,12 @@ from pathlib import Path
 
 import psutil
 
+from glue_local.forward import upstream_url
 from glue_local.server import Server
 from glue_local.settings import (
     REMOVED_VARIABLES,
     Credentials,
     ServiceSettings,
-    client_environment,
 )
 
 
@@ -30,6 +30,13 @@ def _conf(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is no key=value")
     return name, value
+
+
+def _upstream(text: str) -> str:
+    try:
+        return upstream_url(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,8 +59,28 @@ def _parser() -> argparse.ArgumentParser:
         help="Spark setting of every session, before its own; repeatable",
     )
     add("--session-limit", type=int, default=4, help="sessions that may live at once")
+    add(
+        "--upstream",
+        type=_upstream,
+        metavar="URL",
+        help="emulator of the rest of AWS: knows the jobs, gets every action that is not here",
+    )
+    add(
+        "--environment-credentials",
+        action="store_true",
+        help="let in who signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this "
+        "environment, as an emulator's Lambda functions do; a new key pair otherwise",
+    )
+    add(
+        "--s3-endpoint",
+        default=os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"),
+        metavar="URL",
+        help="where sessions and job runs find S3; AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL",
+    )
+    add("--job-log-folder", type=Path, metavar="FOLDER", help="keeps the output of job runs")
     add("--parent-pid", type=int, help="stop when this process is gone")
     add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
+    add("--job-stop-seconds", type=float, default=20.0, help=argparse.SUPPRESS)
     add("--minute-seconds", type=float, default=60.0, help=argparse.SUPPRESS)
     return parser
 
@@ -84,8 +111,13 @@ async def _serve(options: argparse.Namespace) -> None:
         spark_conf=dict(options.spark_conf),
         session_limit=options.session_limit,
         minute_seconds=options.minute_seconds,
+        upstream=options.upstream,
+        s3_endpoint=options.s3_endpoint,
+        job_stop_seconds=options.job_stop_seconds,
+        job_log_folder=options.job_log_folder and options.job_log_folder.absolute(),
     )
-    credentials = Credentials.generate()
+    own = Credentials.of(os.environ)
+    credentials = (own if options.environment_credentials else None) or Credentials.generate()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -99,11 +131,11 @@ async def _serve(options: argparse.Namespace) -> None:
         _in_background(_watch_parent, options.parent_pid, gone)
     if options.until_stdin_closes:
         _in_background(_watch_stdin, gone)
-    server = Server(settings, credentials)
+    server = Server(settings, credentials, own)
     try:
         ready = {
             "endpoint": server.endpoint,
-            "environment": client_environment(server.endpoint, credentials, settings),
+            "environment": server.environment,
             "removed_variables": list(REMOVED_VARIABLES),
         }
         with contextlib.suppress(BrokenPipeError):

@@ -1,13 +1,13 @@
-"""What each action does. Job runs and forwarding to another Glue will be further entries here."""
+"""What each action does."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from glue_local.errors import ApiError
+from glue_local.jobs import JobRuns
+from glue_local.paging import page_of
 from glue_local.registry import Registry
 from glue_local.session import Session
 from glue_local.settings import ACCOUNT
@@ -16,7 +16,6 @@ Answer = dict[str, Any]
 Parameters = Mapping[str, Any]
 
 _PAGE = 100
-T = TypeVar("T")
 _SESSION_TYPES = ("glueetl", "gluestreaming")
 
 
@@ -27,10 +26,22 @@ class Actions:
     ----------
     registry : Registry
         The sessions they act on.
+    job_runs : JobRuns or None
+        The job runs, where an upstream knows the jobs.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, job_runs: JobRuns | None = None) -> None:
         self._registry = registry
+        self._awaited: dict[str, Callable[[Parameters], Awaitable[Answer]]] = (
+            {}
+            if job_runs is None
+            else {
+                "StartJobRun": job_runs.start,
+                "GetJobRun": job_runs.describe,
+                "GetJobRuns": job_runs.history,
+                "BatchStopJobRun": job_runs.stop,
+            }
+        )
         self._actions: dict[str, Callable[[Parameters], Answer]] = {
             "CreateSession": self._create_session,
             "GetSession": lambda p: {"Session": self._session(p).describe()},
@@ -46,7 +57,13 @@ class Actions:
             "GetTags": lambda p: {"Tags": self._resource(p).tags},
         }
 
-    def perform(self, action: str, parameters: Parameters) -> Answer:
+    def has(self, action: str, parameters: Parameters) -> bool:
+        """Say whether this service does it itself: tags of sessions it keeps, of others not."""
+        if "ResourceArn" in parameters and _kind(parameters)[0] != "session":
+            return False
+        return action in self._actions or action in self._awaited
+
+    async def perform(self, action: str, parameters: Parameters) -> Answer:
         """Do what was asked and return the answer.
 
         Raises
@@ -54,11 +71,13 @@ class Actions:
         ApiError
             When it is refused, or the action is none of ours.
         """
+        if action in self._awaited:
+            return await self._awaited[action](parameters)
         if action not in self._actions:
+            known = ", ".join(sorted([*self._actions, *self._awaited]))
             raise ApiError(
                 "OperationNotSupportedException",
-                f"{action} is not part of the local service, which has "
-                f"{', '.join(sorted(self._actions))}.",
+                f"{action} is not part of the local service, which has {known}.",
             )
         return self._actions[action](parameters)
 
@@ -80,7 +99,9 @@ class Actions:
 
     def _list_sessions(self, parameters: Parameters) -> Answer:
         found = self._registry.select(parameters.get("Tags", {}), parameters.get("RequestOrigin"))
-        page, token = _page(found, parameters.get("NextToken"), parameters.get("MaxResults", _PAGE))
+        page, token = page_of(
+            found, parameters.get("NextToken"), parameters.get("MaxResults", _PAGE)
+        )
         return {
             "Ids": [session.id for session in page],
             "Sessions": [session.describe() for session in page],
@@ -101,7 +122,7 @@ class Actions:
 
     def _list_statements(self, parameters: Parameters) -> Answer:
         statements = self._session(parameters).statements
-        page, token = _page(statements, parameters.get("NextToken"), _PAGE)
+        page, token = page_of(statements, parameters.get("NextToken"), _PAGE)
         return {"Statements": [statement.describe() for statement in page], **token}
 
     def _cancel_statement(self, parameters: Parameters) -> Answer:
@@ -109,11 +130,9 @@ class Actions:
         return {}
 
     def _resource(self, parameters: Parameters) -> Session:
-        arn: str = parameters["ResourceArn"]
-        resource = arn.split(":", 5)[-1]
-        kind, _, name = resource.partition("/")
+        kind, name = _kind(parameters)
         if kind != "session":
-            raise ApiError.not_found("Resource", arn)
+            raise ApiError.not_found("Resource", parameters["ResourceArn"])
         return self._registry.get(name)
 
     def _tag_resource(self, parameters: Parameters) -> Answer:
@@ -136,24 +155,16 @@ def session_arn(region: str, name: str) -> str:
     return f"arn:aws:glue:{region}:{ACCOUNT}:session/{name}"
 
 
+def _kind(parameters: Parameters) -> tuple[str, str]:
+    """Return what kind of resource an ARN names, and which."""
+    resource = str(parameters["ResourceArn"]).split(":", 5)[-1]
+    kind, _, name = resource.partition("/")
+    return kind, name
+
+
 def _check_capacity(parameters: Parameters) -> None:
     workers = parameters.get("NumberOfWorkers")
     if "MaxCapacity" in parameters and (workers or "WorkerType" in parameters):
         raise ApiError.invalid("Give MaxCapacity, or WorkerType and NumberOfWorkers, not both.")
     if workers is not None and workers < 2:
         raise ApiError.invalid(f"NumberOfWorkers is {workers}; the least is 2.")
-
-
-def _page(items: list[T], token: str | None, size: int) -> tuple[list[T], dict[str, str]]:
-    """Return a page and, under ``NextToken``, where the next one begins."""
-    start = 0
-    if token is not None:
-        try:
-            start = int(base64.urlsafe_b64decode(token.encode()).decode("ascii"))
-        except (ValueError, binascii.Error):
-            start = -1
-        if start < 0:
-            raise ApiError.invalid("NextToken is not one that this service gave.")
-    end = start + size
-    more = {"NextToken": base64.urlsafe_b64encode(str(end).encode()).decode()}
-    return items[start:end], more if end < len(items) else {}

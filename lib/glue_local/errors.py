@@ -13,7 +13,10 @@ CODES: Mapping[str, str] = MappingProxyType(
     {
         "AccessDeniedException": "The Host header names another service, or a browser sent it.",
         "AlreadyExistsException": "The id is taken by another session; choose another.",
-        "EntityNotFoundException": "There is no session or statement of that id; list them.",
+        "ConcurrentRunsExceededException": "As many runs of the job are there as may; wait for "
+        "one, or stop it.",
+        "EntityNotFoundException": "There is no session, statement or job run of that id; list "
+        "them.",
         "IllegalSessionStateException": "The session's state does not allow it: statements need "
         "READY, deleting needs an end. Look at its Status and ErrorMessage.",
         "IncompleteSignatureException": "The Authorization header is no AWS Signature Version 4.",
@@ -22,6 +25,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "the message says which.",
         "InvalidSignatureException": "The signature is of another key, request or time, or was "
         "used before. Take the environment of the running service; each start makes new keys.",
+        "JobRunInTerminalStateException": "The job run has ended, so that it can't be stopped.",
         "MissingAuthenticationTokenException": "The request is unsigned; sign it.",
         "OperationNotSupportedException": "An action of AWS Glue that is not here; the message "
         "lists those that are.",

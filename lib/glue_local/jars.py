@@ -58,8 +58,32 @@ SQLITE = Jar(
     "3.50.3.0",
     "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
 )
+# Spark's own Hadoop is 3.3.4: its S3 client must be of the same version, and its SDK of that one's.
+_S3_JARS = (
+    Jar(
+        "org.apache.hadoop",
+        "hadoop-aws",
+        "3.3.4",
+        "53f9ae03c681a30a50aa17524bd9790ab596b28481858e54efd989a826ed3a4a",
+    ),
+    Jar(
+        "com.amazonaws",
+        "aws-java-sdk-bundle",
+        "1.12.262",
+        "873fe7cf495126619997bec21c44de5d992544aea7e632fdc77adb1a0915bae5",
+    ),
+    Jar(
+        "org.apache.iceberg",
+        "iceberg-aws-bundle",
+        "1.10.0",
+        "172370cfc32a5f1ae5399b210e86fc04a366dc29a112d97ac8ffc74df7525596",
+    ),
+)
 # What each value of --datalake-formats puts on the driver's class path.
 FORMATS: dict[str, tuple[Jar, ...]] = {"iceberg": (ICEBERG, SQLITE)}
+# What sessions need besides, where the service has an S3 endpoint: 340 MB, fetched when asked for.
+S3 = "s3"
+SETS: dict[str, tuple[Jar, ...]] = {**FORMATS, S3: _S3_JARS}
 
 
 def cache_folder() -> Path:

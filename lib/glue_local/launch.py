@@ -14,8 +14,11 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from glue_local.errors import ServiceStartError
+from glue_local.settings import REMOVED_VARIABLES
 
-_STOP_SECONDS = 20
+_STOP_SECONDS = 30
+# An upstream answers for every service: an endpoint of one alone would lead past it.
+_OTHER_ENDPOINT = ("AWS_ENDPOINT_URL_",)
 
 
 class LocalService:
@@ -37,6 +40,12 @@ class LocalService:
         Where the service's log goes; kept for the error message alone unless told.
     arguments : sequence of str, optional
         Further arguments of ``python -m glue_local``.
+    upstream : Mapping of str to str, optional
+        The environment of an emulator's clients, such as
+        :attr:`glue_local.emulator.Emulator.environment`. Job runs need it, every action that is
+        not here goes there, and its key pair is let in here.
+    job_log_folder : Path, optional
+        Keeps the output of job runs.
 
     Examples
     --------
@@ -54,6 +63,8 @@ class LocalService:
         environment: Mapping[str, str] | None = None,
         log: IO[Any] | None = None,
         arguments: Sequence[str] = (),
+        upstream: Mapping[str, str] | None = None,
+        job_log_folder: Path | None = None,
     ) -> None:
         command = [sys.executable, "-m", "glue_local", "--port", str(port)]
         command += ["--until-stdin-closes", "--parent-pid", str(os.getpid())]
@@ -63,8 +74,14 @@ class LocalService:
             command += ["--working-directory", str(working_directory)]
         if driver_memory is not None:
             command += ["--driver-memory", driver_memory]
+        if job_log_folder is not None:
+            command += ["--job-log-folder", str(job_log_folder)]
+        outer = dict(os.environ if environment is None else environment)
+        if upstream is not None:
+            command += ["--upstream", upstream["AWS_ENDPOINT_URL"], "--environment-credentials"]
+            outer = _without(outer, REMOVED_VARIABLES, _OTHER_ENDPOINT) | dict(upstream)
         self._command = [*command, *arguments]
-        self._outer = dict(os.environ if environment is None else environment)
+        self._outer = outer
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
@@ -79,8 +96,8 @@ class LocalService:
     def client_environment(self, outer: Mapping[str, str] | None = None) -> dict[str, str]:
         """Return an environment for a client: the outer one, pointed at the service."""
         outer = os.environ if outer is None else outer
-        kept = {k: v for k, v in outer.items() if k not in self.removed_variables}
-        return kept | self.environment
+        elsewhere = _OTHER_ENDPOINT if "AWS_ENDPOINT_URL" in self.environment else ()
+        return _without(outer, self.removed_variables, elsewhere) | self.environment
 
     def start(self) -> Self:
         """Start the service and wait until it listens.
@@ -142,3 +159,9 @@ class LocalService:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+def _without(
+    outer: Mapping[str, str], names: Sequence[str], prefixes: tuple[str, ...]
+) -> dict[str, str]:
+    return {k: v for k, v in outer.items() if k not in names and not k.startswith(prefixes)}

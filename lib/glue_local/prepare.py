@@ -1,7 +1,11 @@
-"""``python -m glue_local.prepare``: fetch, check and make everything that a session starts with."""
+"""``python -m glue_local.prepare``: fetch, check and make everything that a session starts with.
+
+``--s3`` fetches as well what sessions need to read and write ``s3://``.
+"""
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from glue_local import class_data, jars
@@ -10,9 +14,14 @@ from glue_local.errors import GlueLocalError
 
 def main() -> int:
     """Fetch what is missing, check everything, say so in a line."""
+    parser = argparse.ArgumentParser(prog="python -m glue_local.prepare")
+    parser.add_argument("--s3", action="store_true", help="the jars of S3 too (340 MB)")
+    wanted = jars.every_jar()
+    if parser.parse_args().s3:
+        wanted += jars.SETS[jars.S3]
     archive = "a class archive"
     try:
-        jars.verify(*jars.every_jar())
+        jars.verify(*wanted)
         class_data.ensure()
     except class_data.ClassDataError as error:
         sys.stderr.write(f"{error}\n")
@@ -21,7 +30,7 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     where = jars.cache_folder().parent
-    sys.stdout.write(f"{len(jars.every_jar())} jars and {archive} for Spark are in {where}\n")
+    sys.stdout.write(f"{len(wanted)} jars and {archive} for Spark are in {where}\n")
     return 0
 
 

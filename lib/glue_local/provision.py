@@ -9,21 +9,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import Any
-from urllib.parse import unquote, urlsplit
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from glue_local import child
+from glue_local import child, s3
 from glue_local.arguments import SessionArguments
 from glue_local.errors import SessionStartError
-from glue_local.jars import FORMATS, archive_path, ensure, java, spark_home
+from glue_local.files import local_copy, python_files, search_path
+from glue_local.jars import S3, SETS, archive_path, ensure, java, spark_home
 from glue_local.lifeline import MARK
 from glue_local.settings import ServiceSettings
 
@@ -31,8 +27,6 @@ SETTINGS_FILE = "session.json"
 # Variables of another Spark would send the driver or its files elsewhere; those of a Jupyter
 # server that we may run under would make the kernel look for a parent that isn't its own.
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
-_ARCHIVES = (".zip", ".egg", ".whl")
-_LONGEST_SHOWN = 200
 
 # A session is short and its queries are new code each: on few cores the optimising compiler would
 # take as long as the work, and pauses of the collector matter less than its throughput.
@@ -82,59 +76,12 @@ def spark_conf(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
         "spark.local.dir": str(folder / "spark"),
+        **(s3.spark_conf(settings, folder) if settings.s3_endpoint else {}),
         **settings.spark_conf,
         **arguments.conf,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
     }
-
-
-def _local_copy(uri: str, folder: Path, endings: tuple[str, ...]) -> Path:
-    """Copy a file named by path, file: or s3: URI into the folder."""
-    shown = uri if len(uri) <= _LONGEST_SHOWN else f"{uri[:_LONGEST_SHOWN]}…"
-    try:
-        parts = urlsplit(uri)
-    except ValueError as error:
-        raise SessionStartError(f"{shown} is no address: {error}.") from None
-    in_s3 = parts.scheme in ("s3", "s3a")
-    path = Path(unquote(parts.path) if in_s3 or parts.scheme == "file" else uri)
-    # A name becomes part of search paths and lists, where these signs would divide it.
-    if path.name in ("", "..") or any(sign in path.name for sign in (os.pathsep, ",", "\0")):
-        raise SessionStartError(
-            f"{shown} has the file name {path.name!r}; expected one without '{os.pathsep}' and ','."
-        )
-    if path.suffix not in endings:
-        raise SessionStartError(f"{shown} was named; expected a file in {', '.join(endings)}.")
-    target = folder / path.name
-    if target.exists():
-        raise SessionStartError(f"{shown} has the name of another file; give it one of its own.")
-    try:
-        if in_s3:
-            import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
-
-            client: Any = botocore.session.get_session().create_client("s3")
-            body = client.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
-            target.write_bytes(body.read())
-        elif path.is_file():
-            shutil.copyfile(path, target)
-        else:
-            raise SessionStartError(
-                f"{shown} is no file here. Give a local path, a file: or an s3: address."
-            )
-    except (OSError, BotoCoreError, ClientError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SessionStartError(f"{shown} could not be read: {reason}.") from error
-    return target
-
-
-def _python_files(arguments: SessionArguments, folder: Path) -> tuple[Path, ...]:
-    """Copy --extra-py-files; a wheel is a zip, and Spark's workers know it by that name only."""
-    copies = []
-    for uri in dict.fromkeys(arguments.python_files):
-        folder.mkdir(exist_ok=True)
-        copy = _local_copy(uri, folder, (".py", *_ARCHIVES))
-        copies.append(copy.rename(copy.with_suffix(".zip")) if copy.suffix == ".whl" else copy)
-    return tuple(copies)
 
 
 def _install(modules: tuple[str, ...], folder: Path, cancelled: Event) -> None:
@@ -182,15 +129,14 @@ def provision(
     """
     (folder / "spark").mkdir()
     (folder / "tmp").mkdir()
-    jars = [
-        path for name in arguments.formats for path in ensure(*FORMATS[name], cancelled=cancelled)
-    ]
+    wanted = [*arguments.formats, *([S3] if settings.s3_endpoint else [])]
+    jars = [path for name in wanted for path in ensure(*SETS[name], cancelled=cancelled)]
+    endpoint = settings.s3_endpoint
     for uri in dict.fromkeys(arguments.jars):
         (folder / "jars").mkdir(exist_ok=True)
-        jars.append(_local_copy(uri, folder / "jars", (".jar",)))
-    files = _python_files(arguments, folder / "python")
-    search = [str(file) for file in files if file.suffix in _ARCHIVES]
-    search += [str(folder / "python")] if len(search) < len(files) else []
+        jars.append(local_copy(uri, folder / "jars", (".jar",), s3_endpoint=endpoint))
+    files = python_files(arguments.python_files, folder / "python", s3_endpoint=endpoint)
+    search = search_path(files, folder / "python")
     if arguments.python_modules:
         _install(arguments.python_modules, folder / "modules", cancelled)
         search.append(str(folder / "modules"))
@@ -209,7 +155,8 @@ def provision(
     path = folder / SETTINGS_FILE
     path.touch(mode=0o600)
     path.write_text(json.dumps(description), encoding="utf-8")
-    return ProvisionedSession(folder, _environment(folder, search, os.environ))
+    outer = {**os.environ, **settings.inherited}
+    return ProvisionedSession(folder, _environment(folder, search, outer))
 
 
 def _environment(folder: Path, search: list[str], outer: Mapping[str, str]) -> dict[str, str]:

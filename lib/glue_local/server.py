@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import tornado.httpserver
@@ -13,9 +14,11 @@ import tornado.web
 
 from glue_local.actions import Actions
 from glue_local.errors import ApiError
+from glue_local.forward import Reply, Upstream
+from glue_local.jobs import JobRuns
 from glue_local.protocol import CONTENT_TYPE, Protocol
 from glue_local.registry import Registry
-from glue_local.settings import Credentials, ServiceSettings
+from glue_local.settings import Credentials, ServiceSettings, client_environment
 from glue_local.signature import Gate, Request
 
 log = logging.getLogger(__name__)
@@ -31,7 +34,10 @@ _IDLE_SECONDS = 120
 class _Endpoint(tornado.web.RequestHandler):
     """POST /, and nothing else."""
 
-    def initialize(self, gate: Gate, protocol: Protocol, actions: Actions) -> None:
+    def initialize(
+        self, gate: Gate, protocol: Protocol, actions: Actions, upstream: Upstream | None
+    ) -> None:
+        self._upstream = upstream
         self._gate = gate
         self._protocol = protocol
         self._actions = actions
@@ -47,9 +53,16 @@ class _Endpoint(tornado.web.RequestHandler):
                 ApiError("UnknownOperationException", "The API is POST / and nothing else.", 404)
             )
 
-    def post(self) -> None:
+    async def post(self) -> None:
         try:
-            self.finish(json.dumps(self._answer()))
+            answer = await self._answer()
+            if isinstance(answer, Reply):
+                self.set_status(answer.status)
+                for name, value in answer.headers.items():
+                    self.set_header(name, value)
+                self.finish(answer.body)
+            else:
+                self.finish(json.dumps(answer))
         except ApiError as error:
             self._refuse(error)
         except Exception:
@@ -58,15 +71,21 @@ class _Endpoint(tornado.web.RequestHandler):
                 ApiError("InternalServiceException", "The service failed; see its log.", 500)
             )
 
-    def _answer(self) -> dict[str, Any]:
+    async def _answer(self) -> dict[str, Any] | Reply:
         request = self.request
         headers = {name.lower(): value for name, value in request.headers.items()}
         self._gate.check(
             Request(request.method or "", request.path, request.query, headers, request.body)
         )
         operation = self._protocol.operation(headers["x-amz-target"])
+        name, upstream = operation.name, self._upstream
+        if upstream is not None and not self._actions.has(name, {}):
+            # Whatever its parameters are: that is the upstream's to judge.
+            return await upstream.in_thread(upstream.send, name, request.body)
         parameters = self._protocol.read(operation, request.body)
-        return self._actions.perform(operation.name, parameters)
+        if upstream is not None and not self._actions.has(name, parameters):
+            return await upstream.in_thread(upstream.send, name, request.body)
+        return await self._actions.perform(name, parameters)
 
     def _refuse(self, error: ApiError) -> None:
         self.set_status(error.status)
@@ -86,15 +105,38 @@ class Server:
         Port, region and limits.
     credentials : Credentials
         The key pair that clients must sign with.
+    upstream_credentials : Credentials, optional
+        What is forwarded is signed with; unsigned without.
+
+    Attributes
+    ----------
+    endpoint : str
+        Where it listens.
+    environment : dict of str to str
+        The variables that point clients here.
     """
 
-    def __init__(self, settings: ServiceSettings, credentials: Credentials) -> None:
+    def __init__(
+        self,
+        settings: ServiceSettings,
+        credentials: Credentials,
+        upstream_credentials: Credentials | None = None,
+    ) -> None:
         sockets = tornado.netutil.bind_sockets(settings.port, _ADDRESS)
         port = sockets[0].getsockname()[1]
         self.endpoint = f"http://{_ADDRESS}:{port}"
+        self.environment = client_environment(self.endpoint, credentials, settings)
+        upstream = None
+        self._job_runs: JobRuns | None = None
+        if settings.upstream is not None:
+            # What runs here is a client like any other: of this service, and of the upstream.
+            upstream = Upstream(settings.upstream, settings.region, upstream_credentials)
+            settings = replace(settings, inherited=self.environment)
+            self._job_runs = JobRuns(settings, upstream)
         self._registry = Registry(settings)
         gate = Gate(credentials, frozenset({f"{_ADDRESS}:{port}", f"localhost:{port}"}))
-        parts = {"gate": gate, "protocol": Protocol(), "actions": Actions(self._registry)}
+        actions = Actions(self._registry, self._job_runs)
+        parts = {"gate": gate, "protocol": Protocol(), "actions": actions, "upstream": upstream}
         application = tornado.web.Application(
             [(r".*", _Endpoint, parts)], log_function=lambda _: None
         )
@@ -108,7 +150,10 @@ class Server:
         self._http.add_sockets(sockets)
 
     async def close(self) -> None:
-        """Stop listening, then stop every session."""
+        """Stop listening, then stop every job run and every session."""
         self._http.stop()
+        if self._job_runs is not None:
+            # First: a run's script ends its own session in good order, given the chance.
+            await self._job_runs.close()
         await self._registry.close()
         await self._http.close_all_connections()

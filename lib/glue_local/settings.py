@@ -24,6 +24,13 @@ class Credentials:
         """Return a pair that was never used before."""
         return cls("LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
 
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Credentials | None:
+        """Return the pair that an environment holds, if it does."""
+        access_key = environment.get("AWS_ACCESS_KEY_ID")
+        secret_key = environment.get("AWS_SECRET_ACCESS_KEY")
+        return cls(access_key, secret_key) if access_key and secret_key else None
+
 
 @dataclass(frozen=True)
 class ServiceSettings:
@@ -51,6 +58,17 @@ class ServiceSettings:
         How long a session may take to become ready.
     output_limit : int
         Most characters of text that a statement may print.
+    upstream : str or None
+        An emulator of the rest of AWS: it knows the jobs, and what this service does not do is
+        forwarded to it.
+    s3_endpoint : str or None
+        Where S3 is; sessions get what reads ``s3://`` there.
+    job_log_folder : Path or None
+        Where the output of job runs goes, two files a run; dropped without.
+    job_stop_seconds : float
+        How long a job run's script gets to end after SIGTERM before it is killed.
+    inherited : Mapping of str to str
+        Variables of every session and job run, over the service's own.
     """
 
     port: int = 0
@@ -63,6 +81,11 @@ class ServiceSettings:
     stop_seconds: float = 3.0
     start_seconds: float = 180.0
     output_limit: int = 4_000_000
+    upstream: str | None = None
+    s3_endpoint: str | None = None
+    job_log_folder: Path | None = None
+    job_stop_seconds: float = 20.0
+    inherited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 
 def client_environment(
@@ -83,9 +106,11 @@ def client_environment(
     -------
     dict of str to str
         The last five are read by the Glue kernels alone. With this request origin and a user id
-        they skip their look-up of the caller, whose host nobody can redirect.
+        they skip their look-up of the caller, whose host nobody can redirect. With an upstream,
+        every other service of AWS is there.
     """
     return {
+        **({"AWS_ENDPOINT_URL": settings.upstream} if settings.upstream else {}),
         "AWS_ENDPOINT_URL_GLUE": endpoint,
         "AWS_ACCESS_KEY_ID": credentials.access_key,
         "AWS_SECRET_ACCESS_KEY": credentials.secret_key,

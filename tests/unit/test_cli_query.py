@@ -8,6 +8,7 @@ import sqlite3
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
@@ -266,10 +267,92 @@ def test_a_lake_whose_metadata_is_gone_is_told(lake, run, tmp_path):
     assert "can't be read" in err
 
 
-def test_a_lake_on_aws_is_not_yet_answered(run):
+def test_a_lake_on_aws_is_asked_through_athena(run, monkeypatch):
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
+    # Nobody listens there.
+    monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", "http://127.0.0.1:9")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "none")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     code, _, err = run("query", "--lake", "s3://bucket/lake", "SELECT 1")
     assert code == 2
-    assert "not there yet" in err
+    assert "Athena can't be asked" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_kept_query_is_run_by_its_name(lake, run, tmp_path):
+    (tmp_path / "total.sql").write_text("-- All of them.\nSELECT count(*) AS n FROM clientoutput\n")
+    folder = ["--queries", str(tmp_path)]
+    asked = run("query", "--lake", lake, *folder, "--name", "total", "--format", "csv")
+    assert asked == (0, "n\n3\n", "")
+    assert run("query", *folder, "--list") == (0, "total  All of them.\n", "")
+    code, _, err = run("query", "--lake", lake, *folder, "--name", "totals")
+    assert code == 2
+    assert "'totals'" in err
+    assert "total" in err
+
+
+def test_the_repositorys_queries_are_listed_with_what_they_answer(run):
+    code, out, _ = run("query", "--list")
+    assert code == 0
+    assert {"clientes_por_ano", "convenios", "clientes_por_sexo", "estados"} <= {
+        line.split()[0] for line in out.splitlines()
+    }
+    assert all(len(line.split()) > 2 for line in out.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--lake", "x"], "--name"),
+        (["--lake", "x", "--name", "estados", "SELECT 1"], "--name"),
+        (["--name", "estados"], "--lake"),
+        (["--lake", "x", "--format", "parquet", "SELECT 1"], "--out"),
+        (["--queries", "/nowhere/at/all", "--list"], "/nowhere/at/all"),
+    ],
+)
+def test_what_is_asked_must_be_clear(run, arguments, said):
+    code, out, err = run("query", *arguments)
+    assert (code, out) == (2, "")
+    assert said in err
+
+
+def test_a_query_without_its_comment_is_refused(run, tmp_path):
+    (tmp_path / "total.sql").write_text("SELECT 1\n")
+    code, _, err = run("query", "--queries", str(tmp_path), "--list")
+    assert code == 2
+    assert "must begin with a comment" in err
+
+
+def test_parquet_keeps_types_and_names(lake, run, tmp_path):
+    out = tmp_path / "out.parquet"
+    sql = (
+        "SELECT id, numero, data_nascimento, data_cadastro, 1.5e0 AS d, CAST(1 AS decimal(9, 2)) "
+        "AS m, [1, 2] AS l, true AS b, count(*) AS n, CAST(NULL AS bigint) AS x "
+        "FROM clientoutput GROUP BY 1, 2, 3, 4"
+    )
+    arguments = ["query", "--lake", lake, "--format", "parquet", "--out", str(out), sql]
+    assert run(*arguments) == (0, "", "")
+    found = pq.read_table(out)
+    assert {field.name: str(field.type) for field in found.schema} == {
+        "id": "string", "numero": "int32", "data_nascimento": "date32[day]",
+        "data_cadastro": "timestamp[us]", "d": "double", "m": "decimal128(9, 2)", "l": "string",
+        "b": "bool", "n": "int64", "x": "int64",
+    }  # fmt: skip
+    first = out.read_bytes()
+    assert found.to_pylist()[0]["id"] == "a"
+    assert found.to_pylist()[0]["l"] == "[1, 2]"
+    run(*arguments)
+    assert out.read_bytes() == first
+
+
+def test_parquet_without_rows_has_its_columns(lake, run, tmp_path):
+    out = tmp_path / "out.parquet"
+    sql = "SELECT id, numero FROM clientoutput WHERE false"
+    run("query", "--lake", lake, "--format", "parquet", "--out", str(out), sql)
+    assert pq.read_table(out).column_names == ["id", "numero"]
 
 
 def test_a_writer_is_not_locked_out_by_a_reader_nor_a_reader_by_a_writer(lake, run, table):

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import IO, TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from client_health_cli.errors import SettingsError
+
+if TYPE_CHECKING:
+    from client_health_cli.queries import Result
 
 
 class Format(StrEnum):
@@ -20,6 +24,14 @@ class Format(StrEnum):
     TABLE = "table"
     CSV = "csv"
     JSON = "json"
+    PARQUET = "parquet"
+
+
+class Engine(StrEnum):
+    """What answers."""
+
+    LOCAL = "local"
+    ATHENA = "athena"
 
 
 def register(app: typer.Typer) -> None:
@@ -27,42 +39,101 @@ def register(app: typer.Typer) -> None:
     app.command("query")(query)
 
 
-def query(
-    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT; DuckDB's dialect.")],
-    lake: Annotated[str, typer.Option(help="The lake: a folder.")],
+def query(  # noqa: PLR0917 - one for each option
+    sql: Annotated[
+        str | None, typer.Argument(metavar="[SQL]", help="One SELECT in Athena's dialect.")
+    ] = None,
+    lake: Annotated[str, typer.Option(help="The lake: a folder, or an s3:// prefix.")] = "",
+    name: Annotated[str, typer.Option(help="Run this query of queries/ instead.")] = "",
+    show_list: Annotated[
+        bool, typer.Option("--list", help="Show the queries that have a name, and end.")
+    ] = False,
     result_format: Annotated[
         Format, typer.Option("--format", help="A table shows the first 200 rows.")
     ] = Format.TABLE,
     out: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(
+            help="What answers: DuckDB on this machine, or Athena. For an s3:// lake Athena, "
+            "unless AWS_ENDPOINT_URL names another place than AWS."
+        ),
+    ] = None,
+    queries_folder: Annotated[
+        Path | None, typer.Option("--queries", help="Folder of the queries, if not ./queries.")
+    ] = None,
 ) -> None:
     """Ask the published table something, in SQL.
 
     The table is called clientoutput; it is read as its current snapshot stands. Only SELECT
-    can be run, and only the table can be read.
+    can be run, and only the table can be read. FOR VERSION AS OF reads an older snapshot; its
+    number 0 is the run published before. Rows without an ORDER BY come in the order of their
+    values, so that the same question has the same answer.
+
+    Example: client-health query --lake data/lake --name convenios
 
     Example: client-health query --lake data/lake
     "SELECT estado, count(*) AS clients FROM clientoutput GROUP BY estado ORDER BY clients DESC"
 
     Exit codes: 0 answered; 2 no published table, or SQL that can't be run.
     """
-    from client_health_cli import queries  # noqa: PLC0415
-    from client_health_cli.published import published_table  # noqa: PLC0415
-    from client_health_cli.results import FORMATS  # noqa: PLC0415
+    from client_health_cli.questions import question, questions  # noqa: PLC0415
 
-    table = published_table(lake)
-    with queries.query(table, sql) as result, _destination(out) as file:
+    if show_list:
+        known = questions(queries_folder)
+        width = max(map(len, known))
+        for one in known.values():
+            typer.echo(f"{one.name:{width}}  {one.meaning}")
+        return
+    if bool(sql) == bool(name):
+        raise SettingsError("give either SQL or --name NAME; --list shows the names")
+    if not lake:
+        raise SettingsError("--lake is missing: give the folder that was published to")
+    if result_format is Format.PARQUET and out is None:
+        raise SettingsError("--format parquet is not for a terminal: name a file with --out")
+    asked = question(name, queries_folder).sql if name else str(sql)
+
+    from client_health_cli.results import FORMATS  # noqa: PLC0415 - takes a while to load
+
+    binary = result_format is Format.PARQUET
+    with (
+        _answered(asked, lake, engine or _engine(lake)) as result,
+        _destination(out, binary=binary) as file,
+    ):
         FORMATS[result_format.value](result, file)
 
 
+def _engine(lake: str) -> Engine:
+    elsewhere = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT_URL_S3")
+    return Engine.ATHENA if lake.startswith("s3://") and not elsewhere else Engine.LOCAL
+
+
 @contextlib.contextmanager
-def _destination(out: Path | None) -> Iterator[TextIO]:
+def _answered(sql: str, lake: str, engine: Engine) -> Iterator[Result]:
+    from client_health_cli import athena, queries  # noqa: PLC0415 - these take a while to load
+    from client_health_cli.published import published_table  # noqa: PLC0415
+
+    if engine is Engine.ATHENA:
+        with athena.query(sql, athena.Settings(), lambda: published_table(lake)) as result:
+            yield result
+    else:
+        with queries.query(published_table(lake), sql) as result:
+            yield result
+
+
+@contextlib.contextmanager
+def _destination(out: Path | None, *, binary: bool) -> Iterator[IO[Any]]:
     """Give a file that takes its name when it is whole, or standard output."""
     if out is None:
         yield sys.stdout
         return
     partial = out.with_name(f".{out.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8", newline="") as file:
+        with (
+            partial.open("wb")
+            if binary
+            else partial.open("w", encoding="utf-8", newline="") as file
+        ):
             yield file
         partial.replace(out)
     except OSError as error:

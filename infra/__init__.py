@@ -1,0 +1,1 @@
+"""The AWS chain as a CloudFormation template, and the command that deploys it."""

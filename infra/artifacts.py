@@ -1,0 +1,123 @@
+"""What is deployed beside the template: built here, named by its content.
+
+Under ``<version>/`` of the artifacts bucket, where the version is the library's and the first
+digits of a hash over all of it, so that nothing is ever overwritten:
+
+- ``def_lambda.zip``: the Lambda function, one file;
+- ``start_job.py``: the script of the Python Shell job;
+- ``job.zip``: the production job with ``glue_papermill`` and ``client_health``;
+- ``client_health-<version>-py3-none-any.whl``: the library, for the Spark session;
+- ``notebooks/``: the three notebooks;
+- ``studio/``: their copies for Glue Studio, once the stack's places are known (``infra.studio``).
+
+The packages that the job needs besides are at ``packages/<hash of the lock>.zip``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tools.build_wheels import build
+
+from infra.archives import pack, unpacked
+from infra.errors import DeployError
+from infra.packages import packages_key
+
+ROOT = Path(__file__).resolve().parents[1]
+LOCK = ROOT / "locks" / "runner-py39.txt"
+STUDIO = "studio"
+# Lambda takes far more; ours is to stay a file that a person reads.
+_LAMBDA_LIMIT = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Artifacts:
+    """Everything of one version.
+
+    Parameters
+    ----------
+    version : str
+        ``<library version>-<hash>``: the prefix in the bucket.
+    files : mapping of str to bytes
+        Content by key below the prefix.
+    library : str
+        Name of the library's wheel.
+    packages : str
+        Key of the archive of the locked packages.
+    """
+
+    version: str
+    files: Mapping[str, bytes]
+    library: str
+    packages: str
+
+    def key(self, name: str) -> str:
+        """Give the whole key of one of the files."""
+        return f"{self.version}/{name}"
+
+    def parameters(self, bucket: str, *, packages: bool) -> dict[str, str]:
+        """Give the values of the template's parameters that say where all this is.
+
+        Parameters
+        ----------
+        bucket
+            The artifacts bucket.
+        packages
+            Whether the job brings its packages; on the local chain they are installed.
+        """
+        brought = [f"s3://{bucket}/{self.packages}"] if packages else []
+        return {
+            "ArtifactsBucket": bucket,
+            "ArtifactsVersion": self.version,
+            "LibraryWheel": self.library,
+            "JobPackages": ",".join([*brought, f"s3://{bucket}/{self.key('job.zip')}"]),
+        }
+
+
+def build_artifacts(root: Path = ROOT, lock: Path = LOCK) -> Artifacts:
+    """Build everything but the packages; the same commit gives the same bytes.
+
+    Parameters
+    ----------
+    root
+        The repository.
+    lock
+        The lock file of the job's host.
+
+    Raises
+    ------
+    DeployError
+        The Lambda function has outgrown its limit.
+    """
+    files: dict[str, bytes] = {}
+    job: dict[str, bytes] = {}
+    with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
+        library = build("client_health", Path(folder))
+        files[library.name] = library.read_bytes()
+        for wheel in (library, build("glue_papermill", Path(folder))):
+            job.update(unpacked(wheel))
+    function = root / "jobs" / "def_lambda.py"
+    scripts = (path for path in (root / "jobs").glob("*.py") if path != function)
+    job.update({path.name: path.read_bytes() for path in scripts})
+    files["job.zip"] = pack(job)
+    files["start_job.py"] = (root / "infra" / "start_job.py").read_bytes()
+    files["def_lambda.zip"] = pack({function.name: function.read_bytes()})
+    if len(files["def_lambda.zip"]) >= _LAMBDA_LIMIT:
+        raise DeployError(
+            f"{function.name} is packed into {len(files['def_lambda.zip']):,} bytes, "
+            f"the limit is {_LAMBDA_LIMIT:,}: make it smaller"
+        )
+    for notebook in sorted((root / "notebooks").glob("*.ipynb")):
+        files[f"notebooks/{notebook.name}"] = notebook.read_bytes()
+    packages = packages_key(lock)
+    number = library.name.split("-")[1]
+    return Artifacts(f"{number}-{_digest(files, packages)}", files, library.name, packages)
+
+
+def _digest(files: Mapping[str, bytes], packages: str) -> str:
+    lines = [f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in sorted(files)]
+    return hashlib.sha256("".join([*lines, packages]).encode()).hexdigest()[:10]

@@ -1,0 +1,103 @@
+"""The deploy command, behind `make deploy` and `make undeploy`: reads options, nothing else.
+
+Run from the repository as ``python -m infra.deploy``.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any, cast
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from infra import deployment
+from infra.errors import DeployError
+from infra.settings import STACK, Settings, read_parameters
+from infra.terminal import TerminalListener
+
+app = typer.Typer(
+    help="Create, change and remove the AWS chain.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+StackName = Annotated[str, typer.Option("--stack", help="Name of the stack.")]
+Region = Annotated[str, typer.Option(help="The region; that of the credentials if not given.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+Force = Annotated[
+    str, typer.Option(metavar="NAMES", help="Logical names of what may be lost, by commas.")
+]
+Parameter = Annotated[
+    list[str], typer.Option("--parameter", metavar="NAME=VALUE", help="Of the template.")
+]
+
+
+@app.command()
+def deploy(
+    stack: StackName = STACK,
+    region: Region = "",
+    yes: Yes = False,
+    force: Force = "",
+    parameter: Parameter = [],  # noqa: B006 - typer's way, never changed
+) -> None:
+    """Create or update the chain: build, upload, show the changes, ask, change, wait.
+
+    Exit codes: 0 done, or nothing to change; 1 stopped by you, or a build failed; 2 usage;
+    3 refused, since data would be lost; 4 CloudFormation or AWS failed.
+    """
+    listener = TerminalListener(Console(), yes=yes)
+    settings = Settings(stack=stack, parameters=read_parameters(parameter), allowed=_names(force))
+    outputs = deployment.deploy(_clients(region), settings, listener)
+    for name, value in sorted(outputs.items()):
+        listener.note(f"{name}: {value}")
+
+
+@app.command()
+def undeploy(
+    stack: StackName = STACK, region: Region = "", yes: Yes = False, force: Force = ""
+) -> None:
+    """Delete the chain; buckets with data, keys and tables are kept and named.
+
+    Exit codes: as for deploy.
+    """
+    listener = TerminalListener(Console(), yes=yes)
+    settings = Settings(stack=stack, allowed=_names(force))
+    deployment.undeploy(_clients(region), settings, listener)
+
+
+def _clients(region: str) -> deployment.Clients:
+    session: Any = boto3.Session(region_name=region or None)
+    return cast("deployment.Clients", session.client)
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip() for name in text.split(",") if name.strip())
+
+
+def main() -> None:
+    """Run the command and end the process."""
+    try:
+        app(prog_name="deploy")
+    except DeployError as error:
+        typer.echo(f"deploy: {error}", err=True)
+        sys.exit(error.exit_code)
+    except deployment.Stopped:
+        typer.echo("deploy: stopped, nothing was changed", err=True)
+        sys.exit(1)
+    except (BotoCoreError, ClientError) as error:
+        typer.echo(
+            f"deploy: AWS refuses or can't be reached: {error}\n"
+            "Check the credentials (AWS_PROFILE), the region and the network.",
+            err=True,
+        )
+        sys.exit(4)
+
+
+if __name__ == "__main__":
+    main()

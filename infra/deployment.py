@@ -1,0 +1,255 @@
+"""Deploying and removing the chain, step by step."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
+from infra.changes import NAMED_BY, Plan
+from infra.errors import RefusedError, StackFailedError
+from infra.events import Event
+from infra.packages import build_packages
+from infra.settings import Settings
+from infra.stack import Stack
+from infra.studio import Places, studio_copy
+from infra.template import Skipped, Template, deployable, load_template, render
+from infra.uploads import has_objects, is_there, upload, upload_file
+
+BUCKET = "AWS::S3::Bucket"
+# What CreateChangeSet takes in the request itself; a longer template is read from S3.
+_BODY_LIMIT = 51_200
+_KEPT = ("Retain", "RetainExceptOnCreate")
+Clients = Callable[[str], Any]
+
+
+class Listener(Protocol):
+    """Told what goes on, and asked what may."""
+
+    def note(self, text: str) -> None:
+        """Take note of a step."""
+
+    def planned(self, stack: str, plan: Plan) -> None:
+        """See what would change."""
+
+    def skipped(self, skipped: tuple[Skipped, ...]) -> None:
+        """See what this place can't make."""
+
+    def event(self, event: Event) -> None:
+        """See what CloudFormation does."""
+
+    def agrees(self, question: str) -> bool:
+        """Say whether to go on."""
+
+
+class Stopped(Exception):  # noqa: N818 - nothing went wrong
+    """Somebody was asked and said no; nothing was changed."""
+
+
+def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str, str]:
+    """Create or update the chain.
+
+    Parameters
+    ----------
+    clients
+        Gives the boto3 client of a service: ``boto3.Session(...).client``.
+    settings
+        What is deployed, and how.
+    listener
+        Told and asked.
+
+    Returns
+    -------
+    dict of str to str
+        The stack's outputs.
+
+    Raises
+    ------
+    DeployError
+        It could not be done, or would lose data.
+    Stopped
+        The listener did not agree.
+    """
+    s3 = clients("s3")
+    poll = settings.poll_seconds
+    store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
+    _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
+    bucket = _bucket_of(store)
+
+    listener.note("building wheels, Lambda zip and notebook bundle")
+    artifacts = build_artifacts()
+    written = [
+        name
+        for name, content in artifacts.files.items()
+        if upload(s3, bucket, artifacts.key(name), content)
+    ]
+    listener.note(
+        f"version {artifacts.version}: {len(written)} of {len(artifacts.files)} files uploaded, "
+        "the others were there"
+    )
+    if settings.packages:
+        _bring_packages(s3, bucket, artifacts, listener)
+
+    template = _load(settings.template)
+    if settings.unsupported:
+        part = deployable(template, settings.unsupported)
+        listener.skipped(part.skipped)
+        template = part.template
+    url = None
+    if len(render(template).encode()) > _BODY_LIMIT:
+        key = artifacts.key(settings.template.with_suffix(".json").name)
+        upload(s3, bucket, key, render(template).encode())
+        url = f"{s3.meta.endpoint_url}/{bucket}/{key}"
+    stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
+    given = artifacts.parameters(bucket, packages=settings.packages)
+    _Operation(settings, listener).apply(stack, template, given, url=url)
+    outputs = stack.outputs()
+    _publish_copies(s3, bucket, artifacts, outputs, listener)
+    return outputs
+
+
+def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
+    """Delete the chain's stack; buckets with data, keys and tables stay.
+
+    Raises
+    ------
+    RefusedError
+        The stack would take data with it.
+    Stopped
+        The listener did not agree.
+    """
+    stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=settings.poll_seconds)
+    if not stack.exists():
+        listener.note(f"there is no stack {stack.name}: nothing to remove")
+        return
+    resources = stack.resources()
+    declared = load_template(stack.template())["Resources"]
+    data = {name: found for name, found in resources.items() if found[0] in NAMED_BY}
+    kept = {n: f for n, f in data.items() if declared.get(n, {}).get("DeletionPolicy") in _KEPT}
+    s3 = clients("s3")
+    lost = [
+        f"{name} ({physical})"
+        for name, (kind, physical) in data.items()
+        if name not in {*kept, *settings.allowed} and _holds_data(clients, kind, physical)
+    ]
+    if lost:
+        raise RefusedError(
+            f"the stack {stack.name} would take data with it: {', '.join(lost)}. Empty buckets "
+            "that nobody needs; name what else may be lost with FORCE=<logical names>"
+        )
+    listener.note(
+        f"to be deleted: {len(resources) - len(kept)} resources; to be kept: "
+        + (", ".join(f"{name} ({physical})" for name, (_, physical) in kept.items()) or "nothing")
+    )
+    if not listener.agrees(f"Delete the stack {stack.name}?"):
+        raise Stopped
+    stack.delete(listener.event)
+    for kind, physical in kept.values():
+        if kind == BUCKET and has_objects(s3, physical):
+            listener.note(
+                f"kept with its data: bucket {physical}. To remove it for good, choose it in the "
+                "S3 console, then 'Empty' (which deletes every version), then 'Delete'"
+            )
+        else:
+            listener.note(f"kept: {kind} {physical}")
+
+
+@dataclass(frozen=True)
+class _Operation:
+    """Changes a stack, once it was shown what would change and somebody agreed."""
+
+    settings: Settings
+    listener: Listener
+
+    def apply(
+        self,
+        stack: Stack,
+        template: Template,
+        given: Mapping[str, str],
+        *,
+        url: str | None = None,
+    ) -> None:
+        """Plan, show, refuse or ask, and do it."""
+        if stack.status() == "ROLLBACK_COMPLETE":
+            self.listener.note(f"{stack.name} was never created: deleting what is left of it")
+            stack.delete(self.listener.event)
+        plan = stack.plan(template, url=url, parameters={**self.settings.parameters, **given})
+        if plan is None:
+            self.listener.note(f"{stack.name}: nothing to change")
+            return
+        self.listener.planned(stack.name, plan)
+        losses = plan.losses(self.settings.allowed)
+        if losses:
+            stack.discard(plan)
+            named = ", ".join(f"{change.name} ({change.type})" for change in losses)
+            raise RefusedError(
+                f"the change would remove or replace what holds data: {named}. Undo it in the "
+                f"template; if it is meant, FORCE={','.join(change.name for change in losses)}"
+            )
+        what = "Create" if plan.creates else "Change"
+        if not self.listener.agrees(f"{what} the stack {stack.name}?"):
+            stack.discard(plan)
+            raise Stopped
+        stack.execute(plan, self.listener.event)
+
+
+def _holds_data(clients: Clients, kind: str, physical: str) -> bool:
+    if kind == BUCKET:
+        return has_objects(clients("s3"), physical)
+    if kind == "AWS::Glue::Database":
+        pages = clients("glue").get_paginator("get_tables").paginate(DatabaseName=physical)
+        tables = (table for page in pages for table in page["TableList"])
+        # Their entries alone say which files they consist of; a crawler's can be made again.
+        return any(t.get("Parameters", {}).get("table_type") == "ICEBERG" for t in tables)
+    return True
+
+
+def _load(path: Path) -> Template:
+    return load_template(path.read_text(encoding="utf-8"))
+
+
+def _bucket_of(stack: Stack) -> str:
+    found = [physical for kind, physical in stack.resources().values() if kind == BUCKET]
+    if len(found) != 1:
+        raise StackFailedError(
+            f"the stack {stack.name} has {len(found)} buckets, one for artifacts was expected: "
+            "look at infra/artifacts.yaml"
+        )
+    return found[0]
+
+
+def _bring_packages(s3: Any, bucket: str, artifacts: Artifacts, listener: Listener) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up
+    if is_there(s3, bucket, artifacts.packages):
+        listener.note("the job's packages are there already")
+        return
+    listener.note(f"packing the job's packages from {LOCK.name} (a minute)")
+    with tempfile.TemporaryDirectory(prefix="packages-") as folder:
+        archive = Path(folder) / "packages.zip"
+        build_packages(LOCK, archive)
+        listener.note(f"uploading them, {archive.stat().st_size / 1e6:.0f} MB")
+        upload_file(s3, bucket, artifacts.packages, archive)
+
+
+def _publish_copies(
+    s3: Any,  # noqa: ANN401
+    bucket: str,
+    artifacts: Artifacts,
+    outputs: Mapping[str, str],
+    listener: Listener,
+) -> None:
+    wanted = ("SessionRoleArn", "Lake", "IdKeyArn")
+    missing = [name for name in wanted if name not in outputs]
+    if missing:
+        listener.note(f"no copies for Glue Studio: the stack has no output {', '.join(missing)}")
+        return
+    role, lake, id_key = (outputs[name] for name in wanted)
+    library = f"s3://{bucket}/{artifacts.key(artifacts.library)}"
+    places = Places(role=role, library=library, lake=lake, id_key=id_key)
+    for name, content in artifacts.files.items():
+        folder, _, file = name.rpartition("/")
+        if folder == "notebooks":
+            upload(s3, bucket, artifacts.key(f"{STUDIO}/{file}"), studio_copy(content, places))
+    listener.note(f"copies for Glue Studio: s3://{bucket}/{artifacts.key(STUDIO)}/")

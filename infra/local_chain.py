@@ -1,0 +1,240 @@
+"""The whole chain on one machine: real events, a real Lambda, the real job, real sessions.
+
+The emulator of AWS stands for everything but Glue's sessions and job runs, which the local service
+does; the template is deployed by the same code as on AWS. ``make e2e`` is ``infra.show_chain``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import boto3
+
+from glue_local.emulator import Emulator, free_port
+from glue_local.launch import LocalService
+from infra.deployment import Listener, deploy
+from infra.emulator import emulator_settings
+from infra.errors import DeployError
+
+_POLL_SECONDS = 0.1
+_ENDS = ("published", "stopped", "failed")
+
+
+class ChainError(DeployError):
+    """Something that the chain was to do did not happen in time."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A claim of the reconciler: the drop, and how it ended; empty while it has not."""
+
+    drop_id: str
+    group: str
+    uri: str
+    end: str
+
+
+@dataclass
+class LocalChain(AbstractContextManager["LocalChain"]):
+    """The deployed chain, for as long as a block of code runs.
+
+    Parameters
+    ----------
+    folder : Path
+        Gets the logs of emulator, service and job runs.
+    listener : Listener
+        Told what the deployment does, and asked.
+    parameters : mapping of str to str
+        Of the template.
+    before : Mapping of str to str, optional
+        Variables that lead clients to something before the emulator, such as a recorder.
+    """
+
+    folder: Path
+    listener: Listener
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    endpoint: str = ""
+
+    def __post_init__(self) -> None:
+        port = free_port()
+        (self.folder / "jobs").mkdir(parents=True, exist_ok=True)
+        self.emulator = Emulator(
+            log=self.folder / "emulator.log", service_endpoint=f"http://127.0.0.1:{port}"
+        )
+        if self.endpoint:
+            self.emulator.environment["AWS_ENDPOINT_URL"] = self.endpoint
+        self._port = port
+        self._stack = ExitStack()
+        self.service: LocalService
+        self.outputs: dict[str, str] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(self.emulator)
+            log = stack.enter_context((self.folder / "service.log").open("ab"))
+            self.service = stack.enter_context(
+                LocalService(
+                    port=self._port,
+                    upstream=self.emulator.environment,
+                    log=log,
+                    job_log_folder=self.folder / "jobs",
+                )
+            )
+            self.deploy()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def deploy(self) -> None:
+        """Create or update the stacks."""
+        settings = replace(emulator_settings(), parameters=self.parameters)
+        self.outputs = deploy(self.client, settings, self.listener)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables that point a client at all of it."""
+        return self.service.client_environment()
+
+    @contextmanager
+    def at_the_chain(self) -> Iterator[None]:
+        """Point this process's own clients at all of it."""
+        before = dict(os.environ)
+        os.environ.update(self.environment)
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+    @property
+    def lake(self) -> str:
+        """URI of the lake."""
+        return self.outputs["Lake"]
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
+        """Return a boto3 client; Glue's is the local service's."""
+        if service != "glue":
+            return self.emulator.client(service)
+        given = self.emulator.environment
+        session: Any = boto3.Session(
+            given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], None, given["AWS_REGION"]
+        )
+        return session.client("glue", endpoint_url=self.service.endpoint)
+
+    def upload(self, files: Mapping[str, Path | bytes]) -> None:
+        """Put files where drops are uploaded, by their names below it."""
+        bucket, prefix = split(self.outputs["UploadTo"])
+        s3 = self.client("s3")
+        for name, content in files.items():
+            body = content if isinstance(content, bytes) else content.read_bytes()
+            s3.put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=body)
+
+    def claims(self) -> list[Claimed]:
+        """Give all claims, in the order of their names."""
+        bucket, prefix = split(f"{self.lake}/claims/")
+        pages = (
+            self.client("s3")
+            .get_paginator("list_objects_v2")
+            .paginate(Bucket=bucket, Prefix=prefix)
+        )
+        names = {item["Key"][len(prefix) :] for page in pages for item in page.get("Contents", ())}
+        found = []
+        for name in sorted(names):
+            group, _, file = name.partition("/")
+            drop_id, _, ending = file.partition(".")
+            if ending == "json" and drop_id.startswith("d"):
+                ends = [end for end in _ENDS if f"{group}/{drop_id}.{end}" in names]
+                uri = f"s3://{bucket}/{prefix}{name}"
+                found.append(Claimed(drop_id, group, uri, ends[0] if ends else ""))
+        return found
+
+    def claim(self, claimed: Claimed) -> Mapping[str, Any]:
+        """Read a claim."""
+        content: Mapping[str, Any] = json.loads(self.read(claimed.uri))
+        return content
+
+    def read(self, uri: str) -> bytes:
+        """Read an object."""
+        bucket, key = split(uri)
+        body: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body
+
+    def wait(self, ended: int, seconds: float) -> list[Claimed]:
+        """Wait until as many claims have ended; nobody else does anything for them.
+
+        Raises
+        ------
+        ChainError
+            They have not, in that time.
+        """
+        for claims in self.looks(seconds):
+            if sum(bool(claim.end) for claim in claims) >= ended:
+                return claims
+        raise ChainError(
+            f"{ended} drops were to be done within {seconds:.0f} s, found "
+            f"{[(claim.group, claim.drop_id, claim.end or 'open') for claim in self.claims()]}: "
+            f"see the logs in {self.folder}"
+        )
+
+    def looks(self, seconds: float) -> Iterator[list[Claimed]]:
+        """Look at the claims again and again, for so long."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            yield self.claims()
+            time.sleep(_POLL_SECONDS)
+
+    def reconcile(self) -> None:
+        """Call the reconciler as the schedule does.
+
+        Raises
+        ------
+        ChainError
+            The function failed.
+        """
+        answer = self.client("lambda").invoke(
+            FunctionName=self.outputs["FunctionName"],
+            Payload=json.dumps({"detail-type": "Scheduled Event", "source": "aws.events"}).encode(),
+        )
+        body = answer["Payload"].read()
+        if "FunctionError" in answer:
+            raise ChainError(f"the reconciler failed: {body.decode()[:600]}: see its cause there")
+
+    def runs(self) -> list[Mapping[str, Any]]:
+        """Give the job's runs, newest first."""
+        found = self.client("glue").get_job_runs(JobName=self.outputs["JobName"])
+        runs: list[Mapping[str, Any]] = found["JobRuns"]
+        return runs
+
+    @contextmanager
+    def id_key(self, key: str) -> Iterator[None]:
+        """Make ids with a key of one's own, to compare them with those of another lake."""
+        secret = self.client("secretsmanager")
+        before = secret.get_secret_value(SecretId=self.outputs["IdKeyArn"])["SecretString"]
+        secret.put_secret_value(SecretId=self.outputs["IdKeyArn"], SecretString=key)
+        try:
+            yield
+        finally:
+            secret.put_secret_value(SecretId=self.outputs["IdKeyArn"], SecretString=before)
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key``."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key

@@ -1,0 +1,94 @@
+"""The locked packages of the production job, made ready for the Python that AWS Glue runs.
+
+A Python Shell job has no lock file and installs from an index at each start, and ignores
+``--python-modules-installer-option`` on Python 3.9, so that it can't be told to use no index
+(``docs/decisions/0010-runner-host.md``). So everything is installed here, once for each change of
+the lock, and the job only unpacks it (``infra/start_job.py``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import tempfile
+import venv
+from pathlib import Path
+
+from infra.archives import pack_folder
+from infra.errors import DeployError
+
+PYTHON = "3.9"
+# Python Shell jobs run on Amazon Linux 2, whose glibc is 2.26: newer wheels would not load.
+_NEWEST_GLIBC = 26
+_PLATFORMS = (
+    "manylinux1_x86_64",
+    "manylinux2010_x86_64",
+    "manylinux2014_x86_64",
+    *(f"manylinux_2_{minor}_x86_64" for minor in range(5, _NEWEST_GLIBC + 1)),
+)
+# Shortcuts, icons and manuals: nothing that is imported.
+_NOT_IMPORTED = ("bin", "etc", "share")
+# Changes when the same lock is to be packed in another way.
+_LAYOUT = "1"
+
+
+def packages_key(lock: Path) -> str:
+    """Name the archive of a lock file: the same lock, whose hashes pin every byte, the same name.
+
+    Parameters
+    ----------
+    lock
+        A lock file with hashes.
+
+    Returns
+    -------
+    str
+        Key in the artifacts bucket.
+    """
+    facts = "\n".join([_LAYOUT, PYTHON, *_PLATFORMS, *_NOT_IMPORTED]).encode()
+    return f"packages/{hashlib.sha256(facts + lock.read_bytes()).hexdigest()[:16]}.zip"
+
+
+def build_packages(lock: Path, archive: Path) -> None:
+    """Install what is locked for another Python and platform, and pack it.
+
+    Parameters
+    ----------
+    lock
+        A complete lock file with hashes.
+    archive
+        The zip file to write.
+
+    Raises
+    ------
+    DeployError
+        A package can't be had, as a wheel for that Python, with a locked hash.
+    """
+    with tempfile.TemporaryDirectory(prefix="packages-") as name:
+        folder = Path(name)
+        _install(lock, folder / "site", folder / "installer")
+        for unused in _NOT_IMPORTED:
+            shutil.rmtree(folder / "site" / unused, ignore_errors=True)
+        pack_folder(folder / "site", archive)
+
+
+def _install(lock: Path, target: Path, installer: Path) -> None:
+    # pip, since uv knows no platform of glibc 2.26; from Python itself, since `make setup`
+    # leaves none in its environment.
+    venv.create(installer, symlinks=True, with_pip=True)
+    command = [
+        *(str(installer / "bin" / "python"), "-m", "pip", "install", "--quiet"),
+        # Names of places in RECORD and compiled code would differ from machine to machine.
+        *("--no-compile", "--disable-pip-version-check", "--target", str(target)),
+        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
+        *("--implementation", "cp", "--python-version", PYTHON),
+        *(word for platform in _PLATFORMS for word in ("--platform", platform)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DeployError(
+            f"the packages of {lock.name} can't be had as wheels for Python {PYTHON} with glibc "
+            f"2.{_NEWEST_GLIBC}: {done.stderr.strip()[-1500:]}\n"
+            "Look whether the package index answers; after a change of versions run 'make lock'."
+        )

@@ -1,0 +1,66 @@
+"""What a person sees of a deployment."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.prompt import Confirm
+from rich.table import Table
+
+from infra.changes import Plan
+from infra.events import Event
+from infra.template import Skipped
+
+
+class TerminalListener:
+    """Shows tables and lines, and asks.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    yes
+        Agree to everything without asking.
+    """
+
+    def __init__(self, console: Console, *, yes: bool) -> None:
+        self._console = console
+        self._yes = yes
+
+    def note(self, text: str) -> None:
+        """Write a line."""
+        # Names and messages are no markup, and are not to be broken at the console's width.
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def planned(self, stack: str, plan: Plan) -> None:
+        """Show the changes as a table."""
+        table = Table(title=f"{stack}: {'new stack' if plan.creates else 'changes'}")
+        for heading in ("action", "resource", "type", "replaced"):
+            table.add_column(heading)
+        for change in plan.changes:
+            table.add_row(change.action, change.name, change.type, change.replacement)
+        self._console.print(table)
+
+    def skipped(self, skipped: tuple[Skipped, ...]) -> None:
+        """Show what is left out, and why."""
+        table = Table(title="left out here")
+        for heading in ("name", "type", "reason"):
+            table.add_column(heading)
+        for entry in skipped:
+            table.add_row(entry.name, entry.type, entry.reason)
+        if skipped:
+            self._console.print(table)
+
+    def event(self, event: Event) -> None:
+        """Write an event."""
+        reason = f": {event.reason}" if event.reason else ""
+        self.note(f"  {event.status:28} {event.name} ({event.type}){reason}")
+
+    def agrees(self, question: str) -> bool:
+        """Ask, unless all was agreed to beforehand."""
+        if self._yes:
+            return True
+        try:
+            return Confirm.ask(question, console=self._console, default=False)
+        except EOFError:
+            self.note("nobody is there to answer: use --yes (YES=1) where nobody is")
+            return False

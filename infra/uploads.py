@@ -1,0 +1,48 @@
+"""Objects of the artifacts bucket, written once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+_DIGEST = "sha256"
+
+
+def is_there(s3: Any, bucket: str, key: str, digest: str = "") -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
+    """Whether an object is there, with the given content if a digest is given."""
+    try:
+        found = s3.head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
+            return False
+        raise
+    return not digest or found.get("Metadata", {}).get(_DIGEST) == digest
+
+
+def upload(s3: Any, bucket: str, key: str, content: bytes) -> bool:  # noqa: ANN401
+    """Write an object, if it is not there with this content.
+
+    Returns
+    -------
+    bool
+        Whether it was written.
+    """
+    digest = hashlib.sha256(content).hexdigest()
+    if is_there(s3, bucket, key, digest):
+        return False
+    s3.put_object(Bucket=bucket, Key=key, Body=content, Metadata={_DIGEST: digest})
+    return True
+
+
+def upload_file(s3: Any, bucket: str, key: str, path: Path) -> None:  # noqa: ANN401
+    """Write a large object, in parts."""
+    s3.upload_file(str(path), bucket, key)
+
+
+def has_objects(s3: Any, bucket: str) -> bool:  # noqa: ANN401
+    """Whether a bucket holds anything, old versions and delete markers included."""
+    found = s3.list_object_versions(Bucket=bucket, MaxKeys=1)
+    return bool(found.get("Versions") or found.get("DeleteMarkers"))

@@ -1,0 +1,30 @@
+"""`client-health docs`: the data dictionary."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("docs")(docs)
+
+
+def docs(out: Annotated[Path, typer.Option(help="The HTML file to write.")]) -> None:
+    """Write the data dictionary, for readers.
+
+    It has the columns with their types, meanings, sources and masks, and the rules.
+
+    It is made from the contract that the pipeline itself reads, in Portuguese.
+
+    Example: client-health docs --out data/dicionario-de-dados.html
+
+    Exit codes: 0 written; 2 the file can't be written.
+    """
+    from client_health_cli.dashboard import dictionary, files  # noqa: PLC0415 - takes a while
+
+    files.save(out, dictionary.write())
+    typer.echo(str(out))

@@ -1,0 +1,1 @@
+"""The dashboard: one page of aggregates, readable without a network."""

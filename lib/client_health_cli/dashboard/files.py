@@ -1,0 +1,80 @@
+"""The pages as files."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from client_health_cli.dashboard import dictionary, page
+from client_health_cli.dashboard.runs import receipts_of
+from client_health_cli.errors import SettingsError
+from client_health_cli.published import published_table
+
+
+@dataclass(frozen=True)
+class Pages:
+    """What was written.
+
+    Attributes
+    ----------
+    dashboard, dictionary
+        The files.
+    size
+        Bytes of the dashboard.
+    """
+
+    dashboard: Path
+    dictionary: Path
+    size: int
+
+
+def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetime) -> Pages:
+    """Write the dashboard, and the data dictionary that it links to.
+
+    Parameters
+    ----------
+    lake
+        Where the table and the receipts are.
+    out, dictionary_file
+        The files; each takes its name when it is whole.
+    written
+        Now, with a time zone.
+
+    Raises
+    ------
+    LakeError
+        If there is no table.
+    SettingsError
+        If a file can't be written.
+    """
+    table = published_table(lake, may_be_empty=True)
+    link = quote(os.path.relpath(dictionary_file.absolute(), out.absolute().parent))
+    text = page.write(table, receipts_of(lake), written=written, dictionary=link)
+    save(dictionary_file, dictionary.write())
+    return Pages(out, dictionary_file, save(out, text))
+
+
+def save(path: Path, text: str) -> int:
+    """Write a file that takes its name when it is whole, and give its size in bytes.
+
+    Raises
+    ------
+    SettingsError
+        If it can't be written.
+    """
+    body = text.encode()
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(body)
+        partial.replace(path)
+    except OSError as error:
+        raise SettingsError(f"{path} can't be written: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
+    return len(body)

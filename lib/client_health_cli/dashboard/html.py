@@ -1,0 +1,96 @@
+"""Pages put together from templates: everything that is not markup is escaped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from importlib import resources, util
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from client_health_cli.dashboard.wording import FILTERS
+from client_health_cli.errors import SettingsError
+
+
+def render(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows
+    """Fill in a template of this package.
+
+    Parameters
+    ----------
+    template
+        Its file.
+    values
+        Escaped where they are used, unless they are `Markup`.
+    """
+    environment = Environment(
+        loader=PackageLoader("client_health_cli.dashboard", "template"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(FILTERS)
+    return environment.get_template(template).render(**values)
+
+
+def policy(*scripts: str) -> str:
+    """Give a content security policy: these scripts, and no request to anywhere.
+
+    Styles may be inline, since charts place their parts with them.
+    """
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
+        for script in scripts
+    )
+    return (
+        f"default-src 'none'; script-src {hashes or chr(39) + 'none' + chr(39)}; "
+        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def style() -> Markup:
+    """Give the pages' style sheet."""
+    return Markup(_own("page.css"))  # noqa: S704 - a file of this package
+
+
+def script(name: str) -> Markup:
+    """Give a script of this package."""
+    return Markup(_own(name))  # noqa: S704 - a file of this package
+
+
+def chart_library() -> Markup:
+    """Give plotly.js, which the plotly package carries.
+
+    Raises
+    ------
+    SettingsError
+        If it is not installed.
+    """
+    # Found without importing the package, which would take half a second.
+    spec = util.find_spec("plotly")
+    places = spec.submodule_search_locations if spec else None
+    for place in places or ():
+        path = Path(place) / "package_data" / "plotly.min.js"
+        if path.is_file():
+            text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
+            if "</script" in text.lower() or "<!--" in text:
+                raise SettingsError(f"{path} can't stand in a page: it has a tag of its own")
+            return Markup(text)  # noqa: S704 - a script
+    raise SettingsError("plotly is not installed, which has the charts: run `make setup`")
+
+
+def data(content: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hold
+    """Write JSON so that nothing in it can end the element it stands in."""
+    text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - escaped above
+
+
+def _own(name: str) -> str:
+    folder = resources.files("client_health_cli.dashboard") / "template"
+    return (folder / name).read_text(encoding="utf-8")

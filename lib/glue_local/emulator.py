@@ -1,0 +1,216 @@
+"""The emulator of the other AWS services, for tests and for the chain on one machine.
+
+It runs from an environment of its own (``tools/side_environment.py``), keeps everything in
+memory and checks no signatures. Lambda functions run in processes of its own, which inherit its
+environment: with ``service_endpoint`` their calls of Glue go to the local service.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from glue_local import keeper
+from glue_local.errors import GlueLocalError
+from glue_local.lifeline import MARK, signal_session
+from glue_local.settings import ACCOUNT
+
+ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-emulator"
+_ADDRESS = "127.0.0.1"
+_START_SECONDS = 60.0
+_STOP_SECONDS = 5.0
+# Of the caller's environment nothing that belongs to another AWS or another Python.
+_FOREIGN = ("AWS_", "PYTHON", "VIRTUAL_ENV")
+
+
+class EmulatorError(GlueLocalError):
+    """The AWS emulator could not be started.
+
+    Shown: the terminal, of `make e2e`.
+    Why: its environment was not made, or another program took the port between two looks.
+    What to do: run `make e2e`, then try again; see its log.
+    """
+
+
+class Emulator:
+    """The emulator as a process, started on entering and ended on leaving the block.
+
+    Parameters
+    ----------
+    log : Path, optional
+        File that its log goes to; dropped at the end unless told.
+    port : int, optional
+        0 takes a free one.
+    region : str, optional
+        Where its resources are.
+    service_endpoint : str, optional
+        Where Lambda functions find Glue: the local service, which forwards what it does not do.
+    python : Path, optional
+        The interpreter of the emulator's environment.
+
+    Attributes
+    ----------
+    endpoint : str
+        URL of every service, once it has started.
+    environment : dict of str to str
+        The variables that point clients at it. The key pair is the one its Lambda functions sign
+        with: a local service that is started with it (``--environment-credentials``) lets them in.
+
+    Examples
+    --------
+    >>> with Emulator() as emulator:  # doctest: +SKIP
+    ...     bucket = emulator.client("s3").create_bucket(Bucket="files")
+    """
+
+    def __init__(
+        self,
+        *,
+        log: Path | None = None,
+        port: int = 0,
+        region: str = "us-east-1",
+        service_endpoint: str | None = None,
+        python: Path | None = None,
+    ) -> None:
+        self._log = log
+        self._port = port or free_port()
+        self._python = python or ENVIRONMENT / "bin" / "python"
+        self._folder: Path | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._service_endpoint = service_endpoint
+        self.endpoint = f"http://{_ADDRESS}:{self._port}"
+        self.environment = {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": secrets.token_urlsafe(30),
+            "AWS_REGION": region,
+            "AWS_DEFAULT_REGION": region,
+        }
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of what keeps it, while it runs."""
+        return self._process.pid if self._process else None
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
+        """Return a boto3 client of one of its services."""
+        import boto3  # noqa: PLC0415 - slow, and the service itself needs only botocore
+
+        session: Any = boto3.session.Session()
+        return session.client(
+            service,
+            endpoint_url=self.endpoint,
+            region_name=self.environment["AWS_REGION"],
+            aws_access_key_id=self.environment["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environment["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def start(self) -> Self:
+        """Start it and wait until it answers.
+
+        Raises
+        ------
+        EmulatorError
+            When it is not installed, or ends first.
+        """
+        if not self._python.exists():
+            raise EmulatorError(
+                f"{self._python} is missing: the emulator has no environment. Run 'make e2e'."
+            )
+        self._folder = Path(tempfile.mkdtemp(prefix="emulator-"))
+        log = self._log or self._folder / "emulator.log"
+        with log.open("ab") as file:
+            self._process = subprocess.Popen(
+                keeper.command(self._folder, [str(self._python), "-m", "ministack"]),
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env=self._environment(os.environ, self._folder),
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
+                self.stop()
+                raise EmulatorError(
+                    f"The emulator did not start on {self.endpoint}. Its last words: "
+                    f"{words or '(none)'}. Try again, or run 'make e2e'."
+                )
+            time.sleep(0.02)
+        return self
+
+    def _environment(self, outer: Mapping[str, str], folder: Path) -> dict[str, str]:
+        kept = {k: v for k, v in outer.items() if not k.startswith(_FOREIGN)}
+        glue = self._service_endpoint
+        return {
+            **kept,
+            **self.environment,
+            **({"AWS_ENDPOINT_URL_GLUE": glue} if glue else {}),
+            "GATEWAY_PORT": str(self._port),
+            "BIND_HOST": _ADDRESS,
+            "IOT_MTLS_ENABLED": "0",
+            "SFTP_ENABLED": "0",
+            "MINISTACK_ACCOUNT_ID": ACCOUNT,
+            "MINISTACK_REGION": self.environment["AWS_REGION"],
+            # Functions are unpacked there, and go with the folder.
+            "TMPDIR": str(folder),
+            MARK: str(folder),
+        }
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection(_ADDRESS, self._port, timeout=5)
+        try:
+            connection.request("GET", "/_ministack/health")
+            return connection.getresponse().status == http.client.OK
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+    def stop(self) -> None:
+        """End it, its functions and everything it kept; harmless when it has ended."""
+        process, self._process = self._process, None
+        folder, self._folder = self._folder, None
+        if process is not None and process.stdin is not None:
+            # Nothing is worth saving: it ends as it would if we died.
+            process.stdin.close()
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                signal_session(process.pid, folder or Path(), signal.SIGKILL)
+                process.wait()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def free_port() -> int:
+    """Return a port on loopback that nobody listens on now.
+
+    Somebody may take it before it is used; whoever starts on it says so then.
+    """
+    with socket.socket() as probe:
+        probe.bind((_ADDRESS, 0))
+        port: int = probe.getsockname()[1]
+        return port

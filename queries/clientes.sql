@@ -1,0 +1,3 @@
+-- Clients in all.
+SELECT count(*) AS clientes
+FROM clientoutput

@@ -1,0 +1,273 @@
+"""A day of the whole chain: real events, Lambda, job, papermill, sessions, commits.
+
+One story for all tests, since a session costs seconds: two dated drops and one under fixed names
+are uploaded at once; a file is uploaded again while the first run works on it; the job of the
+second is killed in each of its stages; yesterday's files wait for today's. Nobody helps.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from infra.local_chain import Claimed, LocalChain, split
+from infra.show_chain import published_rows
+from infra.terminal import TerminalListener
+from recorder import Recorder
+from rich.console import Console
+
+from client_health_cli.sample_data import write
+
+ROWS = 300
+KEY = "5a" * 32
+FIRST, SECOND, FIXED = "2026-01-01", "2026-01-02", ""
+STAGES = ("01_ingest", "02_transform", "03_quality")
+PATIENCE = 300.0
+
+
+@dataclass
+class Day:
+    """What the story left."""
+
+    chain: LocalChain
+    recorder: Recorder
+    raws: dict[str, Path]
+    killed_in: list[str]
+    claims_while_running: list[Claimed]
+    claims_after_one_file: list[Claimed]
+    claims: list[Claimed]
+
+
+def files(raw: Path, group: str) -> dict[str, Path]:
+    start = f"{group}/" if group else ""
+    return {start + path.name: path for path in sorted(raw.glob("dados_*"))}
+
+
+def claim_of(claims: list[Claimed], group: str) -> list[Claimed]:
+    return [claim for claim in claims if claim.group == (group or "-")]
+
+
+def receipts(chain: LocalChain, run_id: str) -> set[str]:
+    bucket, prefix = split(f"{chain.lake}/runs/{run_id}/")
+    found = chain.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+    names = {item["Key"].rpartition("/")[2] for item in found}
+    return {stage for stage in STAGES if f"{stage}.json" in names}
+
+
+def started(chain: LocalChain, run_id: str) -> set[str]:
+    """Stages whose executed notebook is there."""
+    bucket, prefix = split(f"{chain.lake}/runs/{run_id}/")
+    found = chain.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
+    names = {item["Key"].rpartition("/")[2] for item in found}
+    return {stage for stage in STAGES if f"{stage}.ipynb" in names}
+
+
+def run_id_of(chain: LocalChain, drop_id: str) -> str:
+    """Name the run of a drop from the job's own log."""
+    for log in (chain.folder / "jobs").glob("*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            if f": drop {drop_id}," in line:
+                return line.split(" run ")[1].split(":")[0]
+    return ""
+
+
+def kill_the_job(chain: LocalChain) -> None:
+    """Kill the job's processes at once, as a lost host would."""
+    assert chain.service.pid is not None
+    for process in psutil.Process(chain.service.pid).children(recursive=True):
+        try:
+            line = " ".join(process.cmdline())
+            if "start_job" in line or "job_client_health" in line:
+                process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def until(what: str, holds, seconds: float = PATIENCE) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"never: {what}"
+        time.sleep(0.05)
+
+
+def tell(chain: LocalChain) -> list[Claimed]:
+    return [claim for claim in chain.claims() if claim.end]
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Day]:
+    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
+    subprocess.run(made, check=True)
+    folder = tmp_path_factory.mktemp("chain")
+    raws = {}
+    for seed, group in enumerate((FIRST, SECOND, FIXED)):
+        raws[group] = folder / f"raw-{seed}"
+        write(raws[group], ROWS, seed)
+    console = Console(file=(folder / "deploy.log").open("w"))
+    parameters = {"RetrySeconds": "0", "MaxAttempts": "5"}
+    with Recorder() as recorder:
+        chain = LocalChain(
+            folder, TerminalListener(console, yes=True), parameters, recorder.endpoint
+        )
+        recorder.upstream = chain.emulator.endpoint
+        with chain, chain.id_key(KEY):
+            yield play(chain, recorder, raws)
+
+
+def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
+    # Objects in any order: the last drop's first file comes before the first drop's last one.
+    everything = [item for group, raw in raws.items() for item in files(raw, group).items()]
+    for name, path in sorted(everything, key=lambda item: item[1].suffix):
+        if not name.startswith("dados_cadastro_3"):  # today's third file under fixed names waits
+            chain.upload({name: path})
+    until("the first run starts", lambda: claim_of(chain.claims(), FIRST) and chain.runs())
+    first = claim_of(chain.claims(), FIRST)[0]
+    until("its stage 1", lambda: run_id_of(chain, first.drop_id))
+    chain.upload({f"{FIRST}/dados_cadastro_2.csv": b"cpf|nome\n"})
+    until("the first is published", lambda: any(c.end for c in claim_of(chain.claims(), FIRST)))
+    while_running = chain.claims()
+
+    (second,) = claim_of(chain.claims(), SECOND)
+    killed = []
+    until("the second run starts", lambda: run_id_of(chain, second.drop_id))
+    run_id = run_id_of(chain, second.drop_id)
+    for stage in STAGES:
+        until(f"{stage} of the second run", lambda stage=stage: stage in started(chain, run_id))
+        kill_the_job(chain)
+        if stage not in receipts(chain, run_id):
+            killed.append(stage)
+        runs = len(chain.runs())
+        until("it is started again", lambda runs=runs: len(chain.runs()) > runs or all_done(chain))
+    until("the second is published", lambda: any(c.end for c in claim_of(chain.claims(), SECOND)))
+
+    before = claim_of(chain.claims(), FIXED)
+    chain.upload({"dados_cadastro_3.json": files(raws[FIXED], FIXED)["dados_cadastro_3.json"]})
+    until("the third is published", lambda: any(c.end for c in claim_of(chain.claims(), FIXED)))
+    # The next day: one new file, two of yesterday's.
+    chain.upload({"dados_cadastro_3.json": b'{"cpf": "1"}\n'})
+    chain.reconcile()
+    after_one = claim_of(chain.claims(), FIXED)
+    assert before == []
+    return Day(chain, recorder, raws, killed, while_running, after_one, chain.claims())
+
+
+def all_done(chain: LocalChain) -> bool:
+    return all(claim.end for claim in chain.claims())
+
+
+def local_rows(day: Day, group: str, folder: Path):
+    (claim,) = claim_of(day.claims, group)
+    key = folder / "id.key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    as_of = day.chain.claim(claim)["as_of"]
+    command = [Path(sys.executable).with_name("client-health"), "run", "--raw", day.raws[group]]
+    command += ["--lake", folder / "lake", "--as-of", as_of, "--id-key", key]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    return published_rows(str(folder / "lake"))
+
+
+def test_each_drop_is_published_once_in_the_order_of_its_claim(day: Day) -> None:
+    assert [(claim.group, claim.end) for claim in day.claims] == [
+        ("-", "published"),
+        (FIRST, "published"),
+        (SECOND, "published"),
+    ]
+    runs = [
+        run_id_of(day.chain, claim_of(day.claims, group)[0].drop_id)
+        for group in (FIRST, SECOND, FIXED)
+    ]
+    with day.chain.at_the_chain():
+        from client_health_cli.published import published_table
+
+        published = [snapshot.run_id for snapshot in published_table(day.chain.lake).published]
+    assert published == runs
+
+
+def test_the_published_rows_are_those_of_a_local_lake(day: Day, tmp_path: Path) -> None:
+    with day.chain.at_the_chain():
+        ours = published_rows(day.chain.lake)
+    assert ours.num_rows > 2 * ROWS
+    assert ours.equals(local_rows(day, FIXED, tmp_path))
+
+
+def test_a_job_killed_in_each_stage_is_started_again_until_it_has_published(day: Day) -> None:
+    assert day.killed_in == list(STAGES)
+    (second,) = claim_of(day.claims, SECOND)
+    runs = [run for run in day.chain.runs() if run["Arguments"]["--CLAIM"] == second.uri]
+    states = [run["JobRunState"] for run in reversed(runs)]
+    assert states == ["FAILED"] * len(STAGES) + ["SUCCEEDED"]
+
+
+def test_a_file_that_is_uploaded_again_while_its_run_works_changes_nothing(day: Day) -> None:
+    (first,) = claim_of(day.claims_while_running, FIRST)
+    assert first.end == "published"
+    claim = day.chain.claim(first)
+    s3 = day.chain.client("s3")
+    for item in claim["objects"]:
+        name = item["key"].rpartition("/")[2]
+        bucket, key = split(
+            f"{day.chain.lake}/drops/{item['source']}/drop_id={first.drop_id}/{name}"
+        )
+        copy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert copy == files(day.raws[FIRST], "")[name].read_bytes()
+    assert claim_of(day.claims, FIRST) == [first]
+
+
+def test_one_new_file_beside_two_old_ones_starts_nothing(day: Day) -> None:
+    assert len(day.claims_after_one_file) == 1
+
+
+def test_no_session_and_no_process_of_a_job_is_left(day: Day) -> None:
+    sessions = day.chain.client("glue").list_sessions()["Sessions"]
+    assert sessions
+    assert {session["Status"] for session in sessions} <= {"STOPPED", "TIMEOUT", "FAILED"}
+    left = [" ".join(p.cmdline()) for p in psutil.Process(day.chain.service.pid).children(True)]
+    assert [line for line in left if "job_client_health" in line or "kernel_main" in line] == []
+
+
+def test_the_crawler_was_started_over_the_copies(day: Day) -> None:
+    crawler = day.chain.client("glue").get_crawler(Name="crawler_clients")["Crawler"]
+    targets = [target["Path"] for target in crawler["Targets"]["S3Targets"]]
+    assert all(target.startswith(f"{day.chain.lake}/drops/") for target in targets)
+    assert crawler["LastCrawl"]["Status"] == "SUCCEEDED"
+
+
+def test_metrics_of_each_start_stand_in_the_jobs_log(day: Day) -> None:
+    lines = [
+        json.loads(line)
+        for log in (day.chain.folder / "jobs").glob("*.output.log")
+        for line in log.read_text().splitlines()
+        if line.startswith("{")
+    ]
+    succeeded = [line for line in lines if line["RunSucceeded"]]
+    assert len(succeeded) == 3
+    for line in succeeded:
+        rows = line["RowsPublished"] + line["RowsRejected"] + line["RowsDuplicate"]
+        assert rows == line["RowsIn"] > 3 * ROWS - 1
+
+
+def test_a_second_deployment_changes_nothing(day: Day) -> None:
+    log = day.chain.folder / "deploy.log"
+    day.chain.deploy()
+    said = log.read_text()
+    assert "client-health-artifacts: nothing to change" in said
+    assert "client-health: nothing to change" in said
+
+
+def test_secrets_and_personal_data_are_in_no_log_of_the_chain(day: Day) -> None:
+    logs = [path for path in day.chain.folder.rglob("*.log") if path.is_file()]
+    assert len(logs) > 5
+    text = "".join(path.read_text(errors="replace") for path in logs)
+    assert KEY not in text
+    for line in files(day.raws[FIXED], "")["dados_cadastro_2.csv"].read_text().splitlines()[1:40]:
+        cpf, name = line.split("|")[:2]
+        assert cpf not in text
+        assert name not in text or len(name) < 6

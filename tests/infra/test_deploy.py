@@ -1,0 +1,353 @@
+"""The deploy command against the emulator, with the real templates."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from infra.artifacts import build_artifacts
+from infra.changes import Plan
+from infra.deployment import Stopped, deploy, undeploy
+from infra.emulator import UNSUPPORTED, emulator_settings
+from infra.errors import RefusedError, SettingsError, StackFailedError
+from infra.events import Event
+from infra.settings import Settings, read_parameters
+from infra.template import Skipped, load_template, render
+
+from glue_local.emulator import Emulator
+
+SETTINGS = emulator_settings()
+# A region for each test: none sees what another has left.
+REGIONS = itertools.cycle(
+    f"{area}-{side}-{number}"
+    for area in ("us", "eu", "ap", "sa", "ca", "me", "af")
+    for side in ("east", "west", "north", "south")
+    for number in (1, 2)
+)
+
+
+class Recorder:
+    """Keeps what a person would have been told, and agrees or not."""
+
+    def __init__(self, *, agrees: bool = True) -> None:
+        self.notes: list[str] = []
+        self.plans: dict[str, Plan] = {}
+        self.left_out: tuple[Skipped, ...] = ()
+        self.events: list[Event] = []
+        self.questions: list[str] = []
+        self._agrees = agrees
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def planned(self, stack: str, plan: Plan) -> None:
+        self.plans[stack] = plan
+
+    def skipped(self, skipped: tuple[Skipped, ...]) -> None:
+        self.left_out = skipped
+
+    def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    def agrees(self, question: str) -> bool:
+        self.questions.append(question)
+        return self._agrees
+
+
+@pytest.fixture(scope="module")
+def cloud(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
+    subprocess.run(made, check=True)
+    with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def clients(cloud: Emulator) -> Callable[[str], Any]:
+    session: Any = boto3.Session(
+        aws_access_key_id=cloud.environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
+        region_name=next(REGIONS),
+    )
+    return lambda service: session.client(service, endpoint_url=cloud.endpoint)
+
+
+def changed(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Settings:
+    """Settings with a template in which something is different."""
+    template = load_template(SETTINGS.template.read_text())
+    change(template["Resources"])
+    path = tmp_path / "template.json"
+    path.write_text(render(template))
+    return replace(SETTINGS, template=path)
+
+
+def status(clients: Callable[[str], Any], stack: str = "client-health") -> str:
+    return str(
+        clients("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+    )
+
+
+def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
+    clients: Callable[[str], Any],
+) -> None:
+    listener = Recorder()
+    outputs = deploy(clients, SETTINGS, listener)
+    bucket, _, prefix = outputs["UploadTo"].removeprefix("s3://").partition("/")
+    clients("s3").put_object(Bucket=bucket, Key=f"{prefix}a.txt", Body=b"a")
+    job = clients("glue").get_job(JobName=outputs["JobName"])["Job"]
+    assert job["Command"]["Name"] == "pythonshell"
+    assert clients("lambda").get_function(FunctionName="def_lambda")
+    assert {plan.creates for plan in listener.plans.values()} == {True}
+    assert len(listener.questions) == 2
+    assert listener.events[-1].status == "CREATE_COMPLETE"
+
+
+def test_a_second_deployment_finds_nothing_to_change(clients: Callable[[str], Any]) -> None:
+    first = deploy(clients, SETTINGS, Recorder())
+    again = Recorder()
+    assert deploy(clients, SETTINGS, again) == first
+    assert not again.plans
+    assert not again.questions
+    assert "client-health: nothing to change" in again.notes
+    assert any("0 of " in note for note in again.notes)
+
+
+def test_what_the_job_and_the_function_run_is_in_the_artifacts_bucket(
+    clients: Callable[[str], Any],
+) -> None:
+    outputs = deploy(clients, SETTINGS, Recorder())
+    job = clients("glue").get_job(JobName=outputs["JobName"])["Job"]
+    named = [job["Command"]["ScriptLocation"], job["DefaultArguments"]["--EXTRA_PY_FILES"]]
+    named += [
+        f"{job['DefaultArguments']['--NOTEBOOKS']}/{n}.ipynb" for n in ("01_ingest", "03_quality")
+    ]
+    named += job["DefaultArguments"]["--PACKAGES"].split(",")
+    for uri in named:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        assert clients("s3").head_object(Bucket=bucket, Key=key)["ContentLength"] > 0
+
+
+def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
+    clients: Callable[[str], Any],
+) -> None:
+    outputs = deploy(clients, SETTINGS, Recorder())
+    account = clients("sts").get_caller_identity()["Account"]
+    region = clients("s3").meta.region_name
+    key = f"{build_artifacts().version}/studio/02_transform.ipynb"
+    body = clients("s3").get_object(Bucket=f"cliente-data-artifacts-{account}-{region}", Key=key)
+    first = "".join(json.loads(body["Body"].read())["cells"][0]["source"])
+    assert f"%iam_role {outputs['SessionRoleArn']}" in first
+    assert f"spark.client_health.lake={outputs['Lake']}" in first
+
+
+def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
+    clients: Callable[[str], Any],
+) -> None:
+    with pytest.raises(StackFailedError) as caught:
+        deploy(clients, replace(SETTINGS, unsupported={}), Recorder())
+    assert all(kind in str(caught.value) for kind in UNSUPPORTED)
+
+
+def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
+    clients: Callable[[str], Any],
+) -> None:
+    listener = Recorder()
+    deploy(clients, SETTINGS, listener)
+    made = {change.name for change in listener.plans["client-health"].changes}
+    assert made >= {"RawBucket", "LakeBucket", "Reconciler", "Job", "Crawler", "Database", "IdKey"}
+    assert all(entry.reason for entry in listener.left_out)
+
+
+def test_who_says_no_changes_nothing(clients: Callable[[str], Any]) -> None:
+    with pytest.raises(Stopped):
+        deploy(clients, SETTINGS, Recorder(agrees=False))
+    stacks = clients("cloudformation").describe_stacks()["Stacks"]
+    assert not stacks
+    assert not [
+        b
+        for b in clients("s3").list_buckets()["Buckets"]
+        if b["Name"].endswith(clients("s3").meta.region_name)
+    ]
+
+
+def test_a_change_that_removes_a_bucket_is_refused(
+    clients: Callable[[str], Any], tmp_path: Path
+) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    without = changed(
+        tmp_path,
+        lambda r: [
+            r.pop("LogsBucketPolicy"),
+            r.pop("LogsBucket"),
+            [
+                b["Properties"].pop("LoggingConfiguration")
+                for b in r.values()
+                if "LoggingConfiguration" in b.get("Properties", {})
+            ],
+        ],
+    )
+    with pytest.raises(RefusedError, match=r"LogsBucket .*FORCE=LogsBucket"):
+        deploy(clients, without, Recorder())
+    assert status(clients) == "CREATE_COMPLETE"
+    listener = Recorder()
+    deploy(clients, replace(without, allowed=frozenset({"LogsBucket"})), listener)
+    assert ("Remove", "LogsBucket") in {
+        (change.action, change.name) for change in listener.plans["client-health"].changes
+    }
+
+
+def test_a_change_that_replaces_data_by_something_empty_is_refused(
+    clients: Callable[[str], Any], tmp_path: Path
+) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    renamed = changed(
+        tmp_path, lambda r: r["LakeBucket"]["Properties"].update(BucketName="another-lake-bucket")
+    )
+    with pytest.raises(RefusedError, match="LakeBucket"):
+        deploy(clients, renamed, Recorder())
+
+
+def test_new_code_is_no_loss(clients: Callable[[str], Any], tmp_path: Path) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    longer = changed(tmp_path, lambda r: r["Reconciler"]["Properties"].update(Timeout=77))
+    listener = Recorder()
+    deploy(clients, longer, listener)
+    assert {change.action for change in listener.plans["client-health"].changes} == {"Modify"}
+    found = clients("lambda").get_function_configuration(FunctionName="def_lambda")
+    assert found["Timeout"] == 77
+
+
+def test_a_failed_creation_names_the_first_failed_resource_and_what_to_do(
+    clients: Callable[[str], Any],
+) -> None:
+    s3 = clients("s3")
+    account, region = clients("sts").get_caller_identity()["Account"], s3.meta.region_name
+    taken = f"cliente-data-lake-{account}-{region}"
+    place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+    s3.create_bucket(Bucket=taken, **({} if region == "us-east-1" else place))
+    with pytest.raises(StackFailedError) as caught:
+        deploy(clients, SETTINGS, Recorder())
+    told = str(caught.value)
+    assert "LakeBucket (AWS::S3::Bucket)" in told
+    assert "something of that name is there already" in told
+    assert status(clients) == "ROLLBACK_COMPLETE"
+
+    s3.delete_bucket(Bucket=taken)
+    listener = Recorder()
+    assert deploy(clients, SETTINGS, listener)["Lake"] == f"s3://{taken}/lake"
+    assert "client-health was never created: deleting what is left of it" in listener.notes
+
+
+def test_a_failed_change_leaves_what_was_there(
+    clients: Callable[[str], Any], tmp_path: Path
+) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    broken = changed(
+        tmp_path,
+        lambda r: r["Reconciler"]["Properties"]["Code"].update(S3Key="no/such/function.zip"),
+    )
+    with pytest.raises(StackFailedError) as caught:
+        deploy(clients, broken, Recorder())
+    assert "first failed: Reconciler (AWS::Lambda::Function)" in str(caught.value)
+    assert "what was there before is there again" in str(caught.value)
+    assert status(clients) == "UPDATE_ROLLBACK_COMPLETE"
+
+
+def test_undeploying_keeps_buckets_with_data_and_says_how_to_empty_them(
+    clients: Callable[[str], Any],
+) -> None:
+    outputs = deploy(clients, SETTINGS, Recorder())
+    bucket = outputs["UploadTo"].removeprefix("s3://").partition("/")[0]
+    clients("s3").put_object(Bucket=bucket, Key="kept/a.txt", Body=b"a")
+    listener = Recorder()
+    undeploy(clients, SETTINGS, listener)
+    assert clients("s3").get_object(Bucket=bucket, Key="kept/a.txt")["Body"].read() == b"a"
+    assert any(bucket in note and "Empty" in note for note in listener.notes)
+    again = Recorder()
+    undeploy(clients, SETTINGS, again)
+    assert again.notes == ["there is no stack client-health: nothing to remove"]
+
+
+def test_undeploying_is_refused_where_data_would_go_with_the_stack(
+    clients: Callable[[str], Any], tmp_path: Path
+) -> None:
+    careless = changed(tmp_path, lambda r: r["RawBucket"].pop("DeletionPolicy"))
+    outputs = deploy(clients, careless, Recorder())
+    bucket = outputs["UploadTo"].removeprefix("s3://").partition("/")[0]
+    clients("s3").put_object(Bucket=bucket, Key="a.txt", Body=b"a")
+    with pytest.raises(RefusedError, match="RawBucket"):
+        undeploy(clients, careless, Recorder())
+    assert status(clients) == "CREATE_COMPLETE"
+
+
+def test_undeploying_asks_first(clients: Callable[[str], Any]) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    with pytest.raises(Stopped):
+        undeploy(clients, SETTINGS, Recorder(agrees=False))
+    assert status(clients) == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["undeploy", "--yes"], 0, "there is no stack client-health"),
+        (["undeploy", "--stack", "No_Name"], 2, "is no name for the stack"),
+        (["deploy", "--parameter", "LateHour"], 2, "write Name=value"),
+    ],
+)
+def test_the_command_tells_how_it_ended(
+    cloud: Emulator, root: Path, arguments: list[str], code: int, words: str
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.deploy", *arguments],
+        env={**os.environ, **cloud.environment, "AWS_DEFAULT_REGION": "eu-central-1"},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert words in done.stdout + done.stderr
+
+
+def test_the_command_says_that_aws_can_t_be_reached(root: Path) -> None:
+    nowhere = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "infra.deploy", "undeploy", "--yes"],
+        env={**os.environ, **nowhere},
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 4
+    assert "can't be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stacks_name_fits_into_the_names_made_of_it() -> None:
+    assert Settings(stack="client-health-2").artifacts_stack == "client-health-2-artifacts"
+    with pytest.raises(SettingsError):
+        Settings(stack="x" * 41)
+
+
+def test_parameters_are_read_as_name_and_value() -> None:
+    assert read_parameters(["AlarmEmail=a@b.example", "JobModules=a=b"]) == {
+        "AlarmEmail": "a@b.example",
+        "JobModules": "a=b",
+    }

@@ -1,0 +1,124 @@
+"""What is built for a deployment: the same commit, the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+from infra.archives import pack, pack_folder, unpacked
+from infra.artifacts import build_artifacts
+from infra.errors import DeployError
+from infra.packages import build_packages, packages_key
+
+
+def names(archive: bytes) -> list[str]:
+    return zipfile.ZipFile(io.BytesIO(archive)).namelist()
+
+
+def test_the_same_commit_gives_the_same_bytes_and_version() -> None:
+    assert build_artifacts() == build_artifacts()
+
+
+def test_the_function_is_one_file_of_less_than_a_mebibyte(root: Path) -> None:
+    content = build_artifacts().files["def_lambda.zip"]
+    assert names(content) == ["def_lambda.py"]
+    assert len(content) < 1024 * 1024
+    packed = zipfile.ZipFile(io.BytesIO(content)).read("def_lambda.py")
+    assert packed == (root / "jobs" / "def_lambda.py").read_bytes()
+
+
+def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:
+    inside = names(build_artifacts().files["job.zip"])
+    assert {"job_client_health.py", "client_health/contract.py"} <= set(inside)
+    assert "glue_papermill/receipt.schema.json" in inside
+    assert any(
+        name.startswith("glue_papermill-") and name.endswith("entry_points.txt") for name in inside
+    )
+    assert "def_lambda.py" not in inside
+
+
+def test_another_lock_is_another_version(tmp_path: Path) -> None:
+    lock = tmp_path / "lock.txt"
+    lock.write_text("six==1.17.0\n")
+    assert build_artifacts(lock=lock).version != build_artifacts().version
+    assert packages_key(lock) == packages_key(lock)
+
+
+def test_neither_times_nor_order_nor_modes_show_in_an_archive(tmp_path: Path) -> None:
+    for folder, order in (("one", ("a", "b")), ("two", ("b", "a"))):
+        for name in order:
+            path = tmp_path / folder / "sub" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+        pack_folder(tmp_path / folder, tmp_path / f"{folder}.zip")
+        os.utime(path, (1, 1))
+        path.chmod(0o755)
+        pack_folder(tmp_path / folder, tmp_path / f"{folder}-touched.zip")
+    made = {path.read_bytes() for path in tmp_path.glob("*.zip")}
+    assert len(made) == 1
+    assert pack({"b": b"1", "a": b"2"}) == pack({"a": b"2", "b": b"1"})
+    assert unpacked(tmp_path / "one.zip") == {"sub/a": b"a", "sub/b": b"b"}
+
+
+def wheel(folder: Path, tag: str) -> str:
+    """Write a wheel of the package `thing` that tells its tag; give its hash."""
+    info = "thing-1.0.dist-info"
+    files = {
+        "thing.py": f"TAG = {tag!r}\n",
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
+    }
+    record = [
+        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},"
+        for name, text in files.items()
+    ]
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
+    content = pack({name: text.encode() for name, text in files.items()})
+    (folder / f"thing-1.0-{tag}.whl").write_bytes(content)
+    return hashlib.sha256(content).hexdigest()
+
+
+@pytest.fixture
+def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that pip looks into instead of an index."""
+    folder = tmp_path / "wheels"
+    folder.mkdir()
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(folder))
+    return folder
+
+
+def test_packages_are_those_that_the_jobs_python_and_glibc_can_load(
+    wheels: Path, tmp_path: Path
+) -> None:
+    tags = ["cp311-cp311-manylinux_2_17_x86_64", "cp39-cp39-manylinux_2_28_x86_64"]
+    hashes = [wheel(wheels, tag) for tag in (*tags, "cp39-cp39-manylinux_2_26_x86_64")]
+    lock = tmp_path / "lock.txt"
+    lock.write_text("thing==1.0 " + " ".join(f"--hash=sha256:{found}" for found in hashes) + "\n")
+    build_packages(lock, tmp_path / "one.zip")
+    assert (
+        unpacked(tmp_path / "one.zip")["thing.py"] == b"TAG = 'cp39-cp39-manylinux_2_26_x86_64'\n"
+    )
+    build_packages(lock, tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_packages_of_another_hash_are_refused(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "py3-none-any")
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"thing==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(DeployError, match=r"lock\.txt can't be had as wheels for Python 3\.9"):
+        build_packages(lock, tmp_path / "packages.zip")
+
+
+def test_a_package_without_a_fitting_wheel_is_named(wheels: Path, tmp_path: Path) -> None:
+    found = wheel(wheels, "cp39-cp39-manylinux_2_28_x86_64")
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"thing==1.0 --hash=sha256:{found}\n")
+    with pytest.raises(DeployError, match=r"thing==1\.0"):
+        build_packages(lock, tmp_path / "packages.zip")

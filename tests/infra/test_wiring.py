@@ -1,0 +1,231 @@
+"""What one resource of the template says of another, and of the code, is true."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+
+import pytest
+from deployed import ARTIFACTS, ROOT, Deployed
+
+from client_health import contract
+from infra import start_job
+
+QUERIES = ("clientes_por_ano", "convenios", "clientes_por_sexo", "estados")
+
+
+@pytest.fixture(scope="module")
+def deployed() -> Deployed:
+    return Deployed()
+
+
+# Uploads, reconciler, job
+
+
+def test_uploads_call_the_reconciler_which_looks_there(deployed: Deployed):
+    bucket = deployed.properties("RawBucket")
+    (call,) = bucket["NotificationConfiguration"]["LambdaConfigurations"]
+    variables = deployed.properties("Reconciler")["Environment"]["Variables"]
+    assert call["Event"] == "s3:ObjectCreated:*"
+    assert call["Function"] == deployed.arn("Reconciler")
+    assert call["Filter"]["S3Key"]["Rules"] == [
+        {"Name": "prefix", "Value": variables["UPLOAD_PREFIX"]}
+    ]
+    assert variables["RAW_BUCKET"] == bucket["BucketName"]
+    allowed = deployed.properties("UploadsMayCallReconciler")
+    assert allowed["SourceArn"] == deployed.arn("RawBucket")
+    assert allowed["SourceAccount"] == "123456789012"
+    # The right must be there before the bucket is told whom to call.
+    assert deployed.resources["RawBucket"]["DependsOn"] == "UploadsMayCallReconciler"
+
+
+def test_every_rule_calls_the_reconciler_may_do_so_and_keeps_what_it_cannot_deliver(
+    deployed: Deployed,
+):
+    rules = dict(deployed.of_type("AWS::Events::Rule"))
+    allowed = {p["SourceArn"] for _, p in deployed.of_type("AWS::Lambda::Permission")}
+    senders = json.dumps(deployed.properties("LostEventsPolicy")["PolicyDocument"])
+    assert set(rules) == {"Schedule", "JobStateChange"}
+    for name, rule in rules.items():
+        (target,) = rule["Targets"]
+        assert target["Arn"] == deployed.arn("Reconciler")
+        assert target["DeadLetterConfig"]["Arn"] == deployed.arn("LostEvents")
+        assert deployed.arn(name) in allowed
+        assert deployed.arn(name) in senders
+
+
+def test_the_end_of_the_job_is_noticed(deployed: Deployed):
+    pattern = deployed.properties("JobStateChange")["EventPattern"]
+    assert pattern == {
+        "source": ["aws.glue"],
+        "detail-type": ["Glue Job State Change"],
+        "detail": {"jobName": [deployed.properties("Job")["Name"]]},
+    }
+
+
+def test_the_schedule_comes_every_quarter_of_an_hour(deployed: Deployed):
+    assert deployed.properties("Schedule")["ScheduleExpression"] == "rate(15 minutes)"
+
+
+def test_the_reconciler_reads_every_variable_that_it_gets(deployed: Deployed):
+    def_lambda = importlib.import_module("def_lambda")
+    function = deployed.properties("Reconciler")
+    variables = function["Environment"]["Variables"]
+    known = {field.upper() for field in def_lambda.Settings.__dataclass_fields__}
+    assert set(variables) <= known
+    text = {name: str(value) for name, value in variables.items()}
+    settings = def_lambda.Settings.read(text)
+    assert settings.lake == f"s3://{deployed.ref('LakeBucket')}/lake"
+    assert settings.job_name == deployed.properties("Job")["Name"]
+    assert settings.topic_arn == deployed.ref("AlarmTopic")
+    module, _, handler = function["Handler"].partition(".")
+    assert module == def_lambda.__name__
+    assert callable(getattr(def_lambda, handler))
+
+
+def test_the_reconcilers_limits_have_the_same_defaults_in_its_code(deployed: Deployed):
+    settings = importlib.import_module("def_lambda").Settings(*[""] * 4)
+    defaults = deployed.template["Parameters"]
+    assert settings.late_hour == defaults["LateHour"]["Default"]
+    assert settings.max_attempts == defaults["MaxAttempts"]["Default"]
+    assert settings.retry_seconds == defaults["RetrySeconds"]["Default"]
+
+
+def test_the_job_knows_every_argument_that_it_gets(deployed: Deployed):
+    job = importlib.import_module("job_client_health")
+    given = deployed.properties("Job")["DefaultArguments"]
+    flat = [str(word) for pair in given.items() for word in pair]
+    parsed, unknown = job._parser().parse_known_args(flat)
+    of_the_host = {start_job.OPTION, "library-set"}
+    assert set(unknown[::2]) == of_the_host
+    assert f"s3://{deployed.ref('LakeBucket')}/lake" == parsed.LAKE
+    assert f"{parsed.LAKE}/clientoutput" == parsed.OUTPUT_PATH
+    assert deployed.ref("Crawler") == parsed.CRAWLER
+    assert deployed.arn("SessionRole") == parsed.SESSION_ROLE
+    assert deployed.arn("IdKey") == parsed.ID_KEY
+
+
+def test_the_job_takes_the_names_of_the_specification():
+    job = importlib.import_module("job_client_health")
+    names = ("PARQUET_PATH", "CSV_PATH", "JSON_PATH", "OUTPUT_PATH")
+    parsed = job._parser().parse_args([word for n in names for word in (f"--{n}", n.lower())])
+    assert [getattr(parsed, name) for name in names] == [name.lower() for name in names]
+
+
+def test_one_run_at_a_time_and_no_retry_but_the_reconcilers(deployed: Deployed):
+    job = deployed.properties("Job")
+    assert job["Command"]["Name"] == "pythonshell"
+    assert job["Command"]["PythonVersion"] == "3.9"
+    assert job["ExecutionProperty"] == {"MaxConcurrentRuns": 1}
+    assert job["MaxRetries"] == 0
+    assert job["Timeout"] > 0
+
+
+def test_code_comes_from_the_bucket_and_version_that_are_given():
+    deployed = Deployed(parameters={"ArtifactsBucket": "elsewhere", "ArtifactsVersion": "0.1.0-ab"})
+    job, function = deployed.properties("Job"), deployed.properties("Reconciler")
+    assert job["Command"]["ScriptLocation"] == "s3://elsewhere/0.1.0-ab/start_job.py"
+    assert job["DefaultArguments"]["--NOTEBOOKS"] == "s3://elsewhere/0.1.0-ab/notebooks"
+    assert job["DefaultArguments"]["--PACKAGES"] == "s3://elsewhere/0.1.0-ab/job.zip"
+    assert function["Code"] == {"S3Bucket": "elsewhere", "S3Key": "0.1.0-ab/def_lambda.zip"}
+
+
+def test_without_a_bucket_for_artifacts_it_is_the_other_stacks(deployed: Deployed):
+    made = Deployed(ARTIFACTS)
+    code = deployed.properties("Reconciler")["Code"]
+    assert code["S3Bucket"] == made.ref("ArtifactsBucket") == made.outputs()["ArtifactsBucketName"]
+
+
+def test_logs_of_job_and_crawler_are_where_glue_puts_them(deployed: Deployed):
+    # <kind>/<configuration>-role/<role>/... for Python Shell, <kind>-role/<role>-<configuration>
+    # for crawlers.
+    role = {n: deployed.properties(f"{n}Role")["RoleName"] for n in ("Job", "Crawler")}
+    configuration = deployed.properties("SecurityConfiguration")["Name"]
+    names = {n: group["LogGroupName"] for n, group in deployed.of_type("AWS::Logs::LogGroup")}
+    python = f"/aws-glue/python-jobs/{configuration}-role/{role['Job']}"
+    assert names["JobOutputLog"] == f"{python}/output"
+    assert names["JobErrorLog"] == f"{python}/error"
+    assert names["CrawlerLog"] == f"/aws-glue/crawlers-role/{role['Crawler']}-{configuration}"
+    assert deployed.properties("Job")["SecurityConfiguration"] == configuration
+    assert deployed.properties("Crawler")["CrawlerSecurityConfiguration"] == configuration
+
+
+# Catalogue and queries
+
+
+def test_the_crawler_catalogues_each_format_of_the_drops_for_stewards(deployed: Deployed):
+    crawler = deployed.properties("Crawler")
+    lake = f"s3://{deployed.ref('LakeBucket')}/lake"
+    paths = [target["Path"] for target in crawler["Targets"]["S3Targets"]]
+    assert paths == [f"{lake}/drops/{source}/" for source in ("parquet", "csv", "json")]
+    assert crawler["DatabaseName"] == f"{contract.DATABASE}_raw"
+    assert crawler["Classifiers"] == [deployed.ref("PipeClassifier")]
+    # The bucket is level 1; one table a format.
+    level = json.loads(crawler["Configuration"])["Grouping"]["TableLevelConfiguration"]
+    assert {len(path.rstrip("/").split("/")) - 2 for path in paths} == {level}
+
+
+def test_the_classifier_knows_the_contracts_csv_and_keeps_text(deployed: Deployed):
+    classifier = deployed.properties("PipeClassifier")["CsvClassifier"]
+    assert classifier["Delimiter"] == contract.CSV_DELIMITER
+    assert classifier["ContainsHeader"] == "PRESENT"
+    assert classifier["ContainsCustomDatatype"] == ["STRING"]
+
+
+def test_the_published_database_is_the_contracts(deployed: Deployed):
+    assert deployed.ref("Database") == contract.DATABASE
+    assert deployed.outputs()["Table"] == contract.TABLE
+    # With a location of its own Iceberg would keep its metadata there, not in warehouse/.
+    assert "LocationUri" not in deployed.properties("Database")["DatabaseInput"]
+
+
+def test_the_saved_queries_are_those_of_the_files(deployed: Deployed):
+    found = {q["Name"]: q for _, q in deployed.of_type("AWS::Athena::NamedQuery")}
+    assert set(found) == set(QUERIES)
+    for name, query in found.items():
+        text = (ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8")
+        assert query["QueryString"] == text, f"queries/{name}.sql and the template differ"
+        assert query["Database"] == contract.DATABASE
+        assert query["WorkGroup"] == deployed.ref("WorkGroup")
+        assert len(text.encode()) <= 262_144
+
+
+# Alarms
+
+
+def test_every_alarm_tells_people_and_is_on_the_dashboard(deployed: Deployed):
+    alarms = dict(deployed.of_type("AWS::CloudWatch::Alarm"))
+    body = json.loads(deployed.properties("Dashboard")["DashboardBody"])
+    shown = next(w["properties"]["alarms"] for w in body["widgets"] if w["type"] == "alarm")
+    assert len(alarms) == 8
+    assert sorted(shown) == sorted(map(deployed.arn, alarms))
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == [deployed.ref("AlarmTopic")]
+        assert alarm["AlarmDescription"]
+
+
+def test_the_topic_is_encrypted_and_somebody_can_be_told():
+    assert "AlarmSubscription" not in Deployed().resources
+    told = Deployed(parameters={"AlarmEmail": "team@example.com"})
+    assert told.properties("AlarmTopic")["KmsMasterKeyId"] == told.arn("DataKey")
+    assert told.properties("AlarmSubscription")["Endpoint"] == "team@example.com"
+
+
+def test_alarms_and_dashboard_know_only_metrics_that_code_writes(deployed: Deployed):
+    files = ("jobs/job_client_health.py", "jobs/def_lambda.py", "lib/glue_papermill/metrics.py")
+    job, reconciler, metrics = ((ROOT / file).read_text(encoding="utf-8") for file in files)
+    for _, alarm in deployed.of_type("AWS::CloudWatch::Alarm"):
+        if alarm["Namespace"] == "ClientHealth":
+            code = job + metrics if "Dimensions" in alarm else reconciler
+            assert f'"{alarm["MetricName"]}"' in code, alarm["AlarmName"]
+    body = deployed.properties("Dashboard")["DashboardBody"]
+    shown = set(re.findall(r'"((?:Row|Run|Gate|Rejected|Duration|Drop|Sessions)[A-Za-z]+)"', body))
+    assert len(shown) == 14
+    assert [name for name in shown if f'"{name}"' not in job + reconciler + metrics] == []
+
+
+def test_a_reconciler_that_is_never_called_is_noticed(deployed: Deployed):
+    alarm = deployed.properties("ReconcilerSilentAlarm")
+    assert alarm["TreatMissingData"] == "breaching"
+    assert alarm["ComparisonOperator"] == "LessThanThreshold"
