@@ -7,6 +7,7 @@ ROWS ?= 30000
 SEED ?= 7
 RAW ?= data/raw-$(ROWS)-$(SEED)
 LAKE ?= data/lake
+DASHBOARD ?= data/painel.html
 STACK ?= client-health
 DEPLOYED = --stack $(STACK) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(FORCE),--force $(FORCE))
 JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
@@ -26,8 +27,9 @@ $(STAMP): pyproject.toml locks/dev.txt locks/bootstrap.txt locks/build.txt tools
 sample-data: $(STAMP) ## Write the three sample files: ROWS=30000 SEED=7 RAW=folder
 	@test -e $(RAW)/.complete || { $(BIN)/client-health sample-data --rows $(ROWS) --seed $(SEED) --out $(RAW) && touch $(RAW)/.complete; }
 
-run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake
+run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake, and draw the dashboard
 	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)
+	@$(BIN)/client-health dashboard --lake $(LAKE) --out $(DASHBOARD)
 
 e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become a published table
 	@$(ENV) $(BIN)/python -m infra.show_chain

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import boto3
+from botocore.config import Config
 
 from glue_local.emulator import Emulator, free_port
 from glue_local.launch import LocalService
@@ -88,6 +89,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
                     upstream=self.emulator.environment,
                     log=log,
                     job_log_folder=self.folder / "jobs",
+                    arguments=("--call-log", str(self.folder / "glue-calls.jsonl")),
                 )
             )
             self.deploy()
@@ -136,7 +138,8 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         session: Any = boto3.Session(
             given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], None, given["AWS_REGION"]
         )
-        return session.client("glue", endpoint_url=self.service.endpoint)
+        own = Config(user_agent_extra="app/local_chain")
+        return session.client("glue", endpoint_url=self.service.endpoint, config=own)
 
     def upload(self, files: Mapping[str, Path | bytes]) -> None:
         """Put files where drops are uploaded, by their names below it."""

@@ -94,6 +94,8 @@ def run(arguments: list[str], folder: Path) -> int:
 
 def main() -> int:
     """Bring the packages and run the job."""
+    # CloudTrail then tells the job's calls from those of others.
+    os.environ["AWS_SDK_UA_APP_ID"] = JOB
     archives, rest = split_arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="job-") as name:
         for uri in archives:

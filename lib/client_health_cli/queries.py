@@ -111,6 +111,8 @@ def connected(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
+            # A table's name must never mean one of this program's variables.
+            "python_enable_replacements": "false",
             # Rows in a temporary file would outlive a query that died.
             "temp_directory": "",
         }

@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         help="where sessions and job runs find S3; AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL",
     )
     add("--job-log-folder", type=Path, metavar="FOLDER", help="keeps the output of job runs")
+    add("--call-log", type=Path, metavar="FILE", help="gets who called which action, a line each")
     add("--parent-pid", type=int, help="stop when this process is gone")
     add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
     add("--job-stop-seconds", type=float, default=20.0, help=argparse.SUPPRESS)
@@ -115,6 +116,7 @@ async def _serve(options: argparse.Namespace) -> None:
         s3_endpoint=options.s3_endpoint,
         job_stop_seconds=options.job_stop_seconds,
         job_log_folder=options.job_log_folder and options.job_log_folder.absolute(),
+        call_log=options.call_log and options.call_log.absolute(),
     )
     own = Credentials.of(os.environ)
     credentials = (own if options.environment_credentials else None) or Credentials.generate()

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from glue_local.errors import SessionStartError
+from glue_local.forward import USER_AGENT
 
 ARCHIVES = (".zip", ".egg", ".whl")
 _LONGEST_SHOWN = 200
@@ -59,7 +61,9 @@ def local_copy(
             import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
 
             session = botocore.session.get_session()
-            client: Any = session.create_client("s3", endpoint_url=s3_endpoint)
+            client: Any = session.create_client(
+                "s3", endpoint_url=s3_endpoint, config=Config(user_agent_extra=f"app/{USER_AGENT}")
+            )
             body = client.get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))["Body"]
             target.write_bytes(body.read())
         elif path.is_file():

@@ -24,6 +24,8 @@ from glue_local.protocol import CONTENT_TYPE
 from glue_local.settings import Credentials
 
 _KEPT_HEADERS = ("content-type", "x-amzn-errortype", "x-amzn-requestid", "x-amz-crc32")
+# Tells the service's own calls from those of sessions and job runs.
+USER_AGENT = "glue_local"
 _TIMEOUT_SECONDS = 60
 _AT_ONCE = 16
 # Nothing of AWS itself: local job runs and made-up events have no business there.
@@ -134,6 +136,7 @@ class Upstream:
             aws_access_key_id=keys.access_key if keys else "none",
             aws_secret_access_key=keys.secret_key if keys else "none",
             config=Config(
+                user_agent_extra=f"app/{USER_AGENT}",
                 connect_timeout=5,
                 read_timeout=_TIMEOUT_SECONDS,
                 retries={"total_max_attempts": 2},

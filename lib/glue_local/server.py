@@ -6,6 +6,7 @@ import json
 import logging
 import uuid
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import tornado.httpserver
@@ -28,6 +29,8 @@ _LARGEST_BODY = 4 * 1024 * 1024
 _LARGEST_HEADERS = 64 * 1024
 # On loopback a request arrives in milliseconds; whoever holds one back holds a descriptor of ours.
 _BODY_SECONDS = 5
+# What a request is about; a statement's Id is a number.
+_NAMES = ("SessionId", "Id", "JobName", "DatabaseName", "Name")
 _IDLE_SECONDS = 120
 
 
@@ -35,9 +38,15 @@ class _Endpoint(tornado.web.RequestHandler):
     """POST /, and nothing else."""
 
     def initialize(
-        self, gate: Gate, protocol: Protocol, actions: Actions, upstream: Upstream | None
+        self,
+        gate: Gate,
+        protocol: Protocol,
+        actions: Actions,
+        upstream: Upstream | None,
+        call_log: Path | None,
     ) -> None:
         self._upstream = upstream
+        self._call_log = call_log
         self._gate = gate
         self._protocol = protocol
         self._actions = actions
@@ -79,6 +88,8 @@ class _Endpoint(tornado.web.RequestHandler):
         )
         operation = self._protocol.operation(headers["x-amz-target"])
         name, upstream = operation.name, self._upstream
+        if self._call_log is not None:
+            _note(self._call_log, name, headers.get("user-agent", ""), request.body)
         if upstream is not None and not self._actions.has(name, {}):
             # Whatever its parameters are: that is the upstream's to judge.
             return await upstream.in_thread(upstream.send, name, request.body)
@@ -94,6 +105,18 @@ class _Endpoint(tornado.web.RequestHandler):
 
     def log_exception(self, *_: object) -> None:
         """Say nothing here: :meth:`post` does, and never with what a request held."""
+
+
+def _note(log_file: Path, action: str, agent: str, body: bytes) -> None:
+    """Write down who called what, by name: what a call holds may be anybody's data."""
+    try:
+        given = json.loads(body or b"{}")
+    except ValueError:
+        given = {}
+    names = [given.get(name) for name in _NAMES if isinstance(given, dict)]
+    named = next((name for name in names if isinstance(name, str)), "")
+    with log_file.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"action": action, "agent": agent, "name": named}) + "\n")
 
 
 class Server:
@@ -136,7 +159,13 @@ class Server:
         self._registry = Registry(settings)
         gate = Gate(credentials, frozenset({f"{_ADDRESS}:{port}", f"localhost:{port}"}))
         actions = Actions(self._registry, self._job_runs)
-        parts = {"gate": gate, "protocol": Protocol(), "actions": actions, "upstream": upstream}
+        parts = {
+            "gate": gate,
+            "protocol": Protocol(),
+            "actions": actions,
+            "upstream": upstream,
+            "call_log": settings.call_log,
+        }
         application = tornado.web.Application(
             [(r".*", _Endpoint, parts)], log_function=lambda _: None
         )

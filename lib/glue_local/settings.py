@@ -65,6 +65,9 @@ class ServiceSettings:
         Where S3 is; sessions get what reads ``s3://`` there.
     job_log_folder : Path or None
         Where the output of job runs goes, two files a run; dropped without.
+    call_log : Path or None
+        Gets a line of JSON for each request: the action, the caller's User-Agent, and the name of
+        what it is about; nothing of its content.
     job_stop_seconds : float
         How long a job run's script gets to end after SIGTERM before it is killed.
     inherited : Mapping of str to str
@@ -84,6 +87,7 @@ class ServiceSettings:
     upstream: str | None = None
     s3_endpoint: str | None = None
     job_log_folder: Path | None = None
+    call_log: Path | None = None
     job_stop_seconds: float = 20.0
     inherited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 

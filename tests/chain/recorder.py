@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 _SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([\w-]+)/aws4_request")
 _APP = re.compile(r"\bapp/([\w-]+)")
 _OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
-_LAMBDA, _JOB = "def_lambda", "job_client_health"
+# What an action is about, by a word of its name.
+_GLUE = {"ListSessions": "", "Session": "session", "Statement": "session", "Job": "job"}
+_GLUE |= {"Crawler": "crawler"}
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class Call:
 
 
 def role_of(agent: str) -> str:
-    """Tell a caller's role: Lambda and job name themselves, everything else runs in a session."""
+    """Tell a caller's role: who names itself is meant, everything else runs in a session."""
     found = _APP.search(agent)
-    return found[1] if found and found[1] in {_LAMBDA, _JOB} else "session"
+    return found[1] if found else "session"
 
 
 def s3_action(method: str, path: str, query: Mapping[str, list[str]]) -> str:
@@ -137,7 +141,7 @@ class Recorder:
         service = found[1] if found else "s3"
         target = request.headers.get("X-Amz-Target")
         if service == "s3":
-            path = unquote(parts.path).lstrip("/")
+            path = unquote(parts.path).strip("/")
             copied = request.headers.get("x-amz-copy-source")
             if copied:
                 source, _, version = unquote(copied).partition("?versionId=")
@@ -167,4 +171,16 @@ def _chunks(request: BaseHTTPRequestHandler) -> bytes:
         request.rfile.readline()
     while request.rfile.readline().strip():
         pass
+    return found
+
+
+def glue_calls(log: Path, account: str, region: str) -> set[Call]:
+    """Read what the local service wrote down of Glue's calls, as leave for them is given."""
+    found = set()
+    for line in log.read_text(encoding="utf-8").splitlines():
+        call = json.loads(line)
+        action, name = call["action"], call["name"]
+        kind = next((kind for word, kind in _GLUE.items() if word in action), "")
+        at = f"arn:aws:glue:{region}:{account}:{kind}/{name}" if kind and name else ""
+        found.add(Call(role_of(call["agent"]), f"glue:{action}", at))
     return found

@@ -82,8 +82,25 @@
       chart.textContent = spoken;
       return;
     }
-    if (!chart.data) chart.textContent = "";
+    const first = !chart.data;
+    if (first) chart.textContent = "";
     Plotly.react(chart, traces, layout(more), { displayModeBar: false, responsive: true, scrollZoom: false, showTips: false });
+    if (first) chart.on("plotly_afterplot", () => scalable(chart));
+    scalable(chart);
+  }
+
+  /* Let a drawing shrink with its place: paper has a width that nobody knows beforehand. */
+  function scalable(chart) {
+    for (const drawing of chart.querySelectorAll(".main-svg")) {
+      drawing.setAttribute("viewBox", `0 0 ${drawing.getAttribute("width")} ${drawing.getAttribute("height")}`);
+    }
+  }
+
+  function fit(printing) {
+    for (const chart of document.querySelectorAll(".chart:not(.empty)")) {
+      const { clientWidth: width, clientHeight: height } = chart;
+      if (chart.data) Plotly.relayout(chart, printing ? { width, height } : { autosize: true, width: null, height: null });
+    }
   }
 
   function fill(figure, classes, total) {
@@ -266,7 +283,10 @@
   document.querySelector("form").addEventListener("reset", () => setTimeout(show));
   document.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => redraw());
-  matchMedia("print").addEventListener("change", () => redraw(true));
+  matchMedia("print").addEventListener("change", ({ matches }) => {
+    redraw(true);
+    fit(matches);
+  });
   freshness();
   open(tabs[0]);
   document.documentElement.dataset.ready = "";

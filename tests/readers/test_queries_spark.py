@@ -1,0 +1,58 @@
+"""Spark, asked the same questions of the same Iceberg table, gives the same answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+import sqlglot
+from pyspark.sql import SparkSession
+from sqlglot import exp
+
+from client_health.lake import Lake
+from client_health_cli import queries
+from client_health_cli.published import published_table
+from client_health_cli.questions import questions
+
+QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
+
+
+def in_sparks_words(sql: str, table: str, before: int) -> str:
+    """Put a query into Spark's dialect, with the table's full name."""
+    tree = sqlglot.parse_one(sql, read="trino")
+    for node in list(tree.find_all(exp.Table)):
+        name, _, metadata = node.name.partition("$")
+        if name == "clientoutput":
+            version = f" VERSION AS OF {before}" if node.args.get("version") else ""
+            node.set(
+                "this", exp.to_identifier("the_table" + metadata + ("_old" if version else ""))
+            )
+            node.set("version", None)
+    return (
+        tree.sql("spark", comments=False)
+        .replace("the_tablesnapshots", f"{table}.snapshots")
+        .replace("the_tablehistory", f"{table}.history")
+        .replace("the_table_old", f"{table} VERSION AS OF {before}")
+        .replace("the_table", table)
+    )
+
+
+def as_python(value: object) -> object:
+    """Times without a zone, in UTC, as DuckDB gives them."""
+    if isinstance(value, dt.datetime) and value.tzinfo is not None:
+        return value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_spark_answers_the_same(name: str, lake: Path, spark: SparkSession) -> None:
+    table = published_table(str(lake))
+    opened = Lake.open(spark, str(lake))
+    sql = in_sparks_words(QUESTIONS[name].sql, opened.table, table.published[0].snapshot_id)
+    with queries.query(table, QUESTIONS[name].sql) as result:
+        expected = list(result.rows)
+    found = spark.sql(sql)
+    assert tuple(found.columns) == result.columns
+    assert [tuple(map(as_python, row)) for row in found.collect()] == expected
+    assert expected
