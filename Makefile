@@ -17,7 +17,7 @@ ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 .PHONY: help setup run test e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
 
 setup: $(STAMP) ## Install everything into .venv, versions locked
 

@@ -24,6 +24,7 @@ from glue_local.launch import LocalService
 from infra.deployment import Listener, deploy
 from infra.emulator import emulator_settings
 from infra.errors import DeployError
+from infra.settings import STACK
 
 _POLL_SECONDS = 0.1
 _ENDS = ("published", "stopped", "failed")
@@ -124,6 +125,15 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         finally:
             os.environ.clear()
             os.environ.update(before)
+
+    @property
+    def artifacts_version(self) -> str:
+        """Folder of the artifacts bucket that was deployed."""
+        described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
+        found = {
+            given["ParameterKey"]: given["ParameterValue"] for given in described["Parameters"]
+        }
+        return str(found["ArtifactsVersion"])
 
     @property
     def lake(self) -> str:

@@ -9,7 +9,15 @@ from client_health_cli import __version__
 from client_health_cli.main import main
 from client_health_cli.terminal import size_text
 
-COMMANDS = (["run"], ["query"], ["sample-data"], ["sessions", "serve"], ["notebook"])
+COMMANDS = (
+    ["run"],
+    ["query"],
+    ["sample-data"],
+    ["sessions", "serve"],
+    ["notebook"],
+    ["dashboard"],
+    ["docs"],
+)
 
 
 @pytest.fixture
@@ -48,7 +56,8 @@ def test_help_needs_none_of_the_heavy_libraries():
     code = (
         "import sys, client_health_cli.main\n"
         "heavy = {'duckdb', 'pyiceberg', 'pyarrow', 'numpy', 'faker', 'papermill', 'pyspark', "
-        "'boto3', 'rich', 'glue_papermill', 'glue_local', 'client_health'}\n"
+        "'boto3', 'rich', 'sqlglot', 'jinja2', 'plotly', "
+        "'glue_papermill', 'glue_local', 'client_health'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

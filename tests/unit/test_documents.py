@@ -247,7 +247,7 @@ def test_a_name_that_is_gone_would_be_noticed() -> None:
     assert not resolves("client_health.nothing")
 
 
-FOLDERS = ("docs", "jobs", "lib", "locks", "notebooks", "tests", "tools")
+FOLDERS = ("docs", "infra", "jobs", "lib", "locks", "notebooks", "queries", "tests", "tools")
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
@@ -262,10 +262,14 @@ def test_every_file_that_a_document_names_exists(document: Path) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_every_make_target_that_a_document_names_exists(document: Path) -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    targets = set(
+        re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
     named = set()
     for line in commands(document).splitlines():
-        if match := re.search(r"\bmake((?:\s+(?:[A-Z]+=\S+|[a-z-]+))+)", line.split("#")[0]):
+        if match := re.search(
+            r"\bmake((?:\s+(?:[A-Z]+=\S+|[a-z][a-z0-9-]*))+)", line.split("#")[0]
+        ):
             named |= {word for word in match[1].split() if "=" not in word}
     assert named - targets == set()
 
