@@ -46,7 +46,7 @@ undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
 
 test: $(STAMP) lint chain-parts ## Run every check and every test
-	@$(ENV) $(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(ENV) $(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .
