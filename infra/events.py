@@ -76,7 +76,7 @@ def _advice(reason: str) -> Iterator[str]:
         )
     elif "limit" in low or "quota" in low:
         yield "have the quota raised in the Service Quotas console, or free what is not needed"
-    elif "not empty" in low:
+    elif "not empty" in low and "bucket" in low:
         yield "empty the bucket in the S3 console, if nobody needs what is in it"
     else:
         yield "mend what the reason says, then run the same command again"

@@ -1,7 +1,6 @@
 """The reconciler: claims each complete drop of uploads once, and has the job publish it.
 
-An event is only a hint to look: each call does what is still to do, by what stands in the buckets
-and what the job's runs came to. So it makes good for events that never came and calls that died.
+An event is only a hint to look: each call does what events and calls before it left undone.
 """
 
 import hashlib
@@ -22,8 +21,7 @@ Json = dict[str, Any]
 Entries = dict[str, dict[str, datetime]]  # below claims/: by name, its endings and their dates
 _DATA = re.compile(r".*\.(?:(parquet)|(?:(csv)|jsonl?|ndjson)(?:\.gz|\.bz2)?)", re.IGNORECASE)
 _ENDS = {"published": "RunPublished", "stopped": "RunStopped", "failed": "RunFailed"}
-_ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
-_LIVE = frozenset({"PROVISIONING", "READY"})
+_ACTIVE, _LIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING"), ("PROVISIONING", "READY")
 
 
 class ReconcileError(Exception):
@@ -85,12 +83,11 @@ def drop_id(uploads: Iterable[Json]) -> str:
 def verdict(runs: Sequence[Any], outcome: Json, settings: Settings, now: datetime) -> str:
     """Give the end that a claim's runs have come to, newest first, or what it does instead."""
     state, ended = runs[0]["JobRunState"], runs[0].get("CompletedOn", runs[0]["StartedOn"])
-    if state in _ACTIVE or state == "SUCCEEDED":
+    code = 0 if state == "SUCCEEDED" else outcome.get("exit_code")  # 0: killed, but published
+    if state in _ACTIVE or code == 0:
         return "running" if state in _ACTIVE else "published"
-    if outcome.get("exit_code") in {1, 2, 3}:  # only a person or a new upload helps
-        return "stopped"
-    if len(runs) >= settings.max_attempts:
-        return "failed"
+    if code in {2, 3} or len(runs) >= settings.max_attempts:  # 2, 3: only a person can help
+        return "stopped" if code in {2, 3} else "failed"
     return "waiting" if now < ended + timedelta(seconds=settings.retry_seconds) else "ready"
 
 
@@ -130,11 +127,15 @@ class Reconciler:
             with self._trying(f"claim {folder}"):
                 last = self._read(f"{folder}/{turn:06}.turn") if turn else {"used": [], "claim": {}}
                 claim, missing = last["claim"], gaps(uploads, last["used"])
+                taken = entries[f"{folder}/{turn:06}"]["turn"] if turn else self.clock()
+                # An old turn has lost its claim to the lifecycle, not to a call that died.
+                old = self.clock() - taken > timedelta(days=7)
+                claim = {} if old or f"{folder}/{claim.get('drop_id')}" in entries else claim
                 if missing:
                     lacking.append(f"{folder}: {', '.join(missing)}")
-                elif not turn or f"{folder}/{claim['drop_id']}" in entries:
-                    group = uploads[0]["key"][len(prefix) :].rpartition("/")[0]
-                    claim = {"drop_id": name, "group": group, "objects": uploads}
+                elif not claim:
+                    claim = {"drop_id": name, "objects": uploads}
+                    claim["group"] = uploads[0]["key"][len(prefix) :].rpartition("/")[0]
                     claim["as_of"] = max(upload["modified"] for upload in uploads)[:10]
                     claim["claimed_at"] = self.clock().isoformat()
                     used = last["used"] + [upload["version_id"] for upload in uploads]
@@ -144,7 +145,7 @@ class Reconciler:
                         continue
                 # Taken just now, or by a call that died before it wrote the claim.
                 done = claim and f"{folder}/{claim['drop_id']}"
-                if done and done not in entries and self._put(f"{done}.json", json.dumps(claim)):
+                if done and self._put(f"{done}.json", json.dumps(claim)):
                     self.log("drop_claimed", "DropClaimed", claim=done)
         self.log("uploads_seen", groups=len(groups), lacking=lacking)
         return lacking
@@ -177,7 +178,8 @@ class Reconciler:
                     self.log(f"run_{state}", _ENDS[state], claim=name, attempts=len(own))
                 elif state == "ready" and not blocked:
                     self.glue.start_job_run(JobName=job, Arguments={"--CLAIM": uri})
-                    self.log("run_started", "RunStarted", claim=name, attempt=len(own) + 1)
+                    started = "RunRetried" if own else "RunStarted"
+                    self.log("run_started", started, claim=name, attempt=len(own) + 1)
             blocked = blocked or state not in _ENDS
 
     def _tell_late(self, lacking: list[str], entries: Entries) -> None:
@@ -234,8 +236,8 @@ def emit(event: str, metric: str = "", **facts: object) -> None:
     line: Json = {"event": event, **facts}
     if metric:
         head = {"Namespace": "ClientHealth", "Dimensions": [[]], "Metrics": [{"Name": metric}]}
-        milliseconds = int(datetime.now(UTC).timestamp() * 1000)
-        line |= {metric: 1, "_aws": {"Timestamp": milliseconds, "CloudWatchMetrics": [head]}}
+        at = int(datetime.now(UTC).timestamp() * 1000)
+        line |= {metric: 1, "_aws": {"Timestamp": at, "CloudWatchMetrics": [head]}}
     sys.stdout.write(json.dumps(line) + "\n")
 
 

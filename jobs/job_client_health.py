@@ -19,6 +19,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_health import __version__, contract
+from glue_papermill.api import failure
 from glue_papermill.claim import Claim, Outcome
 from glue_papermill.drop import Drop, find_sources
 from glue_papermill.errors import ConfigurationError, GluePapermillError, Terminated
@@ -47,7 +48,7 @@ _STAGES = {
 _GATE = 3
 _STOPPED = 4
 # Another start of the same run would end the same way.
-_FINAL = frozenset({1, 2, _GATE})
+_FINAL = frozenset({2, _GATE})
 _INTERRUPTED = "stopped from outside; start again to go on after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
 
@@ -209,8 +210,8 @@ def _request(given: argparse.Namespace) -> RunRequest:
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
-            # The reconciler knows a dead job's session by these.
-            tags={"project": SESSION_PREFIX, "job": JOB},
+            # The reconciler knows a dead job's session by its tag, and has no say in other starts.
+            tags={"project": SESSION_PREFIX, **({"job": JOB} if claim else {})},
         ),
         limits=Limits.from_environment(os.environ),
     )
@@ -235,7 +236,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     found: Optional[RunOutcome] = None
     code, message = _STOPPED, _INTERRUPTED
     try:
-        found = run_pipeline(_request(given), listener)
+        found = run_pipeline(_asked(given), listener)
         code, message = 0, f"snapshot {found.snapshot_id}"
         log.info("run %s: %s, %s", found.run_id, found.status, message)
     except GluePapermillError as error:
@@ -252,6 +253,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if given.CLAIM:
             _leave(given.CLAIM, Outcome(code, status, listener.run_id, given.JOB_RUN_ID, message))
     return code
+
+
+def _asked(given: argparse.Namespace) -> RunRequest:
+    try:
+        return _request(given)
+    except (ClientError, BotoCoreError) as error:
+        raise failure("claim or uploads", error) from error
 
 
 def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:

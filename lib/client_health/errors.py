@@ -69,6 +69,16 @@ class InputError(ClientHealthError):
         super().__init__(f"{name}: {found}; expected {expected}. {next_step}")
 
 
+class StorageError(ClientHealthError):
+    """The place of the files does not answer, or refuses for the moment.
+
+    Why: S3 throttles, the network is away, or a service behind it fails; its own client has tried
+    again before. The files themselves are not at fault.
+    What to do: run the same command again, as the production job does by itself; when it goes on,
+    look at the health page of the service and at the network.
+    """
+
+
 class SettingsError(ClientHealthError):
     """A parameter is missing or makes no sense.
 

@@ -23,7 +23,7 @@ from pyspark.sql.types import BinaryType, StructType
 
 from client_health import contract, headers, lines, signature, storage
 from client_health.contract import Source
-from client_health.errors import InputError, QualityGateError
+from client_health.errors import InputError, QualityGateError, StorageError
 from client_health.sources import MALFORMED_LINE
 from client_health.storage import File
 
@@ -146,7 +146,10 @@ def _read_parquet(spark: SparkSession, source: Source, files: Sequence[File]) ->
                 name = (error.getMessageParameters() or {}).get("columnName", "").strip("`")
                 raise headers.repeated(file.relative, name) from None
             raise _not_parquet(file, "a footer that cannot be read") from None
-        except Py4JJavaError:
+        except Py4JJavaError as error:
+            told = storage.unreadable(file.relative, error.java_exception)
+            if isinstance(told, StorageError):
+                raise told from None
             raise _not_parquet(file, "a footer that cannot be read") from None
         unknown += headers.check(source, file.relative, frame.columns)
         decoded |= bool(untyped_columns(frame.schema, source))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from client_health.errors import InputError
+from client_health.errors import InputError, StorageError
 from client_health.session import jvm
 
 if TYPE_CHECKING:
@@ -25,6 +25,19 @@ _REASONS = (
     (("FileNotFound", "NoSuchFile"), "it is gone"),
     (("Checksum",), "its bytes are not those of its checksum"),
     (("EOF",), "it ends too early, cut off"),
+)
+# Not the file's fault, by parts of the names of what the clients of S3 throw.
+_UNAVAILABLE = (
+    *(
+        "AWSClientIO",
+        "SdkClient",
+        "Throttl",
+        "ServiceUnavailable",
+        "InternalServer",
+        "AWSStatus500",
+    ),
+    *("ConnectException", "ConnectTimeout", "SocketTimeout", "SocketException", "UnknownHost"),
+    *("NoHttpResponse", "AbortedException"),
 )
 _DAMAGED = "its content is damaged or cut off"
 
@@ -158,8 +171,10 @@ def _readable(file: File, read: Callable[[], bytes]) -> bytes:
         raise unreadable(file.relative, error.java_exception) from None
 
 
-def unreadable(name: str, thrown: JavaObject) -> InputError:
+def unreadable(name: str, thrown: JavaObject) -> InputError | StorageError:
     """Build the error for a file that cannot be read, from what Java threw.
+
+    It is the file's own fault unless the names of what was thrown say otherwise.
 
     Parameters
     ----------
@@ -173,6 +188,12 @@ def unreadable(name: str, thrown: JavaObject) -> InputError:
     while cause is not None:
         classes.append(str(cause.getClass().getSimpleName()))
         cause = cause.getCause()
+    away = [name for name in classes if any(part in name for part in _UNAVAILABLE)]
+    if away:
+        return StorageError(
+            f"{name}: its storage does not answer ({away[-1]}); expected to read it. Run the same "
+            "command again."
+        )
     told = [
         reason for parts, reason in _REASONS for c in classes if any(part in c for part in parts)
     ]

@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import boto3
 from botocore.exceptions import ClientError
+from s3transfer.exceptions import S3CopyFailedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -181,12 +182,16 @@ def copy_version(source: str, version: str, target: str) -> None:
     is_etag = _ETAG.fullmatch(version) is not None
     place: CopySourceTypeDef = {"Bucket": bucket, "Key": key}
     extra: dict[str, Any] = {"Metadata": {_SOURCE: version}, "MetadataDirective": "REPLACE"}
+    # Tags say nothing to us, and copying them would take leave of its own.
+    extra["TaggingDirective"] = "REPLACE"
     if is_etag:
         extra["CopySourceIfMatch"] = version
     else:
         place["VersionId"] = version
     try:
         client.copy(place, to_bucket, to_key, ExtraArgs=extra)
+    except S3CopyFailedError as error:  # of parts: the object changed in between
+        raise FileNotFoundError(source) from error
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
             raise FileNotFoundError(source) from error

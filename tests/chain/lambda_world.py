@@ -227,6 +227,12 @@ class World:
     def later(self, **time: float) -> None:
         self.now += timedelta(**time)
 
+    def remove_claims(self, keep: str) -> None:
+        """Delete what stands below `claims/` but for one ending, as a lifecycle may."""
+        for key in self.keys():
+            if not key.endswith(f".{keep}"):
+                self.s3.delete_object(Bucket=self.lake, Key=f"lake/claims/{key}")
+
     def messages(self) -> list[dict[str, str]]:
         """What people were told since the last look."""
         found = []

@@ -295,7 +295,7 @@ def test_claims_are_run_one_after_the_other_in_their_order(world):
     assert len(world.names("published")) == 4
 
 
-@pytest.mark.parametrize("exit_code", [1, 2, 3])
+@pytest.mark.parametrize("exit_code", [2, 3])
 def test_a_run_that_only_a_person_can_mend_is_not_started_again(world, exit_code):
     world.upload_drop()
     world.call()
@@ -321,7 +321,14 @@ def test_a_run_that_ends_amid_the_look_is_judged_by_its_outcome(world):
 
 @pytest.mark.parametrize(
     ("state", "exit_code"),
-    [("FAILED", 4), ("FAILED", None), ("TIMEOUT", None), ("STOPPED", 4), ("ERROR", None)],
+    [
+        ("FAILED", 4),
+        ("FAILED", 1),
+        ("FAILED", None),
+        ("TIMEOUT", None),
+        ("STOPPED", 4),
+        ("ERROR", None),
+    ],
 )
 def test_a_run_that_a_retry_can_mend_is_started_again_up_to_the_limit(world, state, exit_code):
     world.upload_drop()
@@ -337,6 +344,26 @@ def test_a_run_that_a_retry_can_mend_is_started_again_up_to_the_limit(world, sta
     live(world, 2)
     assert len(world.glue.runs) == 3
     assert world.metrics()["RunFailed"] == 1
+
+
+def test_a_run_that_was_killed_after_it_had_published_is_published(world):
+    world.settings = replace(world.settings, max_attempts=1)
+    world.upload_drop()
+    world.call()
+    world.end_run("TIMEOUT", 0)
+    live(world, 2)
+    assert len(world.names("published")) == 1
+    assert len(world.glue.runs) == 1
+
+
+def test_a_claim_that_its_lifecycle_removed_stays_removed(world):
+    world.upload_drop("2026-01-01/")
+    live(world, 3)
+    world.remove_claims(keep="turn")
+    world.later(days=8)
+    live(world, 2)
+    assert world.names("json") == []
+    assert len(world.glue.runs) == 1
 
 
 def test_a_claim_that_waits_for_its_retry_keeps_its_place(world):

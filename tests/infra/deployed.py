@@ -24,14 +24,17 @@ _NAMED = {
     "AWS::Glue::Job": ("Name", "glue:{at}:job/{name}"),
     "AWS::Glue::SecurityConfiguration": ("Name", ""),
     "AWS::IAM::Role": ("RoleName", "iam::{account}:role/{name}"),
+    "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", "iam::{account}:policy/{name}"),
     "AWS::Lambda::Function": ("FunctionName", "lambda:{at}:function:{name}"),
     "AWS::Logs::LogGroup": ("LogGroupName", "logs:{at}:log-group:{name}:*"),
+    "AWS::QuickSight::DataSet": ("DataSetId", "quicksight:{at}:dataset/{name}"),
+    "AWS::QuickSight::DataSource": ("DataSourceId", "quicksight:{at}:datasource/{name}"),
     "AWS::S3::Bucket": ("BucketName", "s3:::{name}"),
     "AWS::SNS::Topic": ("TopicName", "sns:{at}:{name}"),
     "AWS::SQS::Queue": ("QueueName", "sqs:{at}:{name}"),
     "AWS::SecretsManager::Secret": ("Name", "secretsmanager:{at}:secret:{name}-AbCdEf"),
 }
-_REF_IS_ARN = {"AWS::SNS::Topic", "AWS::SecretsManager::Secret"}
+_REF_IS_ARN = {"AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::SecretsManager::Secret"}
 
 
 class Deployed:
@@ -73,7 +76,7 @@ class Deployed:
         self.resources: dict[str, Any] = {
             name: self._value(resource)
             for name, resource in self.template["Resources"].items()
-            if "Condition" not in resource or self._holds(resource["Condition"])
+            if self._is_made(resource)
         }
 
     def properties(self, name: str) -> dict[str, Any]:
@@ -88,7 +91,8 @@ class Deployed:
 
     def outputs(self) -> dict[str, Any]:
         """Give the value of each output."""
-        return {name: self._value(o["Value"]) for name, o in self.template["Outputs"].items()}
+        declared = self.template["Outputs"].items()
+        return {name: self._value(o["Value"]) for name, o in declared if self._is_made(o)}
 
     def ref(self, name: str) -> Any:
         """Give what ``!Ref`` gives."""
@@ -115,6 +119,9 @@ class Deployed:
         if resource["Type"] not in _NAMED:
             return name
         return str(self._value(properties[_NAMED[resource["Type"]][0]]))
+
+    def _is_made(self, declared: Mapping[str, Any]) -> bool:
+        return "Condition" not in declared or self._holds(declared["Condition"])
 
     def _holds(self, condition: str) -> bool:
         return bool(self._value(self.template["Conditions"][condition]))
@@ -146,6 +153,8 @@ class Deployed:
             return len({str(self._value(side)) for side in argument}) == 1
         if function == "Fn::Not":
             return not self._value(argument[0])
+        if function == "Fn::And":
+            return all(self._holds(side["Condition"]) for side in argument)
         raise NotImplementedError(function)
 
     def _substituted(self, argument: Any) -> str:

@@ -10,9 +10,8 @@ import pytest
 from deployed import ARTIFACTS, ROOT, Deployed
 
 from client_health import contract
+from client_health_cli.questions import questions
 from infra import start_job
-
-QUERIES = ("clientes_por_ano", "convenios", "clientes_por_sexo", "estados")
 
 
 @pytest.fixture(scope="module")
@@ -181,14 +180,19 @@ def test_the_published_database_is_the_contracts(deployed: Deployed):
 
 
 def test_the_saved_queries_are_those_of_the_files(deployed: Deployed):
-    found = {q["Name"]: q for _, q in deployed.of_type("AWS::Athena::NamedQuery")}
-    assert set(found) == set(QUERIES)
-    for name, query in found.items():
-        text = (ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8")
-        assert query["QueryString"] == text, f"queries/{name}.sql and the template differ"
+    saved = [query for _, query in deployed.of_type("AWS::Athena::NamedQuery")]
+    found = {query["Name"]: (query["Description"], query["QueryString"]) for query in saved}
+    files = questions(ROOT / "queries")
+    assert len(found) == len(saved)
+    assert found == {name: (file.meaning, file.sql) for name, file in files.items()}
+
+
+def test_a_saved_query_finds_its_table_and_is_within_athenas_limits(deployed: Deployed):
+    for _, query in deployed.of_type("AWS::Athena::NamedQuery"):
         assert query["Database"] == contract.DATABASE
         assert query["WorkGroup"] == deployed.ref("WorkGroup")
-        assert len(text.encode()) <= 262_144
+        assert len(query["QueryString"].encode()) <= 262_144
+        assert len(query["Description"]) <= 1024
 
 
 # Alarms
@@ -198,7 +202,7 @@ def test_every_alarm_tells_people_and_is_on_the_dashboard(deployed: Deployed):
     alarms = dict(deployed.of_type("AWS::CloudWatch::Alarm"))
     body = json.loads(deployed.properties("Dashboard")["DashboardBody"])
     shown = next(w["properties"]["alarms"] for w in body["widgets"] if w["type"] == "alarm")
-    assert len(alarms) == 8
+    assert len(alarms) == 10
     assert sorted(shown) == sorted(map(deployed.arn, alarms))
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == [deployed.ref("AlarmTopic")]

@@ -13,9 +13,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from test_readers import COLUMNS, csv_line, csv_text, json_line, rows, save, save_parquet
 
-from client_health import contract, sources
+from client_health import contract, sources, storage
 from client_health.accounting import RowCounter
-from client_health.errors import ClientHealthError, InputError, QualityGateError
+from client_health.errors import ClientHealthError, InputError, QualityGateError, StorageError
 from client_health.inspection import blame, is_undecodable
 from client_health.readers import read_source
 from client_health.sources import MALFORMED_LINE
@@ -177,3 +177,13 @@ def test_a_file_that_ends_or_changes_behind_its_start_is_named(
     error = blamed(spark, "parquet", save(tmp_path / "b.parquet", bytes(content)))
     assert isinstance(error, InputError)
     assert str(error).startswith("b.parquet: it cannot be read: its content is damaged")
+
+
+def test_storage_that_does_not_answer_is_no_fault_of_the_file(spark: SparkSession) -> None:
+    java = spark._jvm.java
+    away = java.io.IOException("x", java.net.SocketTimeoutException("secret"))
+    told = storage.unreadable("a.csv", away)
+    assert isinstance(told, StorageError)
+    assert str(told).startswith("a.csv: its storage does not answer (SocketTimeoutException);")
+    assert "secret" not in str(told)
+    assert isinstance(storage.unreadable("a.csv", java.io.EOFException("x")), InputError)

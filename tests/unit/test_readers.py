@@ -283,7 +283,12 @@ def test_a_file_name_is_never_taken_for_a_pattern(spark: SparkSession, tmp_path:
         ("a.json", b'{\n"nome": "Ana"\n}', "takes several lines for a record", "JSON lines"),
         ("a.csv.gz", csv_text(csv_line()).encode(), "data that is not compressed", ".gz says"),
         ("a.json.gz", b"PAR1 and so on", "Parquet under a name in .gz", ".gz says"),
-        ("a.csv.gz", gzip.compress(b"x" * 999, mtime=0)[:14], "it ends too early, cut off", "whole file"),
+        (
+            "a.csv.gz",
+            gzip.compress(b"x" * 999, mtime=0)[:14],
+            "it ends too early, cut off",
+            "whole file",
+        ),
     ],
 )
 def test_another_format_under_that_name_is_named(
