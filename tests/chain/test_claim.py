@@ -171,8 +171,12 @@ def test_the_outcome_stands_beside_the_claim(versioned):
     }
 
 
-def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(versioned, capsys):
+def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
+    versioned, capsys, monkeypatch
+):
     _, raw, lake = versioned
+    # The job names itself to AWS; the processes of later tests are not the job.
+    monkeypatch.setenv("AWS_SDK_UA_APP_ID", job_client_health.JOB)
     claim = claim_of(read(raw), lake)
     arguments = ["--CLAIM", claim, "--LAKE", lake, "--RUN_ID", "no good name"]
     assert job_client_health.main(arguments) == 2

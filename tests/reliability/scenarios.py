@@ -111,7 +111,7 @@ class Scenario:
     nbval_fails: bool = True
     session_lost: bool = False
     unreachable: bool = False
-    patience: float = 20.0
+    patience: float = 12.0
     plain: Plain = Plain()
 
 

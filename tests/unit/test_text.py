@@ -15,7 +15,7 @@ from client_health import contract, text
 
 many_texts = st.lists(st.text(max_size=30), min_size=20, max_size=60)
 slow = settings(
-    max_examples=12,
+    max_examples=6,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
