@@ -92,7 +92,7 @@ class Scenario:
     unreachable : bool
         Whether nothing listens at the endpoint.
     patience : float
-        Seconds after which plain papermill is taken for one that does not end.
+        Seconds after which plain papermill is taken for one that does not end, where it does not.
     plain : Plain
         What plain papermill does.
     """
@@ -111,7 +111,7 @@ class Scenario:
     nbval_fails: bool = True
     session_lost: bool = False
     unreachable: bool = False
-    patience: float = 12.0
+    patience: float = 15.0
     plain: Plain = Plain()
 
 

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("01_ingest", "02_transform", "03_quality")
 _OFFICIAL = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
 _MARK = "RELIABILITY_CASE"
-_LONGEST = 150.0
+LONGEST = 150.0
 _REACHED = 60.0
 
 
@@ -200,7 +200,7 @@ def run(
     *,
     does: Callable[[Started], None] | None = None,
     struck: Any = None,
-    patience: float = _LONGEST,
+    patience: float = LONGEST,
     removed: Sequence[str] = (),
 ) -> Ended:
     """Run in one of the ways, and wait for its end.
