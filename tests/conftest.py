@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 # Tests run for seconds on small data: Java's optimising compiler would cost more than it gives.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Tests started in the background are deaf to Ctrl-C, and so is everything that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 
 
