@@ -21,6 +21,7 @@ from botocore.config import Config
 
 from glue_local.emulator import Emulator, free_port
 from glue_local.launch import LocalService
+from glue_papermill.storage import s3_parts
 from infra.deployment import Listener, deploy
 from infra.emulator import emulator_settings
 from infra.errors import DeployError
@@ -58,8 +59,8 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         Told what the deployment does, and asked.
     parameters : mapping of str to str
         Of the template.
-    before : Mapping of str to str, optional
-        Variables that lead clients to something before the emulator, such as a recorder.
+    endpoint : str
+        Something before the emulator that clients are led to instead, such as a recorder.
     """
 
     folder: Path
@@ -153,7 +154,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def upload(self, files: Mapping[str, Path | bytes]) -> None:
         """Put files where drops are uploaded, by their names below it."""
-        bucket, prefix = split(self.outputs["UploadTo"])
+        bucket, prefix = s3_parts(self.outputs["UploadTo"])
         s3 = self.client("s3")
         for name, content in files.items():
             body = content if isinstance(content, bytes) else content.read_bytes()
@@ -161,7 +162,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def claims(self) -> list[Claimed]:
         """Give all claims, in the order of their names."""
-        bucket, prefix = split(f"{self.lake}/claims/")
+        bucket, prefix = s3_parts(f"{self.lake}/claims/")
         pages = (
             self.client("s3")
             .get_paginator("list_objects_v2")
@@ -185,7 +186,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def read(self, uri: str) -> bytes:
         """Read an object."""
-        bucket, key = split(uri)
+        bucket, key = s3_parts(uri)
         body: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
@@ -245,9 +246,3 @@ class LocalChain(AbstractContextManager["LocalChain"]):
             yield
         finally:
             secret.put_secret_value(SecretId=self.outputs["IdKeyArn"], SecretString=before)
-
-
-def split(uri: str) -> tuple[str, str]:
-    """Split ``s3://bucket/key``."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def root() -> Path:
     """Return the project's root."""
     return ROOT
+
+
+@pytest.fixture(scope="session")
+def emulator_environment(root: Path) -> None:
+    """Make the environment that the emulator of AWS runs from, unless it is there."""
+    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
+    subprocess.run(made, check=True)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 from deployed import Deployed
-from infra.local_chain import Claimed, LocalChain, split
+from infra.local_chain import Claimed, LocalChain
 from infra.show_chain import published_rows
 from infra.terminal import TerminalListener
 from policy import Permissions
@@ -27,6 +27,7 @@ from rich.console import Console
 
 from client_health_cli.sample_data import write
 from glue_local.settings import ACCOUNT
+from glue_papermill.storage import s3_parts
 
 ROWS = 300
 KEY = "5a" * 32
@@ -57,19 +58,12 @@ def claim_of(claims: list[Claimed], group: str) -> list[Claimed]:
     return [claim for claim in claims if claim.group == (group or "-")]
 
 
-def receipts(chain: LocalChain, run_id: str) -> set[str]:
-    bucket, prefix = split(f"{chain.lake}/runs/{run_id}/")
+def stages_with(chain: LocalChain, run_id: str, ending: str) -> set[str]:
+    """Stages that have left a file of this ending: a receipt, or an executed notebook."""
+    bucket, prefix = s3_parts(f"{chain.lake}/runs/{run_id}/")
     found = chain.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
     names = {item["Key"].rpartition("/")[2] for item in found}
-    return {stage for stage in STAGES if f"{stage}.json" in names}
-
-
-def started(chain: LocalChain, run_id: str) -> set[str]:
-    """Stages whose executed notebook is there."""
-    bucket, prefix = split(f"{chain.lake}/runs/{run_id}/")
-    found = chain.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
-    names = {item["Key"].rpartition("/")[2] for item in found}
-    return {stage for stage in STAGES if f"{stage}.ipynb" in names}
+    return {stage for stage in STAGES if f"{stage}{ending}" in names}
 
 
 def run_id_of(chain: LocalChain, drop_id: str) -> str:
@@ -101,9 +95,7 @@ def until(what: str, holds, seconds: float = PATIENCE) -> None:
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Iterator[Day]:
-    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
-    subprocess.run(made, check=True)
+def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -> Iterator[Day]:
     folder = tmp_path_factory.mktemp("chain")
     raws = {}
     for seed, group in enumerate((FIRST, FIXED)):
@@ -142,10 +134,13 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
     run_id = run_id_of(chain, second.drop_id)
     killed = []
     for stage in STAGES:
-        until(f"{stage} of the second run", lambda stage=stage: stage in started(chain, run_id))
+        until(
+            f"{stage} of the second run",
+            lambda stage=stage: stage in stages_with(chain, run_id, ".ipynb"),
+        )
         runs = len(chain.runs())
         kill_the_job(chain)
-        if stage not in receipts(chain, run_id):
+        if stage not in stages_with(chain, run_id, ".json"):
             killed.append(stage)
         until("it is started again", lambda runs=runs: len(chain.runs()) > runs or all_done(chain))
     until("the second is published", lambda: claim_of(chain.claims(), FIXED)[0].end)
@@ -210,7 +205,7 @@ def test_a_file_that_is_uploaded_again_while_its_run_works_changes_nothing(day: 
     s3 = day.chain.client("s3")
     for item in claim["objects"]:
         name = item["key"].rpartition("/")[2]
-        bucket, key = split(
+        bucket, key = s3_parts(
             f"{day.chain.lake}/drops/{item['source']}/drop_id={first.drop_id}/{name}"
         )
         copy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

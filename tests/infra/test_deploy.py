@@ -64,9 +64,9 @@ class Recorder:
 
 
 @pytest.fixture(scope="module")
-def cloud(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
-    subprocess.run(made, check=True)
+def cloud(
+    emulator_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         yield emulator
 

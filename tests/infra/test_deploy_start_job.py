@@ -25,9 +25,9 @@ signal.pause()
 
 
 @pytest.fixture(scope="module")
-def cloud(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
-    subprocess.run(made, check=True)
+def cloud(
+    emulator_environment: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Emulator]:
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         emulator.client("s3").create_bucket(Bucket="artifacts")
         yield emulator

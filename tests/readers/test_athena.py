@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,10 +27,8 @@ ASKED = ("clientes", "clientes_por_sexo", "convenios", "estados")
 
 
 @pytest.fixture(scope="module")
-def client(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def client(emulator_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Athena over the register's rows, as one Parquet file."""
-    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
-    subprocess.run(made, check=True)
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         body = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(lakes.register()), body)

@@ -118,9 +118,7 @@ class Jobs:
 
 
 @pytest.fixture(scope="module")
-def emulator(root: Path) -> Iterator[Emulator]:
-    made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
-    subprocess.run(made, check=True)
+def emulator(emulator_environment: None) -> Iterator[Emulator]:
     with Emulator() as emulator:
         emulator.client("s3").create_bucket(Bucket=BUCKET)
         yield emulator
