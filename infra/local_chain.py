@@ -39,9 +39,9 @@ class ChainError(DeployError):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A claim of the reconciler: the drop, and how it ended; empty while it has not."""
+    """A claim of the reconciler: the delivery, and how it ended; empty while it has not."""
 
-    drop_id: str
+    delivery_id: str
     group: str
     uri: str
     end: str
@@ -153,7 +153,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         return session.client("glue", endpoint_url=self.service.endpoint, config=own)
 
     def upload(self, files: Mapping[str, Path | bytes]) -> None:
-        """Put files where drops are uploaded, by their names below it."""
+        """Put files where deliveries are uploaded, by their names below it."""
         bucket, prefix = s3_parts(self.outputs["UploadTo"])
         s3 = self.client("s3")
         for name, content in files.items():
@@ -172,11 +172,11 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         found = []
         for name in sorted(names):
             group, _, file = name.partition("/")
-            drop_id, _, ending = file.partition(".")
-            if ending == "json" and drop_id.startswith("d"):
-                ends = [end for end in _ENDS if f"{group}/{drop_id}.{end}" in names]
+            delivery_id, _, ending = file.partition(".")
+            if ending == "json" and delivery_id.startswith("d"):
+                ends = [end for end in _ENDS if f"{group}/{delivery_id}.{end}" in names]
                 uri = f"s3://{bucket}/{prefix}{name}"
-                found.append(Claimed(drop_id, group, uri, ends[0] if ends else ""))
+                found.append(Claimed(delivery_id, group, uri, ends[0] if ends else ""))
         return found
 
     def claim(self, claimed: Claimed) -> Mapping[str, Any]:
@@ -201,9 +201,9 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         for claims in self.looks(seconds):
             if sum(bool(claim.end) for claim in claims) >= ended:
                 return claims
+        found = [(claim.group, claim.delivery_id, claim.end or "open") for claim in self.claims()]
         raise ChainError(
-            f"{ended} drops were to be done within {seconds:.0f} s, found "
-            f"{[(claim.group, claim.drop_id, claim.end or 'open') for claim in self.claims()]}: "
+            f"{ended} deliveries were to be done within {seconds:.0f} s, found {found}: "
             f"see the logs in {self.folder}"
         )
 

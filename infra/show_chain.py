@@ -32,24 +32,26 @@ _KEY_BYTES = 32
 
 def show(
     rows: Annotated[int, typer.Option(help="Rows of each of the three files.")] = 30_000,
-    drops: Annotated[int, typer.Option(help="Drops that are uploaded at once.")] = 1,
+    deliveries: Annotated[int, typer.Option(help="Deliveries that are uploaded at once.")] = 1,
     seed: Annotated[int, typer.Option(help="Of the sample data.")] = 7,
 ) -> None:
     """Deploy to the emulator, upload, wait for the event to do the rest, compare and ask."""
     console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="chain-") as name:
         folder = Path(name)
-        raws = [folder / f"raw-{number}" for number in range(drops)]
+        raws = [folder / f"raw-{number}" for number in range(deliveries)]
         for number, raw in enumerate(raws):
             write(raw, rows, seed + number)
         chain = LocalChain(folder, Quiet(console, yes=True))
         with chain, chain.id_key(key := os.urandom(_KEY_BYTES).hex()):
             seconds = _publish(chain, raws, console)
-            console.print(f"{drops} drop(s) of 3 x {rows:,} rows published {seconds:.1f} s after")
+            console.print(
+                f"{deliveries} delivery(s) of 3 x {rows:,} rows published {seconds:.1f} s after"
+            )
             console.print("the last upload: event, Lambda, job, session, three notebooks, commit")
             last = chain.claim(chain.claims()[-1])
             local = folder / "lake"
-            with Status("the same drop into a local lake, to compare", console=console):
+            with Status("the same delivery into a local lake, to compare", console=console):
                 _run_locally(raws[-1], local, last["as_of"], key, folder)
             with chain.at_the_chain():
                 _compare(chain.lake, local, console)
@@ -59,7 +61,7 @@ def show(
 
 def _publish(chain: LocalChain, raws: list[Path], console: Console) -> float:
     for number, raw in enumerate(raws):
-        # One drop under fixed names, several in a folder a day.
+        # One delivery under fixed names, several in a folder a day.
         group = f"2026-01-{number + 1:02}/" if len(raws) > 1 else ""
         chain.upload({group + path.name: path for path in sorted(raw.glob("dados_*"))})
     started = time.monotonic()
@@ -105,7 +107,7 @@ def _compare(remote: str, local: Path, console: Console) -> None:
     if not ours.equals(theirs):
         raise ChainError(
             f"the published rows differ from those of a local lake ({ours.num_rows:,} and "
-            f"{theirs.num_rows:,}): the same drop must give the same table"
+            f"{theirs.num_rows:,}): the same delivery must give the same table"
         )
     location = remote_table(remote).location()
     console.print(f"{ours.num_rows:,} rows in {location}: the same as in a local lake")

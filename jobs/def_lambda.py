@@ -1,4 +1,4 @@
-"""The reconciler: claims each complete drop of uploads once, and has the job publish it.
+"""The reconciler: claims each complete delivery of uploads once, and has the job publish it.
 
 An event is only a hint to look: each call does what events and calls before it left undone.
 """
@@ -65,7 +65,7 @@ def group_uploads(objects: Iterable[Any], bucket: str, prefix: str) -> dict[str,
 
 
 def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
-    """Say what a group lacks to be a new drop; nothing when it is one."""
+    """Say what a group lacks to be a new delivery; nothing when it is one."""
     found = []
     for source in ("parquet", "csv", "json"):
         here = [upload["version_id"] for upload in uploads if upload["source"] == source]
@@ -74,8 +74,8 @@ def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
     return found
 
 
-def drop_id(uploads: Iterable[Json]) -> str:
-    """Fingerprint a drop's objects, as ``glue_papermill.drop`` does."""
+def delivery_id(uploads: Iterable[Json]) -> str:
+    """Fingerprint a delivery's objects, as ``glue_papermill.delivery`` does."""
     lines = sorted("{source}\t{version_id}\t{size}\t{key}\n".format(**upload) for upload in uploads)
     return f"d{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
 
@@ -105,7 +105,7 @@ class Reconciler:
 
     def reconcile(self, *, scheduled: bool) -> None:
         """Do all there is to do; what fails keeps nothing from its turn but newer claims."""
-        with self._trying("claim drops"):
+        with self._trying("claim deliveries"):
             lacking = self._claim(self._entries())
             if scheduled:
                 self._tell_late(lacking, self._entries())
@@ -121,7 +121,7 @@ class Reconciler:
         claims = [name.split("/")[0] for name in entries if "json" in entries[name]]
         for folder in sorted(groups.keys() | turns.keys()):
             uploads, turn = groups.get(folder, []), turns.get(folder, 0)
-            name = drop_id(uploads)
+            name = delivery_id(uploads)
             if turn == claims.count(folder) and (not uploads or f"{folder}/{name}" in entries):
                 continue
             with self._trying(f"claim {folder}"):
@@ -130,11 +130,11 @@ class Reconciler:
                 taken = entries[f"{folder}/{turn:06}"]["turn"] if turn else self.clock()
                 # An old turn has lost its claim to the lifecycle, not to a call that died.
                 old = self.clock() - taken > timedelta(days=7)
-                claim = {} if old or f"{folder}/{claim.get('drop_id')}" in entries else claim
+                claim = {} if old or f"{folder}/{claim.get('delivery_id')}" in entries else claim
                 if missing:
                     lacking.append(f"{folder}: {', '.join(missing)}")
                 elif not claim:
-                    claim = {"drop_id": name, "objects": uploads}
+                    claim = {"delivery_id": name, "objects": uploads}
                     claim["group"] = uploads[0]["key"][len(prefix) :].rpartition("/")[0]
                     claim["as_of"] = max(upload["modified"] for upload in uploads)[:10]
                     claim["claimed_at"] = self.clock().isoformat()
@@ -144,9 +144,9 @@ class Reconciler:
                     if not self._put(f"{folder}/{turn + 1:06}.turn", body):
                         continue
                 # Taken just now, or by a call that died before it wrote the claim.
-                done = claim and f"{folder}/{claim['drop_id']}"
+                done = claim and f"{folder}/{claim['delivery_id']}"
                 if done and self._put(f"{done}.json", json.dumps(claim)):
-                    self.log("drop_claimed", "DropClaimed", claim=done)
+                    self.log("delivery_claimed", "DeliveryClaimed", claim=done)
         self.log("uploads_seen", groups=len(groups), lacking=lacking)
         return lacking
 
@@ -187,10 +187,13 @@ class Reconciler:
         days = {one["json"].date() for one in entries.values() if "json" in one}
         if now.hour >= self.settings.late_hour and now.date() not in days and marker not in entries:
             found = "; ".join(lacking) or f"nothing new is below {self.settings.upload_prefix}"
-            text = f"No complete drop by {now:%Y-%m-%d %H:%M} UTC: {found}. Upload what is missing."
-            self.sns.publish(TopicArn=self.settings.topic_arn, Subject="Drop late", Message=text)
+            text = f"No complete delivery by {now:%Y-%m-%d %H:%M} UTC: {found}."
+            text += " Upload what is missing."
+            self.sns.publish(
+                TopicArn=self.settings.topic_arn, Subject="Delivery late", Message=text
+            )
             self._put(marker)  # last: better told twice than never
-            self.log("drop_late", "DropLate", found=found)
+            self.log("delivery_late", "DeliveryLate", found=found)
 
     def _list(self, bucket: str, prefix: str) -> list[Any]:
         pages = self.s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)

@@ -1,4 +1,4 @@
-"""The production job: publish one drop of the client register.
+"""The production job: publish one delivery of the client register.
 
 Runs where papermill runs (an AWS Glue Python Shell job, a scheduler, a laptop), and drives the
 three notebooks in an interactive session. Arguments come as AWS Glue passes them
@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from client_health import __version__, contract
 from glue_papermill.api import failure
 from glue_papermill.claim import Claim, Outcome
-from glue_papermill.drop import Drop, find_sources
+from glue_papermill.delivery import Delivery, find_sources
 from glue_papermill.errors import ConfigurationError, GluePapermillError, Terminated
 from glue_papermill.listener import LogListener
 from glue_papermill.metrics import embedded, of_receipts
@@ -41,7 +41,7 @@ _DATA_FOLDER = "clientoutput"
 _ALL = ("run_id", "lake", "attempt")
 # Each notebook, and the parameters that it takes.
 _STAGES = {
-    "01_ingest": (*_ALL, "parquet_path", "csv_path", "json_path", "drop_id", "as_of"),
+    "01_ingest": (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
     "02_transform": _ALL,
     "03_quality": (*_ALL, "id_key", "accept_volume_change"),
 }
@@ -59,7 +59,7 @@ def build_request(
     sources: Mapping[str, str],
     lake: str,
     *,
-    drop: Optional[Drop] = None,
+    delivery: Optional[Delivery] = None,
     notebooks: str = "",
     run_id: str = "",
     as_of: str = "",
@@ -69,7 +69,7 @@ def build_request(
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
-    """Build the request that publishes a drop with the three notebooks.
+    """Build the request that publishes a delivery with the three notebooks.
 
     Parameters
     ----------
@@ -77,12 +77,12 @@ def build_request(
         Path or URI of the ``parquet``, ``csv`` and ``json`` source.
     lake : str
         Folder, or ``s3://bucket/prefix``.
-    drop : Drop, optional
+    delivery : Delivery, optional
         What was found of the sources already, such as the versions of a claim.
     notebooks : str
         Where the three notebooks are; empty means beside this module.
     run_id, as_of : str
-        Given instead of being derived from the drop.
+        Given instead of being derived from the delivery.
     force : bool
         Start the run afresh, even when it is published.
     id_key : str
@@ -103,11 +103,11 @@ def build_request(
         ),
         library_version=__version__,
         rules=contract.rules_fingerprint(),
-        drop=drop,
+        delivery=delivery,
         publication=Publication(
             table=contract.TABLE,
             run_id_property=contract.SNAPSHOT_RUN_ID,
-            drop_id_property=contract.SNAPSHOT_DROP_ID,
+            delivery_id_property=contract.SNAPSHOT_DELIVERY_ID,
             receipt_property=contract.SNAPSHOT_RECEIPT,
             catalog=contract.CATALOG,
         ),
@@ -128,7 +128,7 @@ def default_notebooks() -> str:
 
 
 class JobListener(LogListener):
-    """Writes what the job does to its log, and starts the crawler over the kept drop.
+    """Writes what the job does to its log, and starts the crawler over the kept delivery.
 
     Parameters
     ----------
@@ -140,14 +140,14 @@ class JobListener(LogListener):
         self._crawler = crawler
         self.run_id = ""
 
-    def run_started(self, run_id: str, drop: Drop) -> None:
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
         """Keep the run's name for the outcome."""
         self.run_id = run_id
-        super().run_started(run_id, drop)
+        super().run_started(run_id, delivery)
 
-    def drop_kept(self, drop: Drop) -> None:
+    def delivery_kept(self, delivery: Delivery) -> None:
         """Start the crawler; a catalogue of raw copies is no reason to stop a run."""
-        super().drop_kept(drop)
+        super().delivery_kept(delivery)
         if not self._crawler:
             return
         try:
@@ -187,7 +187,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         )
     named = {"parquet": given.PARQUET_PATH, "csv": given.CSV_PATH, "json": given.JSON_PATH}
     if claim:
-        sources = dict(claim.drop.sources)
+        sources = dict(claim.delivery.sources)
     else:
         sources = find_sources(given.RAW) if given.RAW else {}
         sources.update({kind: place for kind, place in named.items() if place})
@@ -200,7 +200,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
     return build_request(
         sources,
         lake,
-        drop=claim.drop if claim else None,
+        delivery=claim.delivery if claim else None,
         notebooks=given.NOTEBOOKS,
         run_id=given.RUN_ID,
         as_of=given.AS_OF,
@@ -285,10 +285,10 @@ def _leave(claim: str, outcome: Outcome) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description="Publish one drop of the client register.", allow_abbrev=False
+        description="Publish one delivery of the client register.", allow_abbrev=False
     )
     texts = {
-        "CLAIM": "s3:// URI of the claim of the drop to publish, instead of --RAW",
+        "CLAIM": "s3:// URI of the claim of the delivery to publish, instead of --RAW",
         "RAW": "folder or prefix with one Parquet, one CSV and one JSON source",
         "PARQUET_PATH": "the Parquet source, a file or folder",
         "CSV_PATH": "the CSV source",
@@ -299,7 +299,7 @@ def _parser() -> argparse.ArgumentParser:
         "RUN_ID": "name the run otherwise than by its input",
         "AS_OF": "dates after this day (ISO) are in the future",
         "ID_KEY": "location of the key of the ids",
-        "CRAWLER": "crawler to start over the kept copies of the drop",
+        "CRAWLER": "crawler to start over the kept copies of the delivery",
         "SESSION_ROLE": "role of the interactive session",
         "EXTRA_PY_FILES": "libraries for the session",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",

@@ -1,4 +1,4 @@
-"""A small drop in which everything personal is marked, so that a leak of it can be found."""
+"""A small delivery in which everything personal is marked, so that a leak of it can be found."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def json_lines() -> list[str]:
     return [*lines, lines[-1][:-40]]
 
 
-def write_drop(folder: Path) -> Path:
+def write_delivery(folder: Path) -> Path:
     """Write the three files into a folder; give the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(parquet_rows()), folder / NAMES["parquet"])

@@ -1,6 +1,6 @@
 """Make the committed notebook outputs again: ``make notebook-outputs``.
 
-The three notebooks run on a small seeded drop with a fixed key, on a local service, in a fresh
+The three notebooks run on a small seeded delivery with a fixed key, on a local service, in a fresh
 lake. Everything they show follows from the seed, so a changed output means a changed behaviour.
 """
 
@@ -32,12 +32,12 @@ TEST_KEY = b"a key for tests and documentation, not a secret"
 
 @contextlib.contextmanager
 def seeded_environment(folder: Path) -> Iterator[dict[str, str]]:
-    """Give the environment in which the notebooks find the seeded drop and a fresh lake.
+    """Give the environment in which the notebooks find the seeded delivery and a fresh lake.
 
     Parameters
     ----------
     folder : Path
-        Where drop, key and lake are made.
+        Where delivery, key and lake are made.
     """
     settings = sample_data.SampleSettings(defects={**sample_data.DEFAULT_DEFECTS, **DEFECTS})
     raw, key = folder / "raw", folder / "id.key"
@@ -47,7 +47,7 @@ def seeded_environment(folder: Path) -> Iterator[dict[str, str]]:
     values = {
         "lake": folder / "lake",
         "run_id": "seeded",
-        "drop_id": "seeded",
+        "delivery_id": "seeded",
         "as_of": AS_OF,
         "id_key": key,
         **{f"{source}_path": path for source, path in files.items()},

@@ -22,7 +22,7 @@ PARTITION_COLUMN = "convenio"
 
 # The publication record: properties of the Iceberg snapshot that a run published.
 SNAPSHOT_RUN_ID = "pipeline.run-id"
-SNAPSHOT_DROP_ID = "pipeline.drop-id"
+SNAPSHOT_DELIVERY_ID = "pipeline.delivery-id"
 SNAPSHOT_RECEIPT = "pipeline.receipt"
 
 MASK = "*" * 10
@@ -95,7 +95,7 @@ class DateFormat(enum.Enum):
 
 @dataclass(frozen=True)
 class Source:
-    """One of the three files of a drop.
+    """One of the three files of a delivery.
 
     Parameters
     ----------
@@ -204,9 +204,9 @@ RULES: tuple[Rule, ...] = (
     Rule("cpf_formato", Criticality.ERROR, "not exactly 11 ASCII digits without . and -"),
     Rule("cpf_digito_verificador", Criticality.WARN, "the CPF's check digits do not agree"),
     Rule("data_nascimento_invalida", Criticality.WARN, "date of birth given but unreadable"),
-    Rule("data_nascimento_futura", Criticality.WARN, "date of birth after the drop's day"),
+    Rule("data_nascimento_futura", Criticality.WARN, "date of birth after the delivery's day"),
     Rule("data_cadastro_invalida", Criticality.WARN, "time of registration given but unreadable"),
-    Rule("data_cadastro_futura", Criticality.WARN, "time of registration after the drop's day"),
+    Rule("data_cadastro_futura", Criticality.WARN, "time of registration after the delivery's day"),
     Rule("sexo_desconhecido", Criticality.WARN, "sexo given but neither F nor M"),
     Rule("estado_desconhecido", Criticality.WARN, "estado given but no Brazilian state"),
     Rule("numero_invalido", Criticality.WARN, "house number given but no whole number"),
@@ -253,7 +253,7 @@ LIMITS = Limits()
 def rules_fingerprint() -> str:
     """Return 16 hex digits that change when the contract does.
 
-    Part of a run's identity: the same drop under other rules is another run.
+    Part of a run's identity: the same delivery under other rules is another run.
     """
     described = {
         "columns": [dataclasses.astuple(column) for column in COLUMNS],

@@ -30,7 +30,7 @@ GATE_STEPS: Mapping[str, str] = MappingProxyType(
         "rejeitados_demais": "See which rule rejects in the receipt of 02_transform, and the rows "
         "in the run's staging folder; have that source mended and delivered again.",
         "volume_diferente": "If this number of rows is right, run again with "
-        "--accept-volume-change; if not, have the drop delivered again, whole.",
+        "--accept-volume-change; if not, have the files delivered again, whole.",
         "auditoria_divergente": "Run the same command again: the branch is written anew. If it "
         "stays, go back to the version that worked last.",
     }

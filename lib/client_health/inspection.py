@@ -52,7 +52,7 @@ def is_undecodable(sources: Iterable[str]) -> Column:
 
 
 def blame(spark: SparkSession, inputs: Iterable[Input]) -> None:
-    """Look for what is wrong with the files of a drop.
+    """Look for what is wrong with the files of a delivery.
 
     Parameters
     ----------

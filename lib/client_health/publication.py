@@ -75,11 +75,11 @@ def publish(
             "Give the key of the last publication, or start a new lake."
         )
     described = stage.receipt(
-        rows, drop_id=before.drop_id, as_of=before.as_of, shares=report.shares
+        rows, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
     )
     record = {
         contract.SNAPSHOT_RUN_ID: stage.run_id,
-        contract.SNAPSHOT_DROP_ID: before.drop_id,
+        contract.SNAPSHOT_DELIVERY_ID: before.delivery_id,
         contract.SNAPSHOT_RECEIPT: json.dumps(described, separators=(",", ":"), ensure_ascii=False),
         _KEY_CHECK: check,
     }
@@ -99,5 +99,5 @@ def publish(
         "rows": snapshot.rows,
     }
     return stage.finish(
-        rows, handover, drop_id=before.drop_id, as_of=before.as_of, shares=report.shares
+        rows, handover, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
     )

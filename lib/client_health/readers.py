@@ -1,4 +1,4 @@
-"""Reading the files of a drop with declared columns, so that nothing is guessed and no line lost.
+"""Reading a delivery's files with declared columns: nothing is guessed and no line is lost.
 
 Columns are found by name in every file. An unknown extra column is reported and ignored, a missing
 one stops the run. A line that cannot be split into its columns is kept whole, with its reason.
@@ -71,7 +71,7 @@ class Input:
 
 
 def read_source(spark: SparkSession, name: str, uri: str) -> Input:
-    """Read one source of a drop.
+    """Read one source of a delivery.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def read_source(spark: SparkSession, name: str, uri: str) -> Input:
         raise InputError(
             empty[0] if empty else uri.rstrip("/").rsplit("/", 1)[-1],
             found="an empty file" if empty else there,
-            expected=f"the {name} source of the drop",
+            expected=f"the {name} source of the delivery",
             next_step="Check the path, deliver the file again, and run the same command.",
         )
     readers = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}

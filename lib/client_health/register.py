@@ -110,7 +110,7 @@ def remove_duplicates(as_of: date) -> Callable[[DataFrame], DataFrame]:
     Parameters
     ----------
     as_of : date
-        Day of the drop.
+        Day of the delivery.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def error_conditions() -> dict[str, Column]:
 
 
 def registered_in_the_future(as_of: date) -> Column:
-    """Say whether the time of registration is after the drop's day (UTC)."""
+    """Say whether the time of registration is after the delivery's day (UTC)."""
     return F.to_date("data_cadastro") > F.lit(as_of)
 
 
@@ -52,7 +52,7 @@ def warn_conditions(as_of: date) -> dict[str, Column]:
     Parameters
     ----------
     as_of : date
-        Day of the drop: later dates are in the future. Part of the run's record, since "now"
+        Day of the delivery: later dates are in the future. Part of the run's record, since "now"
         would give another answer tomorrow.
     """
     return _never_null(

@@ -52,7 +52,7 @@ def configure(spark: SparkSession) -> None:
         "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
         # A register is some hundred megabytes: more partitions than this only cost files.
         "spark.sql.shuffle.partitions": "32",
-        # A drop is three files of some hundred megabytes: smaller pieces keep every core busy.
+        # A delivery is three files of some hundred megabytes: smaller pieces keep every core busy.
         "spark.sql.files.maxPartitionBytes": "32m",
         # Staging lives for a run: cheap to write matters more than small.
         "spark.sql.parquet.compression.codec": "snappy",

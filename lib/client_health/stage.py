@@ -42,13 +42,13 @@ class Receipt:
     content: Mapping[str, Any]
 
     @property
-    def drop_id(self) -> str:
-        """Id of the drop."""
-        return str(self.content["drop_id"])
+    def delivery_id(self) -> str:
+        """Id of the delivery."""
+        return str(self.content["delivery_id"])
 
     @property
     def as_of(self) -> date:
-        """Day of the drop: later dates are in the future."""
+        """Day of the delivery: later dates are in the future."""
         return date.fromisoformat(self.content["as_of"])
 
     @property
@@ -145,7 +145,7 @@ class Stage:
         rows: StageRows,
         handover: Mapping[str, Any] | Handover,
         *,
-        drop_id: str,
+        delivery_id: str,
         as_of: date,
         inputs: Sequence[Mapping[str, Any]] = (),
         shares: Mapping[str, int] | None = None,
@@ -157,7 +157,7 @@ class Stage:
         rows : StageRows
         handover : Handover or mapping
             What the next stage reads, or the published snapshot.
-        drop_id, as_of, inputs, shares
+        delivery_id, as_of, inputs, shares
             Of the receipt.
 
         Returns
@@ -165,7 +165,9 @@ class Stage:
         dict
             The receipt.
         """
-        receipt = self.receipt(rows, drop_id=drop_id, as_of=as_of, inputs=inputs, shares=shares)
+        receipt = self.receipt(
+            rows, delivery_id=delivery_id, as_of=as_of, inputs=inputs, shares=shares
+        )
         if isinstance(handover, Handover):
             receipt["handover"] = {
                 "path": handover.path,
@@ -182,7 +184,7 @@ class Stage:
         self,
         rows: StageRows,
         *,
-        drop_id: str,
+        delivery_id: str,
         as_of: date,
         inputs: Sequence[Mapping[str, Any]] = (),
         shares: Mapping[str, int] | None = None,
@@ -192,7 +194,7 @@ class Stage:
             "receipt": 1,
             "stage": self.name,
             "run_id": self.run_id,
-            "drop_id": drop_id,
+            "delivery_id": delivery_id,
             "attempt": self.attempt,
             "as_of": as_of.isoformat(),
             "library_version": client_health.__version__,

@@ -1,4 +1,4 @@
-"""Files of a lake and of a drop, through Hadoop's file systems: paths and ``s3://`` URIs."""
+"""Files of a lake and of a delivery, through Hadoop's file systems: paths and ``s3://`` URIs."""
 
 from __future__ import annotations
 

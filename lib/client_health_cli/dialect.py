@@ -252,7 +252,7 @@ def _before(before: int | None) -> int:
     if before is None:
         raise QueryError(
             "only one run has been published, so there is nothing to compare it with: "
-            "publish another drop first"
+            "publish another delivery first"
         )
     return before
 

@@ -22,8 +22,8 @@ _CONF = "spark.client_health."
 _STOP_SECONDS = 10
 
 
-def sample_drop(data: Path) -> dict[str, Path]:
-    """Give a small drop to try the notebooks on; made where there is none.
+def sample_delivery(data: Path) -> dict[str, Path]:
+    """Give a small delivery to try the notebooks on; made where there is none.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.listener import Listener
 from glue_papermill.receipt import Receipt, rows_out
 
@@ -26,10 +26,13 @@ class PlainListener(Listener):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def run_started(self, run_id: str, drop: Drop) -> None:
-        """Write the run's name and the drop's."""
-        size = sum(item.size for item in drop.objects)
-        self._line(f"run {run_id} of drop {drop.drop_id} ({len(drop.objects)} files, {size:,} B)")
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
+        """Write the run's name and the delivery's."""
+        size = sum(item.size for item in delivery.objects)
+        self._line(
+            f"run {run_id} of delivery {delivery.delivery_id}"
+            f" ({len(delivery.objects)} files, {size:,} B)"
+        )
 
     def stage_started(self, stage: str, cells: int) -> None:
         """Write that a stage starts."""
@@ -70,9 +73,9 @@ class LiveListener(PlainListener):
         # Spark's progress is told from a thread of its own.
         self._lock = threading.Lock()
 
-    def run_started(self, run_id: str, drop: Drop) -> None:
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
         """Show that the session is being made, which takes the longest at first."""
-        super().run_started(run_id, drop)
+        super().run_started(run_id, delivery)
         self._tasks["session"] = self._progress.add_task("session", total=None, doing="starting")
 
     def stage_started(self, stage: str, cells: int) -> None:

@@ -14,7 +14,7 @@ import job_client_health
 from client_health import contract
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
-from glue_papermill.drop import find_sources
+from glue_papermill.delivery import find_sources
 from glue_papermill.settings import Limits, RunRequest, SessionSettings
 
 _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)

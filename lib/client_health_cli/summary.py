@@ -39,7 +39,7 @@ def print_summary(console: Console, outcome: RunOutcome, lake: str) -> None:
     else:
         said = f"is published; its stages took {sum(outcome.seconds.values()):.1f} s"
     _say(console, f"Run {outcome.run_id} {said}.")
-    _say(console, f"Drop {outcome.drop_id}, snapshot {outcome.snapshot_id}.")
+    _say(console, f"Delivery {outcome.delivery_id}, snapshot {outcome.snapshot_id}.")
     console.print(_accounting(outcome.receipts))
     console.print(
         Columns(

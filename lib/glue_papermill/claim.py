@@ -1,4 +1,4 @@
-"""A claim: the drop that a reconciler found complete, and what became of the run it asked for.
+"""A claim: the delivery that a reconciler found complete, and what became of the run it asked for.
 
 The reconciler (``jobs/def_lambda.py``) writes the claim once and never changes it; the job reads
 it, works on exactly the versions that it names, and leaves its outcome beside it.
@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from glue_papermill import storage
-from glue_papermill.drop import Drop, DropObject, drop_id
+from glue_papermill.delivery import Delivery, DeliveryObject, delivery_id
 from glue_papermill.errors import InputError
 
 _ENDING = ".json"
@@ -18,18 +18,18 @@ _ENDING = ".json"
 
 @dataclass(frozen=True)
 class Claim:
-    """One claimed drop.
+    """One claimed delivery.
 
     Parameters
     ----------
     uri : str
         Where the claim is.
-    drop : Drop
+    delivery : Delivery
         The versions that it names.
     """
 
     uri: str
-    drop: Drop
+    delivery: Delivery
 
     @classmethod
     def read(cls, uri: str) -> "Claim":
@@ -46,13 +46,15 @@ class Claim:
         try:
             content = json.loads(body)
             objects = tuple(_object(item) for item in content["objects"])
-            named, as_of = str(content["drop_id"]), str(content["as_of"])
+            named, as_of = str(content["delivery_id"]), str(content["as_of"])
         except (ValueError, KeyError, TypeError) as error:
             raise _unusable(uri, f"it cannot be read ({type(error).__name__})") from error
-        if drop_id(objects) != named:
-            raise _unusable(uri, f"its objects are drop {drop_id(objects)}, it says {named}")
+        if delivery_id(objects) != named:
+            raise _unusable(
+                uri, f"its objects are delivery {delivery_id(objects)}, it says {named}"
+            )
         sources = {item.source: item.name for item in objects}
-        return cls(uri, Drop(named, as_of, sources, objects))
+        return cls(uri, Delivery(named, as_of, sources, objects))
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,8 @@ class Outcome:
         storage.write_text(f"{claim[: -len(_ENDING)]}.outcome{_ENDING}", text + "\n")
 
 
-def _object(item: Any) -> DropObject:  # noqa: ANN401 - as JSON has it
-    return DropObject(
+def _object(item: Any) -> DeliveryObject:  # noqa: ANN401 - as JSON has it
+    return DeliveryObject(
         source=item["source"],
         name=f"s3://{item['bucket']}/{item['key']}",
         version=item["version_id"],
@@ -102,6 +104,6 @@ def _object(item: Any) -> DropObject:  # noqa: ANN401 - as JSON has it
 
 def _unusable(uri: str, found: str) -> InputError:
     return InputError(
-        f"claim {uri}: {found}; expected the claim of a complete drop",
+        f"claim {uri}: {found}; expected the claim of a complete delivery",
         next_step="let the reconciler make it: upload the three files again",
     )

@@ -96,12 +96,13 @@ class ConfigurationError(GluePapermillError):
 
 
 class InputError(GluePapermillError):
-    """The drop is missing, doubled, empty, unreadable or truncated.
+    """The delivery is missing, doubled, empty, unreadable or truncated.
 
     Why: an upload has not ended, went elsewhere or came twice, a file was cut off, or this account
     may not read it. A notebook's own settings, such as the id key, end a run this way as well.
     What to do: deliver the file that the message names again, or give its right path, then run the
-    same command. A new delivery is a new drop, so a new run: the failed one needs no cleaning up.
+    same command. Other files are another delivery and so another run: the failed one needs no
+    cleaning up.
     """
 
     exit_code = 2
@@ -295,7 +296,7 @@ class ReceiptError(GluePapermillError):
 class RunInProgress(GluePapermillError):  # noqa: N818 - says what happened
     """Another process works on the same run.
 
-    Why: the same drop was started twice. The other process goes on undisturbed.
+    Why: the same delivery was started twice. The other process goes on undisturbed.
     What to do: wait for it, and look at its outcome. Only if that process is gone or hangs, end it
     and run the same command again.
     """

@@ -2,7 +2,7 @@
 
 import logging
 
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.receipt import Receipt
 
 log = logging.getLogger(__name__)
@@ -14,11 +14,11 @@ class Listener:
     `progress` is called from a thread of its own, everything else from the run's.
     """
 
-    def run_started(self, run_id: str, drop: Drop) -> None:
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
         """Hear that a run has its name."""
 
-    def drop_kept(self, drop: Drop) -> None:
-        """Hear that copies of the drop's objects are in the lake, as its sources say."""
+    def delivery_kept(self, delivery: Delivery) -> None:
+        """Hear that copies of the delivery's objects are in the lake, as its sources say."""
 
     def stage_started(self, stage: str, cells: int) -> None:
         """Hear that a notebook of ``cells`` cells starts."""
@@ -42,14 +42,16 @@ class Listener:
 class LogListener(Listener):
     """Writes what a run does to the log, a line each."""
 
-    def run_started(self, run_id: str, drop: Drop) -> None:
-        """Log the names of run and drop."""
-        log.info("run %s: drop %s, %d object(s)", run_id, drop.drop_id, len(drop.objects))
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
+        """Log the names of run and delivery."""
+        log.info(
+            "run %s: delivery %s, %d object(s)", run_id, delivery.delivery_id, len(delivery.objects)
+        )
 
-    def drop_kept(self, drop: Drop) -> None:
+    def delivery_kept(self, delivery: Delivery) -> None:
         """Log where the copies are."""
-        for source, place in drop.sources.items():
-            log.info("drop %s: %s kept as %s", drop.drop_id, source, place)
+        for source, place in delivery.sources.items():
+            log.info("delivery %s: %s kept as %s", delivery.delivery_id, source, place)
 
     def stage_started(self, stage: str, cells: int) -> None:
         """Log the start of a stage."""

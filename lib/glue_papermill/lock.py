@@ -13,7 +13,7 @@ from glue_papermill.errors import RunInProgress
 def held(lake: str, run_id: str) -> Iterator[None]:
     """Hold the run's lock; the operating system frees it when this process dies.
 
-    In S3 there is none: there the drop's claim keeps two jobs apart, and the table's commit
+    In S3 there is none: there the delivery's claim keeps two jobs apart, and the table's commit
     decides between two that got past it.
 
     Raises

@@ -34,7 +34,7 @@ class Published:
     ----------
     snapshot_id : str
         The snapshot.
-    run_id, drop_id : str
+    run_id, delivery_id : str
         As its summary says.
     record : mapping, optional
         The last stage's receipt without its handover, as its summary holds it.
@@ -42,7 +42,7 @@ class Published:
 
     snapshot_id: str
     run_id: str
-    drop_id: str
+    delivery_id: str
     record: Optional[Receipt]
 
     @property
@@ -90,7 +90,7 @@ def find(lake: str, publication: Publication, run_id: str) -> Optional[Published
             return Published(
                 str(snapshot["snapshot-id"]),
                 run_id,
-                summary.get(publication.drop_id_property, ""),
+                summary.get(publication.delivery_id_property, ""),
                 json.loads(text) if text else None,
             )
     return None

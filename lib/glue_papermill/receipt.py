@@ -22,7 +22,7 @@ class Expected:
 
     Parameters
     ----------
-    stage, run_id, drop_id : str
+    stage, run_id, delivery_id : str
         The asked ones.
     library_version, rules : str
         Those that named the run: another version in the session is another run.
@@ -34,7 +34,7 @@ class Expected:
 
     stage: str
     run_id: str
-    drop_id: str
+    delivery_id: str
     library_version: str
     rules: str
     attempt: Optional[str] = None
@@ -122,7 +122,7 @@ def _identity_problems(receipt: Receipt, expected: Expected) -> list[str]:
     asked = {
         "stage": expected.stage,
         "run_id": expected.run_id,
-        "drop_id": expected.drop_id,
+        "delivery_id": expected.delivery_id,
         "library_version": expected.library_version,
         "rules": expected.rules,
         "attempt": expected.attempt,

@@ -1,6 +1,6 @@
 """A run, told from top to bottom.
 
-The drop names the run. What the run has already done is looked up and verified; the rest is
+The delivery names the run. What the run has already done is looked up and verified; the rest is
 done, in one session, stage by stage, each ended by its receipt. The session is stopped however
 it ends.
 """
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Optional
 from botocore.exceptions import BotoCoreError, ClientError
 
 from glue_papermill import api, lock, publication, receipt, request, storage
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.errors import (
     ConfigurationError,
     GluePapermillError,
@@ -52,7 +52,7 @@ globals().update(__kept_between_stages__)
 
 
 def run_pipeline(asked: RunRequest, listener: Optional[Listener] = None) -> RunOutcome:
-    """Publish a drop, or find that it is published.
+    """Publish a delivery, or find that it is published.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
             f"{asked.run_id!r} is no run id",
             next_step="use up to 64 letters, digits, dots, dashes and underscores",
         )
-    drop = asked.drop or Drop.read(asked.sources)
-    run = Run(asked, drop, asked.run_id or name_run(drop, asked), _lake(asked), hears)
-    hears.run_started(run.run_id, drop)
+    delivery = asked.delivery or Delivery.read(asked.sources)
+    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), _lake(asked), hears)
+    hears.run_started(run.run_id, delivery)
 
     with _sigterm_unwinds(), lock.held(run.lake, run.run_id):
         if asked.force:
@@ -114,15 +114,15 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
         return _outcome(run, "published", receipts, _snapshot_of(before), seconds)
 
 
-def name_run(drop: Drop, asked: RunRequest) -> str:
-    """Name a run by its input: the same drop, library and rules are the same run.
+def name_run(delivery: Delivery, asked: RunRequest) -> str:
+    """Name a run by its input: the same delivery, library and rules are the same run.
 
     Returns
     -------
     str
         ``r`` and 16 hexadecimal digits.
     """
-    text = "\n".join((drop.drop_id, asked.library_version, asked.rules))
+    text = "\n".join((delivery.delivery_id, asked.library_version, asked.rules))
     return f"r{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -138,10 +138,10 @@ def _lake(asked: RunRequest) -> str:
 
 def _kept(run: Run) -> Run:
     """Let the run work on copies in its lake where both are in S3, where uploads may follow."""
-    if not all(map(storage.is_s3, (run.lake, *run.drop.sources.values()))):
+    if not all(map(storage.is_s3, (run.lake, *run.delivery.sources.values()))):
         return run
-    kept = replace(run, drop=run.drop.kept_in(run.lake))
-    run.listener.drop_kept(kept.drop)
+    kept = replace(run, delivery=run.delivery.kept_in(run.lake))
+    run.listener.delivery_kept(kept.delivery)
     return kept
 
 
@@ -153,11 +153,11 @@ def _forget(run: Run) -> None:
 
 
 def _already_published(run: Run, published: Published) -> RunOutcome:
-    if published.drop_id != run.drop.drop_id:
+    if published.delivery_id != run.delivery.delivery_id:
         raise ConfigurationError(
-            f"run {run.run_id} was published from drop {published.drop_id}, this is"
-            f" {run.drop.drop_id}",
-            next_step="choose another run id, or --force to publish this drop under it",
+            f"run {run.run_id} was published from delivery {published.delivery_id}, this is"
+            f" {run.delivery.delivery_id}",
+            next_step="choose another run id, or --force to publish this delivery under it",
         )
     last = run.request.stages[-1]
     found: dict[str, Receipt] = {}
@@ -217,7 +217,7 @@ def _session(run: Run, started: int) -> Iterator[Session]:
     variables.update(settings.environment)
     client = api.glue_client(variables)
     if not storage.is_s3(run.lake):
-        # Under the run's lock nobody else works on it; in S3, the drop's claim must tell.
+        # Under the run's lock nobody else works on it; in S3, the delivery's claim must tell.
         _stop_leftovers(client, run)
     wanted = request.session_request(asked, settings, variables, run.run_id)
     since = time.monotonic()
@@ -278,7 +278,7 @@ def _outcome(
 ) -> RunOutcome:
     return RunOutcome(
         run_id=run.run_id,
-        drop_id=run.drop.drop_id,
+        delivery_id=run.delivery.delivery_id,
         status=status,
         receipts=receipts,
         notebooks={stage.name: run.notebook_of(stage) for stage in run.request.stages},

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Optional
 
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.errors import ConfigurationError
 
 #: Names the session that a strict kernel attaches to.
@@ -125,7 +125,7 @@ class Stage:
     notebook : str
         Path or URI of the notebook.
     parameters : tuple of str
-        The parameters that it takes, by name: ``run_id``, ``lake``, ``attempt``, ``drop_id``,
+        The parameters that it takes, by name: ``run_id``, ``lake``, ``attempt``, ``delivery_id``,
         ``as_of``, ``<source>_path`` for each source, and those of the request.
     """
 
@@ -140,7 +140,7 @@ class Publication:
 
     table: str
     run_id_property: str = "pipeline.run-id"
-    drop_id_property: str = "pipeline.drop-id"
+    delivery_id_property: str = "pipeline.delivery-id"
     receipt_property: str = "pipeline.receipt"
     catalog: str = "glue_catalog"
 
@@ -155,17 +155,17 @@ class RunRequest:
         Path or URI (a file or a folder) of each source, by its name.
     lake : str
         Folder, or ``s3://bucket/prefix``.
-    drop : Drop, optional
+    delivery : Delivery, optional
         What was found of the sources already, such as the versions of a claim.
     stages : tuple of Stage
         In their order; the last one publishes.
     library_version, rules : str
-        Version of the notebooks' library and fingerprint of its rule set. With the drop they
+        Version of the notebooks' library and fingerprint of its rule set. With the delivery they
         name the run.
     publication : Publication
         Where a published run is recorded.
     run_id, as_of : str, optional
-        Given instead of being derived from the drop; ``as_of`` is an ISO date.
+        Given instead of being derived from the delivery; ``as_of`` is an ISO date.
     force : bool
         Forget what the run has done, even when it is published, and start afresh.
     parameters : mapping of str to object
@@ -180,7 +180,7 @@ class RunRequest:
     library_version: str
     rules: str
     publication: Publication
-    drop: Optional[Drop] = None
+    delivery: Optional[Delivery] = None
     run_id: Optional[str] = None
     as_of: Optional[str] = None
     force: bool = False
@@ -210,7 +210,7 @@ class RunOutcome:
     """
 
     run_id: str
-    drop_id: str
+    delivery_id: str
     status: str
     receipts: Mapping[str, Mapping[str, Any]]
     notebooks: Mapping[str, str]

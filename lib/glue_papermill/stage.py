@@ -14,7 +14,7 @@ from papermill.exceptions import PapermillExecutionError
 
 from glue_papermill import engine, errors, kernelspec, publication, receipt, storage
 from glue_papermill.cell_errors import from_cell
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.errors import ConfigurationError, GluePapermillError, KernelDied, ReceiptError
 from glue_papermill.listener import Listener
 from glue_papermill.progress import ProgressWatch
@@ -25,10 +25,10 @@ from glue_papermill.settings import SESSION_VARIABLE, RunRequest, Stage
 
 @dataclass(frozen=True)
 class Run:
-    """A named run: what was asked, on which drop, in which lake."""
+    """A named run: what was asked, on which delivery, in which lake."""
 
     request: RunRequest
-    drop: Drop
+    delivery: Delivery
     run_id: str
     lake: str
     listener: Listener
@@ -44,7 +44,7 @@ class Run:
         return Expected(
             stage=stage.name,
             run_id=self.run_id,
-            drop_id=self.drop.drop_id,
+            delivery_id=self.delivery.delivery_id,
             library_version=self.request.library_version,
             rules=self.request.rules,
             attempt=attempt,
@@ -211,9 +211,9 @@ def _parameters(run: Run, stage: Stage, attempt: str) -> dict[str, Any]:
         "run_id": run.run_id,
         "lake": run.lake,
         "attempt": attempt,
-        "drop_id": run.drop.drop_id,
-        "as_of": run.request.as_of or run.drop.as_of,
-        **{f"{name}_path": place for name, place in run.drop.sources.items()},
+        "delivery_id": run.delivery.delivery_id,
+        "as_of": run.request.as_of or run.delivery.as_of,
+        **{f"{name}_path": place for name, place in run.delivery.sources.items()},
         **run.request.parameters,
     }
     unknown = sorted(set(stage.parameters) - set(known))

@@ -181,7 +181,7 @@ class World:
         done = self.s3.put_object(Bucket=self.raw, Key=f"upload/{key}", Body=content)
         return str(done.get("VersionId", ""))
 
-    def upload_drop(self, folder: str = "", content: bytes = b"data") -> list[str]:
+    def upload_delivery(self, folder: str = "", content: bytes = b"data") -> list[str]:
         return [self.upload(f"{folder}{name}", content) for name in FILES.values()]
 
     def keys(self) -> list[str]:

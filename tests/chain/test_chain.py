@@ -1,8 +1,9 @@
 """A day of the whole chain: real events, Lambda, job, papermill, sessions, commits.
 
-One story for all tests, since a session costs seconds: a dated drop and one under fixed names are
-uploaded at once; a file is uploaded again while the first run works on it; the job of the second is
-killed in each of its stages; the next day brings one new file beside two old ones. Nobody helps.
+One story for all tests, since a session costs seconds: a dated delivery and one under fixed names
+are uploaded at once; a file is uploaded again while the first run works on it; the job of the
+second is killed in each of its stages; the next day brings one new file beside two old ones.
+Nobody helps.
 """
 
 from __future__ import annotations
@@ -66,11 +67,11 @@ def stages_with(chain: LocalChain, run_id: str, ending: str) -> set[str]:
     return {stage for stage in STAGES if f"{stage}{ending}" in names}
 
 
-def run_id_of(chain: LocalChain, drop_id: str) -> str:
-    """Name the run of a drop from the job's own log."""
+def run_id_of(chain: LocalChain, delivery_id: str) -> str:
+    """Name the run of a delivery from the job's own log."""
     for log in (chain.folder / "jobs").glob("*.log"):
         for line in log.read_text(errors="replace").splitlines():
-            if f": drop {drop_id}," in line:
+            if f": delivery {delivery_id}," in line:
                 return line.split(" run ")[1].split(":")[0]
     return ""
 
@@ -113,7 +114,7 @@ def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) ->
 
 
 def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
-    # Objects in any order: the second drop is complete before the first has its last file.
+    # Objects in any order: the second delivery is complete before the first has its last file.
     everything = [item for group, raw in raws.items() for item in files(raw, group).items()]
     last = f"{FIRST}/dados_cadastro_3.json"
     for name, path in everything:
@@ -122,7 +123,7 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
     chain.upload({last: files(raws[FIRST], FIRST)[last]})
     until("the first run starts", lambda: claim_of(chain.claims(), FIRST) and chain.runs())
     (first,) = claim_of(chain.claims(), FIRST)
-    until("it has its name", lambda: run_id_of(chain, first.drop_id))
+    until("it has its name", lambda: run_id_of(chain, first.delivery_id))
     chain.upload({f"{FIRST}/dados_cadastro_2.csv": b"cpf|nome\n"})
     chain.upload(files(raws[FIXED], FIXED))
     until("the first is published", lambda: claim_of(chain.claims(), FIRST)[0].end)
@@ -130,8 +131,8 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
 
     until("the second is claimed", lambda: claim_of(chain.claims(), FIXED))
     (second,) = claim_of(chain.claims(), FIXED)
-    until("its run starts", lambda: run_id_of(chain, second.drop_id))
-    run_id = run_id_of(chain, second.drop_id)
+    until("its run starts", lambda: run_id_of(chain, second.delivery_id))
+    run_id = run_id_of(chain, second.delivery_id)
     killed = []
     for stage in STAGES:
         until(
@@ -168,13 +169,13 @@ def local_rows(day: Day, group: str, folder: Path):
     return published_rows(str(folder / "lake"))
 
 
-def test_each_drop_is_published_once_in_the_order_of_its_claim(day: Day) -> None:
+def test_each_delivery_is_published_once_in_the_order_of_its_claim(day: Day) -> None:
     assert [(claim.group, claim.end) for claim in day.claims] == [
         ("-", "published"),
         (FIRST, "published"),
     ]
     runs = [
-        run_id_of(day.chain, claim_of(day.claims, group)[0].drop_id) for group in (FIRST, FIXED)
+        run_id_of(day.chain, claim_of(day.claims, group)[0].delivery_id) for group in (FIRST, FIXED)
     ]
     with day.chain.at_the_chain():
         from client_health_cli.published import published_table
@@ -206,7 +207,7 @@ def test_a_file_that_is_uploaded_again_while_its_run_works_changes_nothing(day: 
     for item in claim["objects"]:
         name = item["key"].rpartition("/")[2]
         bucket, key = s3_parts(
-            f"{day.chain.lake}/drops/{item['source']}/drop_id={first.drop_id}/{name}"
+            f"{day.chain.lake}/deliveries/{item['source']}/delivery_id={first.delivery_id}/{name}"
         )
         copy = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
         assert copy == files(day.raws[FIRST], "")[name].read_bytes()
@@ -228,7 +229,7 @@ def test_no_session_and_no_process_of_a_job_is_left(day: Day) -> None:
 def test_the_crawler_was_started_over_the_copies(day: Day) -> None:
     crawler = day.chain.client("glue").get_crawler(Name="crawler_clients")["Crawler"]
     targets = [target["Path"] for target in crawler["Targets"]["S3Targets"]]
-    assert all(target.startswith(f"{day.chain.lake}/drops/") for target in targets)
+    assert all(target.startswith(f"{day.chain.lake}/deliveries/") for target in targets)
     assert crawler["LastCrawl"]["Status"] == "SUCCEEDED"
 
 
@@ -268,14 +269,14 @@ def test_secrets_and_personal_data_are_in_no_log_of_the_chain(day: Day) -> None:
 # Allowed, and not called in this story; everything else that is allowed must have been called.
 ELSEWHERE = {
     "def_lambda": {
-        "sns:Publish",  # a late drop
+        "sns:Publish",  # a late delivery
         "glue:StopSession",  # a session that outlived its job, unless the job's guard was faster
     },
     "job_client_health": {
         "s3:GetObject packages/",  # brought on AWS alone: here the packages are installed
-        "s3:GetObject upload/",  # drops in a bucket that keeps no versions
+        "s3:GetObject upload/",  # deliveries in a bucket that keeps no versions
         "s3:ListBucket upload",  # a run by hand, which looks itself for the three sources
-        "s3:AbortMultipartUpload drops/",  # a copy that fails in the middle
+        "s3:AbortMultipartUpload deliveries/",  # a copy that fails in the middle
         "s3:DeleteObject staging/",  # --FORCE
         "glue:CancelStatement",  # told to stop in the middle of a cell
     },

@@ -1,4 +1,4 @@
-"""What a run of a drop in S3 works on, and what it leaves for the reconciler."""
+"""What a run of a delivery in S3 works on, and what it leaves for the reconciler."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 import job_client_health
 from glue_papermill import storage
 from glue_papermill.claim import Claim, Outcome
-from glue_papermill.drop import Drop, drop_id, find_sources
+from glue_papermill.delivery import Delivery, delivery_id, find_sources
 from glue_papermill.errors import InputError
 
 FILES = {"a.parquet": b"PAR1", "b.csv": b"x|y\n", "c c+ç.json": b"{}\n"}
@@ -39,10 +39,10 @@ def versioned(buckets):
 
 
 def read(raw):
-    return Drop.read(find_sources(f"s3://{raw}/upload"))
+    return Delivery.read(find_sources(f"s3://{raw}/upload"))
 
 
-def claim_of(drop, lake):
+def claim_of(delivery, lake):
     objects = [
         {
             "source": item.source,
@@ -53,64 +53,68 @@ def claim_of(drop, lake):
             "etag": "",
             "modified": item.modified.isoformat(),
         }
-        for item in drop.objects
+        for item in delivery.objects
     ]
-    uri = f"{lake}/claims/-/{drop.drop_id}.json"
-    content = {"drop_id": drop.drop_id, "as_of": drop.as_of, "objects": objects}
+    uri = f"{lake}/claims/-/{delivery.delivery_id}.json"
+    content = {"delivery_id": delivery.delivery_id, "as_of": delivery.as_of, "objects": objects}
     storage.write_text(uri, json.dumps(content))
     return uri
 
 
-def test_the_same_content_uploaded_again_is_another_drop(versioned):
+def test_the_same_content_uploaded_again_is_another_delivery(versioned):
     s3, raw, _ = versioned
     before = read(raw)
     assert read(raw) == before
     s3.put_object(Bucket=raw, Key="upload/b.csv", Body=FILES["b.csv"])
-    assert read(raw).drop_id != before.drop_id
+    assert read(raw).delivery_id != before.delivery_id
 
 
-def test_without_versions_the_content_names_the_drop(buckets):
+def test_without_versions_the_content_names_the_delivery(buckets):
     s3, raw, _ = buckets
     for name, content in FILES.items():
         s3.put_object(Bucket=raw, Key=f"upload/{name}", Body=content)
     before = read(raw)
     s3.put_object(Bucket=raw, Key="upload/b.csv", Body=FILES["b.csv"])
-    assert read(raw).drop_id == before.drop_id
+    assert read(raw).delivery_id == before.delivery_id
     s3.put_object(Bucket=raw, Key="upload/b.csv", Body=b"x|z\n")
-    assert read(raw).drop_id != before.drop_id
+    assert read(raw).delivery_id != before.delivery_id
 
 
 def test_copies_are_of_the_versions_that_were_there_whatever_is_uploaded_later(versioned):
     s3, raw, lake = versioned
-    drop = read(raw)
+    delivery = read(raw)
     for name in FILES:
         s3.put_object(Bucket=raw, Key=f"upload/{name}", Body=b"tomorrow's")
-    kept = drop.kept_in(lake)
-    assert (kept.drop_id, kept.as_of, kept.objects) == (drop.drop_id, drop.as_of, drop.objects)
+    kept = delivery.kept_in(lake)
+    assert (kept.delivery_id, kept.as_of, kept.objects) == (
+        delivery.delivery_id,
+        delivery.as_of,
+        delivery.objects,
+    )
     for place in kept.sources.values():
         name = place.rsplit("/", 1)[-1]
         assert storage.read_bytes(place) == FILES[name]
-        assert f"/drop_id={drop.drop_id}/" in place
+        assert f"/delivery_id={delivery.delivery_id}/" in place
 
 
 def test_copies_that_an_earlier_start_made_need_no_source_any_more(versioned):
     s3, raw, lake = versioned
-    drop = read(raw)
-    first = drop.kept_in(lake)
-    for item in drop.objects:
+    delivery = read(raw)
+    first = delivery.kept_in(lake)
+    for item in delivery.objects:
         key = storage.s3_parts(item.name)[1]
         s3.delete_object(Bucket=raw, Key=key, VersionId=item.version)
-    assert drop.kept_in(lake) == first
+    assert delivery.kept_in(lake) == first
 
 
 def test_a_version_that_is_gone_is_named(versioned):
     s3, raw, lake = versioned
-    drop = read(raw)
+    delivery = read(raw)
     s3.put_object(Bucket=raw, Key="upload/b.csv", Body=b"new")
-    (gone,) = (item for item in drop.objects if item.source == "csv")
+    (gone,) = (item for item in delivery.objects if item.source == "csv")
     s3.delete_object(Bucket=raw, Key="upload/b.csv", VersionId=gone.version)
     with pytest.raises(InputError, match="source csv is gone: version"):
-        drop.kept_in(lake)
+        delivery.kept_in(lake)
 
 
 def test_a_folder_of_parts_is_copied_as_a_folder(versioned):
@@ -122,24 +126,27 @@ def test_a_folder_of_parts_is_copied_as_a_folder(versioned):
     assert [file.name for file in storage.list_files(kept.sources["csv"])] == ["p1", "sub/p2"]
 
 
-def test_a_claim_gives_the_drop_that_a_look_at_the_bucket_gives(versioned):
+def test_a_claim_gives_the_delivery_that_a_look_at_the_bucket_gives(versioned):
     _, raw, lake = versioned
-    drop = read(raw)
-    claim = Claim.read(claim_of(drop, lake))
-    assert claim.drop.drop_id == drop.drop_id == drop_id(drop.objects)
-    assert claim.drop.as_of == drop.as_of
-    assert dict(claim.drop.sources) == dict(drop.sources)
+    delivery = read(raw)
+    claim = Claim.read(claim_of(delivery, lake))
+    assert claim.delivery.delivery_id == delivery.delivery_id == delivery_id(delivery.objects)
+    assert claim.delivery.as_of == delivery.as_of
+    assert dict(claim.delivery.sources) == dict(delivery.sources)
     request = job_client_health.request_from_arguments(
         ["--CLAIM", claim.uri, "--RAW", "s3://elsewhere/upload", "--LAKE", lake]
     )
-    assert request.drop == claim.drop
+    assert request.delivery == claim.delivery
 
 
 @pytest.mark.parametrize(
     ("change", "told"),
     [
-        (lambda claim: claim.update(drop_id="d0123456789abcdef"), "its objects are drop d"),
-        (lambda claim: claim["objects"][0].update(version_id="other"), "its objects are drop d"),
+        (lambda claim: claim.update(delivery_id="d0123456789abcdef"), "its objects are delivery d"),
+        (
+            lambda claim: claim["objects"][0].update(version_id="other"),
+            "its objects are delivery d",
+        ),
         (lambda claim: claim.pop("objects"), "cannot be read"),
     ],
 )
@@ -197,7 +204,7 @@ def test_a_crawler_that_is_missing_stops_nothing(versioned, emulator, caplog):
     _, raw, lake = versioned
     caplog.set_level("INFO")
     listener = job_client_health.JobListener("no-such-crawler")
-    listener.drop_kept(read(raw).kept_in(lake))
+    listener.delivery_kept(read(raw).kept_in(lake))
     assert "was not started (EntityNotFoundException); the run goes on" in caplog.text
 
 
@@ -206,15 +213,15 @@ def test_a_crawler_is_started_and_one_that_runs_is_fine(versioned, emulator, cap
     caplog.set_level("INFO")
     glue = emulator.client("glue")
     glue.create_crawler(
-        Name="crawler_clients", Role="r", Targets={"S3Targets": [{"Path": f"{lake}/drops/"}]}
+        Name="crawler_clients", Role="r", Targets={"S3Targets": [{"Path": f"{lake}/deliveries/"}]}
     )
     listener = job_client_health.JobListener("crawler_clients")
-    drop = read(raw).kept_in(lake)
-    listener.drop_kept(drop)
+    delivery = read(raw).kept_in(lake)
+    listener.delivery_kept(delivery)
     assert "crawler crawler_clients started" in caplog.text
     try:
         glue.start_crawler(Name="crawler_clients")
     except ClientError as error:
         assert error.response["Error"]["Code"] == "CrawlerRunningException"
-        listener.drop_kept(drop)
+        listener.delivery_kept(delivery)
         assert "crawler crawler_clients runs already" in caplog.text

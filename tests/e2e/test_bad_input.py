@@ -26,7 +26,7 @@ import canaries
 import job_client_health
 from canaries import NAMES
 from glue_local.launch import LocalService
-from glue_papermill.drop import find_sources
+from glue_papermill.delivery import find_sources
 from glue_papermill.errors import GluePapermillError
 from glue_papermill.request import configuration
 from glue_papermill.runner import run_pipeline
@@ -40,7 +40,7 @@ FOREIGN = ("org.apache", "java.", "Py4J", "Traceback", "SparkException")
 
 
 class Bench:
-    """A lake with a publication, and sessions to run drops into it."""
+    """A lake with a publication, and sessions to run deliveries into it."""
 
     def __init__(self, folder: Path, service: LocalService, endpoint: Endpoint) -> None:
         self.folder, self.endpoint = folder, endpoint
@@ -58,7 +58,7 @@ class Bench:
         endpoint.start(share=shared)
 
     def run(self, raw: Path) -> RunOutcome:
-        """Publish a drop."""
+        """Publish a delivery."""
         request = job_client_health.build_request(
             find_sources(str(raw)), str(self.lake), id_key=str(self.key)
         )
@@ -84,21 +84,21 @@ class Bench:
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """A lake into which the marked drop was published."""
+    """A lake into which the marked delivery was published."""
     folder = tmp_path_factory.mktemp("bench")
     # The default heap: a line of 100 MB has to fit into it several times.
     with LocalService() as service:
         endpoint = Endpoint(service)
         found = Bench(folder, service, endpoint)
-        found.good = found.run(canaries.write_drop(folder / "good"))  # type: ignore[attr-defined]
+        found.good = found.run(canaries.write_delivery(folder / "good"))  # type: ignore[attr-defined]
         yield found
         endpoint.close()
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """The marked drop, to be spoilt."""
-    return canaries.write_drop(tmp_path / "raw")
+    """The marked delivery, to be spoilt."""
+    return canaries.write_delivery(tmp_path / "raw")
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ JSON_REST = {
 
 
 @pytest.fixture(scope="module")
-def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    raw = tmp_path_factory.mktemp("drop")
+def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = tmp_path_factory.mktemp("delivery")
     sample_data.write(raw, 1500, 3)
     with (raw / NAMES["csv"]).open("a", encoding="utf-8") as file:
         file.write("\n".join(CSV_LINES) + "\n")
@@ -60,9 +60,9 @@ def drop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lake(drop: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lake(delivery: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("lakes") / "first"
-    done = command("run", "--raw", drop, "--lake", lake)
+    done = command("run", "--raw", delivery, "--lake", lake)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "published" in done.stdout
     return lake
@@ -138,25 +138,25 @@ def test_what_the_sample_data_breaks_is_what_the_rules_find(
         assert count == made.get(rule, 0), rule
 
 
-def test_a_repeat_makes_no_new_snapshot(lake: Path, drop: Path, command: Command) -> None:
+def test_a_repeat_makes_no_new_snapshot(lake: Path, delivery: Path, command: Command) -> None:
     before = snapshots(lake)
-    done = command("run", "--raw", drop, "--lake", lake)
+    done = command("run", "--raw", delivery, "--lake", lake)
     assert done.returncode == 0
     assert "already published" in done.stdout + done.stderr
     assert snapshots(lake) == before
 
 
-def shuffled_drop(drop: Path, folder: Path) -> dict[str, Path]:
+def shuffled_delivery(delivery: Path, folder: Path) -> dict[str, Path]:
     """The same rows in another order, the CSV's columns too, each source in several files."""
     chance = random.Random(1)
-    table = pq.read_table(drop / NAMES["parquet"])
+    table = pq.read_table(delivery / NAMES["parquet"])
     order = list(range(table.num_rows))
     chance.shuffle(order)
     table = table.take(pa.array(order))
-    header, *lines = (drop / NAMES["csv"]).read_text("utf-8").split("\n")
+    header, *lines = (delivery / NAMES["csv"]).read_text("utf-8").split("\n")
     lines = [line for line in lines if line]
     chance.shuffle(lines)
-    records = [line for line in (drop / NAMES["json"]).read_text("utf-8").split("\n") if line]
+    records = [line for line in (delivery / NAMES["json"]).read_text("utf-8").split("\n") if line]
     chance.shuffle(records)
     for name in NAMES:
         (folder / name).mkdir(parents=True)
@@ -181,9 +181,9 @@ def shuffled_drop(drop: Path, folder: Path) -> dict[str, Path]:
 
 
 def test_order_of_rows_columns_and_files_changes_nothing(
-    lake: Path, drop: Path, command: Command, published: Rows, tmp_path: Path
+    lake: Path, delivery: Path, command: Command, published: Rows, tmp_path: Path
 ) -> None:
-    sources = shuffled_drop(drop, tmp_path / "raw")
+    sources = shuffled_delivery(delivery, tmp_path / "raw")
     other = tmp_path / "lake"
     done = command(
         "run", "--lake", other, "--parquet", sources["parquet"], "--csv", sources["csv"],
@@ -198,10 +198,10 @@ def test_order_of_rows_columns_and_files_changes_nothing(
 
 
 def test_a_missing_column_stops_the_run_at_a_gate_and_the_table_stays(
-    lake: Path, drop: Path, command: Command, tmp_path: Path
+    lake: Path, delivery: Path, command: Command, tmp_path: Path
 ) -> None:
     raw = tmp_path / "raw"
-    shutil.copytree(drop, raw)
+    shutil.copytree(delivery, raw)
     text = (raw / NAMES["csv"]).read_text("utf-8").replace("|bairro|", "|distrito|", 1)
     (raw / NAMES["csv"]).write_text(text, "utf-8")
     before = snapshots(lake)
@@ -218,9 +218,9 @@ def test_a_missing_column_stops_the_run_at_a_gate_and_the_table_stays(
     assert str(failed[0]) in done.stderr.replace("\n", "")
 
 
-def test_an_empty_file_is_unusable_input(drop: Path, command: Command, tmp_path: Path) -> None:
+def test_an_empty_file_is_unusable_input(delivery: Path, command: Command, tmp_path: Path) -> None:
     raw = tmp_path / "raw"
-    shutil.copytree(drop, raw)
+    shutil.copytree(delivery, raw)
     (raw / NAMES["json"]).write_text("")
     done = command("run", "--raw", raw, "--lake", tmp_path / "lake")
     assert done.returncode == 2, done.stdout + done.stderr

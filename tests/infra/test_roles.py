@@ -14,7 +14,7 @@ CODE = "cliente-data-artifacts-123456789012-sa-east-1"
 GLUE = "arn:aws:glue:sa-east-1:123456789012"
 SECRET = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:client-health/id-key-AbCdEf"
 TABLE = f"{GLUE}:table/db_client_insurance/clientoutput"
-RAW_TABLE = f"{GLUE}:table/db_client_insurance_raw/drops_csv"
+RAW_TABLE = f"{GLUE}:table/db_client_insurance_raw/deliveries_csv"
 SESSION = f"{GLUE}:session/client-health-r0123456789abcdef-0123456789ab"
 OF_CODE = ("ReconcilerRole", "JobRole", "SessionRole", "CrawlerRole")
 OF_PEOPLE = ("UploadPolicy", "ReaderPolicy", "StewardPolicy")
@@ -52,9 +52,12 @@ CALLS = {
         ("s3:ListBucket", LAKE),
         ("s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
         ("s3:GetObjectVersion", f"{RAW}/upload/2026-11-23/dados_cadastro_2.csv"),
-        ("s3:GetObject", f"{LAKE}/lake/drops/csv/drop_id=d0/dados_cadastro_2.csv"),
-        ("s3:PutObject", f"{LAKE}/lake/drops/csv/drop_id=d0/dados_cadastro_2.csv"),
-        ("s3:AbortMultipartUpload", f"{LAKE}/lake/drops/csv/drop_id=d0/dados_cadastro_2.csv"),
+        ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),
+        ("s3:PutObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),
+        (
+            "s3:AbortMultipartUpload",
+            f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv",
+        ),
         ("s3:PutObject", f"{LAKE}/lake/runs/r0/01_ingest.ipynb"),
         ("s3:GetObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
         ("s3:DeleteObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
@@ -79,7 +82,7 @@ CALLS = {
         ("s3:GetObject", f"{CODE}/current/client_health-0.1.0-py3-none-any.whl"),
         ("s3:ListBucket", LAKE),
         ("s3:GetBucketLocation", LAKE),
-        ("s3:GetObject", f"{LAKE}/lake/drops/csv/drop_id=d0/dados_cadastro_2.csv"),
+        ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),
         ("s3:GetObject", f"{LAKE}/lake/staging"),
         *(
             (f"s3:{action}", f"{LAKE}/lake/{zone}/x")
@@ -122,18 +125,18 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("job_client_health", "secretsmanager:GetSecretValue", SECRET),
         ("CrawlerRole", "secretsmanager:GetSecretValue", SECRET),
         ("session", "s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
-        # Uploads are deleted by their lifecycle, drops stay what they were.
+        # Uploads are deleted by their lifecycle, deliveries stay what they were.
         *((role, "s3:DeleteObject", f"{RAW}/upload/x.csv") for role in OF_CODE),
         *((role, "s3:DeleteObjectVersion", f"{RAW}/upload/x.csv") for role in OF_CODE),
         *((role, "s3:PutObject", f"{RAW}/upload/x.csv") for role in OF_CODE),
-        *((role, "s3:DeleteObject", f"{LAKE}/lake/drops/csv/x.csv") for role in OF_CODE),
-        ("session", "s3:PutObject", f"{LAKE}/lake/drops/csv/x.csv"),
+        *((role, "s3:DeleteObject", f"{LAKE}/lake/deliveries/csv/x.csv") for role in OF_CODE),
+        ("session", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         # A claim is never taken back, least of all by the session.
         *((role, "s3:DeleteObject", f"{LAKE}/lake/claims/-/d0.json") for role in OF_CODE),
         ("session", "s3:PutObject", f"{LAKE}/lake/claims/-/d0.json"),
         # The reconciler sees names, not data.
         ("def_lambda", "s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
-        ("def_lambda", "s3:GetObject", f"{LAKE}/lake/drops/csv/x.csv"),
+        ("def_lambda", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("def_lambda", "s3:GetObject", f"{LAKE}/lake/clientoutput/x.parquet"),
         # Other people's sessions, jobs, tables and code.
         ("def_lambda", "glue:StopSession", f"{GLUE}:session/somebody-else"),
@@ -148,12 +151,12 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("CrawlerRole", "s3:GetObject", f"{LAKE}/lake/clientoutput/x.parquet"),
         *((role, "s3:PutObject", f"{CODE}/current/start_job.py") for role in OF_CODE),
         # People
-        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/drops/csv/x.csv"),
+        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/staging/r0/x.parquet"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/query-results/stewards/x.csv"),
         ("ReaderPolicy", "glue:GetTable", RAW_TABLE),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
-        ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/drops/csv/x.csv"),
+        ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("UploadPolicy", "s3:GetObject", f"{RAW}/upload/x.csv"),
         ("UploadPolicy", "s3:PutObject", f"{RAW}/elsewhere/x.csv"),
     ],
@@ -165,7 +168,7 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
 @pytest.mark.parametrize(
     ("role", "action", "resource"),
     [
-        ("CrawlerRole", "s3:GetObject", f"{LAKE}/lake/drops/csv/drop_id=d0/x.csv"),
+        ("CrawlerRole", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/x.csv"),
         ("CrawlerRole", "glue:CreateTable", RAW_TABLE),
         ("CrawlerRole", "glue:BatchCreatePartition", RAW_TABLE),
         ("UploadPolicy", "s3:PutObject", f"{RAW}/upload/2026-11-23/dados_cadastro_1.parquet"),
@@ -173,7 +176,7 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/clientoutput/convenio=SUS/x.parquet"),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/query-results/readers/x.csv"),
         ("StewardPolicy", "glue:GetTable", RAW_TABLE),
-        ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/drops/csv/drop_id=d0/x.csv"),
+        ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/x.csv"),
     ],
 )
 def test_crawler_and_people_may_do_their_work(

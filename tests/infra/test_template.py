@@ -153,7 +153,7 @@ def test_every_zone_with_personal_data_is_emptied(deployed: Deployed):
     days = {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
     assert days == {
         "lake/staging/": 7,
-        "lake/drops/": 30,
+        "lake/deliveries/": 30,
         "lake/runs/": 400,
         "lake/claims/": 400,
         "query-results/": 14,
@@ -169,7 +169,7 @@ def test_a_claim_outlives_its_uploads_whatever_is_configured(deployed: Deployed)
     assert declared["RunDays"]["MinValue"] > longest
 
 
-def test_uploads_have_versions_since_drops_are_named_by_them(deployed: Deployed):
+def test_uploads_have_versions_since_deliveries_are_named_by_them(deployed: Deployed):
     assert deployed.properties("RawBucket")["VersioningConfiguration"] == {"Status": "Enabled"}
 
 

@@ -153,11 +153,11 @@ def test_logs_of_job_and_crawler_are_where_glue_puts_them(deployed: Deployed):
 # Catalogue and queries
 
 
-def test_the_crawler_catalogues_each_format_of_the_drops_for_stewards(deployed: Deployed):
+def test_the_crawler_catalogues_each_format_of_the_deliveries_for_stewards(deployed: Deployed):
     crawler = deployed.properties("Crawler")
     lake = f"s3://{deployed.ref('LakeBucket')}/lake"
     paths = [target["Path"] for target in crawler["Targets"]["S3Targets"]]
-    assert paths == [f"{lake}/drops/{source}/" for source in ("parquet", "csv", "json")]
+    assert paths == [f"{lake}/deliveries/{source}/" for source in ("parquet", "csv", "json")]
     assert crawler["DatabaseName"] == f"{contract.DATABASE}_raw"
     assert crawler["Classifiers"] == [deployed.ref("PipeClassifier")]
     # The bucket is level 1; one table a format.
@@ -224,7 +224,9 @@ def test_alarms_and_dashboard_know_only_metrics_that_code_writes(deployed: Deplo
             code = job + metrics if "Dimensions" in alarm else reconciler
             assert f'"{alarm["MetricName"]}"' in code, alarm["AlarmName"]
     body = deployed.properties("Dashboard")["DashboardBody"]
-    shown = set(re.findall(r'"((?:Row|Run|Gate|Rejected|Duration|Drop|Sessions)[A-Za-z]+)"', body))
+    shown = set(
+        re.findall(r'"((?:Row|Run|Gate|Rejected|Duration|Delivery|Sessions)[A-Za-z]+)"', body)
+    )
     assert len(shown) == 14
     assert [name for name in shown if f'"{name}"' not in job + reconciler + metrics] == []
 

@@ -23,7 +23,7 @@ LINE_LIMIT = 60
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The folder and the environment of the seeded drop, with the strict kernel installed."""
+    """The folder and the environment of the seeded delivery, with the strict kernel installed."""
     folder = tmp_path_factory.mktemp("seeded")
     with kernelspec.temporary() as kernels, seeded_environment(folder) as environment:
         yield folder, environment | {"JUPYTER_PATH": str(kernels.parent)}
@@ -103,7 +103,7 @@ class TestForm:
         assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
 
 
-def test_no_personal_value_of_the_drop_is_shown(seeded: tuple[Path, dict[str, str]]) -> None:
+def test_no_personal_value_of_the_delivery_is_shown(seeded: tuple[Path, dict[str, str]]) -> None:
     raw = seeded[0] / "raw"
     people = pq.read_table(raw / "dados_cadastro_1.parquet").to_pylist()
     people += [

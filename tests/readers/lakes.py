@@ -119,7 +119,7 @@ def publish(
     old = [task.file for task in table.scan().plan_files()]
     properties = {
         contract.SNAPSHOT_RUN_ID: run_id,
-        contract.SNAPSHOT_DROP_ID: f"d-{run_id}",
+        contract.SNAPSHOT_DELIVERY_ID: f"d-{run_id}",
         contract.SNAPSHOT_RECEIPT: json.dumps(receipt(run_id, "03_quality", len(rows))),
     }
     with (
@@ -146,7 +146,7 @@ def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
         "receipt": 1,
         "stage": stage,
         "run_id": run_id,
-        "drop_id": f"d-{run_id}",
+        "delivery_id": f"d-{run_id}",
         "attempt": "",
         "as_of": "2026-01-31",
         "library_version": "0.1.0",

@@ -1,4 +1,4 @@
-"""The real notebooks on a marked drop: death around the commit, and nothing personal anywhere."""
+"""The real notebooks on a marked delivery: death around the commit, nothing personal anywhere."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ INSTEAD_OF_THE_RECEIPT = "def _instead(*_, **__):\n{}\ntype(stage).finish = _ins
 
 
 class Real:
-    """A marked drop, a lake, and the real notebooks, with or without a cell of ours."""
+    """A marked delivery, a lake, and the real notebooks, with or without a cell of ours."""
 
     def __init__(self, folder: Path, service: LocalService) -> None:
         self.folder, self.service = folder, service
-        self.raw = canaries.write_drop(folder / "raw")
+        self.raw = canaries.write_delivery(folder / "raw")
         self.lake, self.notebooks = folder / "lake", folder / "notebooks"
         self.events, self.mark = folder / "events", folder / "mark"
         self.after = folder / "unused"

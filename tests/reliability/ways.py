@@ -92,11 +92,11 @@ class Ended:
 
 
 class Place:
-    """A drop, a lake, and notebooks in which something happens in the middle."""
+    """A delivery, a lake, and notebooks in which something happens in the middle."""
 
     def __init__(self, folder: Path, cell: str) -> None:
         self.folder = folder
-        self.raw = canaries.write_drop(folder / "raw")
+        self.raw = canaries.write_delivery(folder / "raw")
         self.lake = folder / "lake"
         self.notebooks = folder / "notebooks"
         self.after = folder / "after.txt"

@@ -24,7 +24,7 @@ CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2, "idle_
 PARAMETERS = "\n".join(
     f'{name} = ""'
     for name in (
-        *("run_id", "lake", "attempt", "drop_id", "as_of", "id_key", "accept_volume_change"),
+        *("run_id", "lake", "attempt", "delivery_id", "as_of", "id_key", "accept_volume_change"),
         *("parquet_path", "csv_path", "json_path"),
     )
 )
@@ -45,14 +45,14 @@ def hand_over(stage):
     (folder / "part-0").write_text("x" * 10)
     return {"path": path, "rows": 10 * len(SOURCES), "fingerprint": fingerprint(folder)}
 
-def drop_of_the_run():
+def delivery_of_the_run():
     first = pathlib.Path(lake, "runs", run_id, "01_ingest.json")
-    return drop_id or json.loads(first.read_text())["drop_id"]
+    return delivery_id or json.loads(first.read_text())["delivery_id"]
 
 def receipt(stage, handover):
     counts = {"in": 10, "out": 10, "rejected": 0, "duplicates": 0, "suppressed": 0}
     return {
-        "receipt": 1, "stage": stage, "run_id": run_id, "drop_id": drop_of_the_run(),
+        "receipt": 1, "stage": stage, "run_id": run_id, "delivery_id": delivery_of_the_run(),
         "attempt": attempt,
         "as_of": "2024-05-01", "library_version": VERSION, "rules": RULES,
         "started_at": "2024-05-01T00:00:00Z", "duration_seconds": 0.1, "inputs": [],
@@ -75,7 +75,7 @@ def publish(stage):
     snapshot = {
         "snapshot-id": number, "parent-snapshot-id": parent,
         "summary": {
-            "pipeline.run-id": run_id, "pipeline.drop-id": drop_of_the_run(),
+            "pipeline.run-id": run_id, "pipeline.delivery-id": delivery_of_the_run(),
             "pipeline.receipt": json.dumps(record),
         },
     }
@@ -145,7 +145,7 @@ def write_notebook(folder: Path, name: str, *cells: str, configure: str = CONFIG
 
 
 class Place:
-    """A folder with three notebooks, a drop and a lake, and requests that run them."""
+    """A folder with three notebooks, a delivery and a lake, and requests that run them."""
 
     def __init__(self, folder: Path, service: Any) -> None:
         self.folder = folder
@@ -171,7 +171,7 @@ class Place:
                 Stage(
                     stage,
                     str(self.folder / "notebooks" / f"{stage}.ipynb"),
-                    ("run_id", "lake", "attempt", "drop_id", "as_of"),
+                    ("run_id", "lake", "attempt", "delivery_id", "as_of"),
                 )
                 for stage in only or STAGES
             ),
@@ -202,8 +202,8 @@ class Recorder(Listener):
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
 
-    def run_started(self, run_id, drop):
-        self.events.append(("run", run_id, drop.drop_id))
+    def run_started(self, run_id, delivery):
+        self.events.append(("run", run_id, delivery.delivery_id))
 
     def stage_started(self, stage, cells):
         self.events.append(("started", stage, cells))

@@ -11,7 +11,7 @@ import pytest
 from misbehaving import Endpoint, change, refuse
 from papermill_helpers import STAGES, Place, Recorder, write_notebook
 
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.errors import (
     ConfigurationError,
     GateStopped,
@@ -45,8 +45,8 @@ def start(place, api, session):
 
     def run(name, *, receipts=None, limits=None, session_id=session):
         request = place.request(limits=limits or Limits(retries=5, stage=60))
-        drop = Drop.read(request.sources)
-        named = Run(request, drop, name_run(drop, request), str(place.lake), Recorder())
+        delivery = Delivery.read(request.sources)
+        named = Run(request, delivery, name_run(delivery, request), str(place.lake), Recorder())
         stage = next(stage for stage in request.stages if stage.name == name)
         shared = Session(api.client, session_id, request.limits)
         return run_stage(named, stage, shared, receipts)
@@ -56,7 +56,7 @@ def start(place, api, session):
 
 def _run_id(place):
     request = place.request()
-    return name_run(Drop.read(request.sources), request)
+    return name_run(Delivery.read(request.sources), request)
 
 
 def _statuses(api, run_id):
@@ -82,8 +82,8 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert outcome.snapshot_id == "1"
     assert list(outcome.receipts) == list(STAGES)
     assert [name for name, _ in heard.of("finished")] == list(STAGES)
-    ((run_id, drop_id),) = heard.of("run")
-    assert (run_id, drop_id) == (outcome.run_id, outcome.drop_id)
+    ((run_id, delivery_id),) = heard.of("run")
+    assert (run_id, delivery_id) == (outcome.run_id, outcome.delivery_id)
     assert run_id == _run_id(place)
     cells = [event for event in heard.of("cell") if event[0] == FIRST]
     assert [index for _, index, _ in cells] == list(range(1, cells[0][2] + 1))
@@ -401,14 +401,14 @@ def test_a_missing_notebook_and_a_missing_source_are_named(place):
         run_pipeline(place.request())
 
 
-def test_another_drop_library_or_rule_set_is_another_run(place):
+def test_another_delivery_library_or_rule_set_is_another_run(place):
     request = place.request()
-    drop = Drop.read(request.sources)
+    delivery = Delivery.read(request.sources)
     names = {
-        name_run(drop, request),
-        name_run(drop, place.request(library_version="10")),
-        name_run(drop, place.request(rules="rules-2")),
+        name_run(delivery, request),
+        name_run(delivery, place.request(library_version="10")),
+        name_run(delivery, place.request(rules="rules-2")),
     }
     (place.raw / "clients.csv").write_text("a|b\n1|3\n")
-    names.add(name_run(Drop.read(request.sources), request))
+    names.add(name_run(Delivery.read(request.sources), request))
     assert len(names) == 4

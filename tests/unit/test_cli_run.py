@@ -18,7 +18,7 @@ from client_health_cli.notebooks import STAGES, notebooks_folder
 from client_health_cli.pipeline import Asked, request, session_settings
 from client_health_cli.sample_data import write
 from client_health_cli.summary import print_summary
-from glue_papermill.drop import Drop
+from glue_papermill.delivery import Delivery
 from glue_papermill.settings import RunOutcome
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
@@ -66,7 +66,7 @@ def test_the_run_is_recorded_under_the_contracts_names():
     publication = request(asked()).publication
     assert publication.table == contract.TABLE
     assert publication.run_id_property == contract.SNAPSHOT_RUN_ID
-    assert publication.drop_id_property == contract.SNAPSHOT_DROP_ID
+    assert publication.delivery_id_property == contract.SNAPSHOT_DELIVERY_ID
     assert publication.receipt_property == contract.SNAPSHOT_RECEIPT
 
 
@@ -142,7 +142,7 @@ def test_notebooks_are_found_where_one_stands_or_in_the_source_tree(tmp_path, mo
 
 
 @pytest.mark.parametrize("missing", ["parquet", "csv", "json"])
-def test_a_drop_with_a_source_missing_exits_2_and_names_it(raw, missing, tmp_path, capsys):
+def test_a_delivery_with_a_source_missing_exits_2_and_names_it(raw, missing, tmp_path, capsys):
     for path in Path(raw).iterdir():
         if path.suffix != f".{missing}":
             (tmp_path / path.name).symlink_to(path)
@@ -166,7 +166,7 @@ def receipt(rows, **more):
 def outcome():
     return RunOutcome(
         run_id="r1",
-        drop_id="d1",
+        delivery_id="d1",
         status="published",
         receipts={
             "01_ingest": receipt({"parquet": (1_000_000, 1_000_000, 0, 0, 0),
@@ -250,8 +250,8 @@ def test_rows_left_out_by_law_get_a_column_when_there_are_any(outcome):
 
 def tell(listener, raw, outcome):
     """Tell what a run of two stages tells."""
-    drop = Drop.read({"csv": f"{raw}/dados_cadastro_2.csv"})
-    listener.run_started("r1", drop)
+    delivery = Delivery.read({"csv": f"{raw}/dados_cadastro_2.csv"})
+    listener.run_started("r1", delivery)
     listener.note("session [s1] ready")
     listener.stage_skipped("01_ingest", outcome.receipts["01_ingest"])
     listener.stage_started("02_transform", 4)
@@ -266,7 +266,7 @@ def test_piped_progress_is_a_line_when_a_stage_starts_and_one_when_it_ends(raw, 
         tell(listener, raw, outcome)
         listener.stage_finished("02_transform", outcome.receipts["02_transform"], 20.04)
     lines = file.getvalue().splitlines()
-    assert lines[0].startswith("run r1 of drop d")
+    assert lines[0].startswith("run r1 of delivery d")
     assert lines[1:] == [
         "session [s1] ready",
         "01_ingest: done by an earlier start, 1,002,000 rows",

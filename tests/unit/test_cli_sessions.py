@@ -119,11 +119,11 @@ def test_a_port_in_use_is_reported_with_exit_code_4():
         assert port in said
 
 
-def test_empty_parameters_find_the_sample_drop_and_a_lake(tmp_path):
-    files = laboratory.sample_drop(tmp_path)
+def test_empty_parameters_find_the_sample_delivery_and_a_lake(tmp_path):
+    files = laboratory.sample_delivery(tmp_path)
     assert all(path.is_file() for path in files.values())
     made = {path: path.stat().st_mtime_ns for path in files.values()}
-    assert laboratory.sample_drop(tmp_path) == files
+    assert laboratory.sample_delivery(tmp_path) == files
     assert {path: path.stat().st_mtime_ns for path in files.values()} == made
     assert laboratory.session_defaults(tmp_path, files) == {
         "spark.client_health.lake": str(tmp_path / "notebook-lake"),

@@ -16,7 +16,7 @@ WHERE = Publication("db.table")
 def _snapshot(number, parent, run_id=None, record=None):
     summary = {"operation": "overwrite"}
     if run_id:
-        summary |= {"pipeline.run-id": run_id, "pipeline.drop-id": f"d-{run_id}"}
+        summary |= {"pipeline.run-id": run_id, "pipeline.delivery-id": f"d-{run_id}"}
     if record:
         summary["pipeline.receipt"] = json.dumps(record)
     found = {"snapshot-id": number, "summary": summary}
@@ -55,7 +55,7 @@ def test_the_head_of_main_is_published(tmp_path, compressed, scheme):
     metadata = _metadata(_snapshot(7, None, "r1"), head=7)
     lake = _lake(tmp_path / "l", metadata, compressed=compressed, scheme=scheme)
     found = publication.find(lake, WHERE, "r1")
-    assert (found.snapshot_id, found.drop_id) == ("7", "d-r1")
+    assert (found.snapshot_id, found.delivery_id) == ("7", "d-r1")
 
 
 def test_an_ancestor_of_main_is_published(tmp_path):

@@ -13,7 +13,7 @@ BASE = {
     "receipt": 1,
     "stage": "02_second",
     "run_id": "r1",
-    "drop_id": "d1",
+    "delivery_id": "d1",
     "attempt": "a1",
     "as_of": "2024-05-01",
     "library_version": "1.0",
@@ -72,7 +72,7 @@ def test_the_fingerprint_is_over_names_and_sizes_of_data_files(lake):
 
 
 @pytest.mark.parametrize(
-    "field", ["stage", "run_id", "drop_id", "attempt", "library_version", "rules"]
+    "field", ["stage", "run_id", "delivery_id", "attempt", "library_version", "rules"]
 )
 def test_a_receipt_of_something_else_is_refused(good, lake, field):
     good[field] = "other"

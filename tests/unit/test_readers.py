@@ -1,4 +1,4 @@
-"""Reading a drop: columns by name, no line lost, and errors that say what to do."""
+"""Reading a delivery: columns by name, no line lost, and errors that say what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sample drops: the contract's columns and formats, the asked faults, the same bytes each time."""
+"""Sample deliveries: the contract's columns and formats, the asked faults, the same bytes."""
 
 import csv
 import datetime as dt
@@ -132,7 +132,7 @@ def test_json_rows_have_the_columns_of_the_contract_or_some_of_them(usual):
     assert set().union(*rows) == set(names)
 
 
-def test_a_clean_drop_has_every_value_in_the_format_of_its_source(clean):
+def test_a_clean_delivery_has_every_value_in_the_format_of_its_source(clean):
     formats = (
         (read_parquet, "documento_cpf", r"\d{3}\.\d{3}\.\d{3}-\d{2}", r"\d{4}-\d\d-\d\d", r"\d+",
          r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d"),
@@ -175,7 +175,7 @@ def test_valid_times_lie_in_the_asked_years_and_births_before_2021(clean):
         assert 2015 <= moment.year <= 2025
 
 
-def test_every_cpf_of_a_clean_drop_verifies_and_is_used_once(clean):
+def test_every_cpf_of_a_clean_delivery_verifies_and_is_used_once(clean):
     cpfs = [
         digits_of(row[name])
         for file, read, name in zip(
@@ -365,7 +365,7 @@ def test_no_file_is_left_when_writing_fails(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_older_drop_stays_when_writing_a_new_one_fails(tmp_path):
+def test_an_older_delivery_stays_when_writing_a_new_one_fails(tmp_path):
     before = checksums(write(tmp_path, 100, 7))
     told = []
 
@@ -397,7 +397,7 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path):
     assert peak_kib(200_000) < peak_kib(20_000) + 30_000
 
 
-def test_a_drop_of_one_row_can_be_written(tmp_path):
+def test_a_delivery_of_one_row_can_be_written(tmp_path):
     files = write(tmp_path, 1, 7, SampleSettings(duplicates=0.9, defects=CLEAN))
     assert [file.rows for file in files] == [1, 1, 1]
     assert len(read_csv(files[1])) == len(read_json(files[2])) == 1

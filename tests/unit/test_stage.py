@@ -16,7 +16,7 @@ from frames import GOOD_CPF, OTHER_CPF, ingested, values
 from pyspark.sql import SparkSession
 
 import client_health
-from client_health import contract, drop, publication, quality, register, rules, sources
+from client_health import contract, delivery, publication, quality, register, rules, sources
 from client_health import stage as stages
 from client_health.accounting import RowCounter, SourceRows, StageRows, count_transformed
 from client_health.errors import HandoverError, QualityGateError, SettingsError
@@ -30,7 +30,7 @@ THIRD_CPF = "98765432100"
 NAMES = (stages.INGEST, stages.TRANSFORM, stages.QUALITY)
 
 
-def a_drop(folder: Path) -> dict[str, str]:
+def a_delivery(folder: Path) -> dict[str, str]:
     """Two good rows a source, a CPF twice among them, and a malformed line."""
     folder.mkdir()
     paths = {f"{source.name}_path": str(folder / source.file) for source in contract.SOURCES}
@@ -59,15 +59,17 @@ class Run:
 
 def ingest(lake: str, run_id: str, paths: dict[str, str]) -> dict[str, Any]:
     stage = stages.begin(stages.INGEST, run_id=run_id, lake=lake, attempt="a1")
-    today = drop.read_drop(stage, **paths, as_of=AS_OF.isoformat())
+    today = delivery.read_delivery(stage, **paths, as_of=AS_OF.isoformat())
     rows = (
         sources.transform_parquet(today.parquet)
         .unionByName(sources.transform_csv(today.csv))
         .unionByName(sources.transform_json(today.json))
     )
-    handover, counted = drop.hand_over(stage, today, rows)
+    handover, counted = delivery.hand_over(stage, today, rows)
     inputs = today.as_receipt()
-    return stage.finish(counted, handover, drop_id=today.drop_id, as_of=AS_OF, inputs=inputs)
+    return stage.finish(
+        counted, handover, delivery_id=today.delivery_id, as_of=AS_OF, inputs=inputs
+    )
 
 
 def transform(lake: str, run_id: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def transform(lake: str, run_id: str) -> dict[str, Any]:
     )
     handover = stage.hand_over(clients, "accepted")
     rows = count_transformed(refused, accepted, survivors)
-    return stage.finish(rows, handover, drop_id=before.drop_id, as_of=before.as_of)
+    return stage.finish(rows, handover, delivery_id=before.delivery_id, as_of=before.as_of)
 
 
 def publish(lake: str, run_id: str, key: str) -> dict[str, Any]:
@@ -110,7 +112,7 @@ def write_key(path: Path, text: str) -> str:
 def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("run")
     lake, key = str(folder / "lake"), write_key(folder / "id.key", "k")
-    made = {stages.INGEST: ingest(lake, "r1", a_drop(folder / "raw"))}
+    made = {stages.INGEST: ingest(lake, "r1", a_delivery(folder / "raw"))}
     made[stages.TRANSFORM] = transform(lake, "r1")
     made[stages.QUALITY] = publish(lake, "r1", key)
     return Run(lake, key, made)
@@ -137,7 +139,7 @@ def finished(lake: str, run_id: str, rows: int = 1) -> stages.Stage:
     people = [{"cpf": f"{number:011}"} for number in range(rows)]
     handover = stage.hand_over(ingested(stage.spark, *people), "ingested", ["source"])
     stage.finish(
-        StageRows({"parquet": SourceRows(rows, rows)}), handover, drop_id="d1", as_of=AS_OF
+        StageRows({"parquet": SourceRows(rows, rows)}), handover, delivery_id="d1", as_of=AS_OF
     )
     return stage
 
@@ -150,7 +152,7 @@ def test_the_runner_accepts_the_receipts_of_all_three_stages(run: Run) -> None:
         expected = receipts.Expected(
             stage=name,
             run_id="r1",
-            drop_id=run.receipts[stages.INGEST]["drop_id"],
+            delivery_id=run.receipts[stages.INGEST]["delivery_id"],
             library_version=client_health.__version__,
             rules=contract.rules_fingerprint(),
             attempt=f"a{attempt}",
@@ -184,7 +186,7 @@ def test_receipts_account_for_every_row(run: Run) -> None:
     assert third["shares"] == {"x": 3, "Gold": 1}
 
 
-def test_receipts_name_the_drops_files_without_their_folders(run: Run) -> None:
+def test_receipts_name_the_deliveries_files_without_their_folders(run: Run) -> None:
     inputs = run.receipts[stages.INGEST]["inputs"]
     assert [given["name"] for given in inputs] == [source.file for source in contract.SOURCES]
     assert all(given["size"] > 0 and given["version"].endswith("+00:00") for given in inputs)
@@ -277,7 +279,7 @@ def test_a_parameter_comes_before_the_session_and_the_session_before_the_default
     configured("as_of", "2026-01-30")
     assert setting(spark, "as_of", "2026-01-31", "2026-01-01") == "2026-01-31"
     assert setting(spark, "as_of", "", "2026-01-01") == "2026-01-30"
-    assert setting(spark, "drop_id", "", "d0") == "d0"
+    assert setting(spark, "delivery_id", "", "d0") == "d0"
     configured("lake", str(tmp_path / "configured"))
     stage = stages.begin(stages.INGEST)
     assert stage.lake.uri == str(tmp_path / "configured")
@@ -299,15 +301,15 @@ def test_there_are_three_stages(spark: SparkSession, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_the_day_of_a_drop_is_a_date(spark: SparkSession, tmp_path: Path) -> None:
-    paths = a_drop(tmp_path / "raw")
+def test_the_day_of_a_delivery_is_a_date(spark: SparkSession, tmp_path: Path) -> None:
+    paths = a_delivery(tmp_path / "raw")
     stage = stages.begin(stages.INGEST, lake=str(tmp_path / "lake"))
     with pytest.raises(SettingsError, match="as_of is '31/01/2026'"):
-        drop.read_drop(stage, **paths, as_of="31/01/2026")
+        delivery.read_delivery(stage, **paths, as_of="31/01/2026")
 
 
 def test_a_source_without_a_row_stops_the_first_stage(spark: SparkSession, tmp_path: Path) -> None:
-    paths = a_drop(tmp_path / "raw")
+    paths = a_delivery(tmp_path / "raw")
     csv = Path(paths["csv_path"])
     csv.write_text(csv.read_text().partition("\n")[0] + "\n")
     with pytest.raises(QualityGateError, match="fonte_vazia: no row in dados_cadastro_2"):

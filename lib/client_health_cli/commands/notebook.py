@@ -28,7 +28,7 @@ def notebook(
     """Open the notebooks in JupyterLab on local sessions.
 
     As in Glue Studio, the kernel is the official one, unmodified. Parameters left empty in a
-    notebook stand for a small sample drop in data/notebook-raw and the lake data/notebook-lake,
+    notebook stand for a small sample delivery in data/notebook-raw and the lake data/notebook-lake,
     both made if need be; the run is called notebook. Each open notebook has a session
     of its own. Ctrl-C stops JupyterLab, the service and its sessions.
 
@@ -42,7 +42,7 @@ def notebook(
 
     folder = notebooks_folder(notebooks)
     data = folder.parent / "data"
-    conf = laboratory.session_defaults(data, laboratory.sample_drop(data))
+    conf = laboratory.session_defaults(data, laboratory.sample_delivery(data))
     with (
         sigterm_unwinds(),
         laboratory.official_kernel() as kernels,

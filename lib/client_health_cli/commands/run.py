@@ -1,4 +1,4 @@
-"""`client-health run`: publish a drop."""
+"""`client-health run`: publish a delivery."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def run(  # noqa: PLR0917 - one for each option
     csv: Annotated[str, typer.Option(help="The CSV source: a file or folder.")] = "",
     json: Annotated[str, typer.Option(help="The JSON lines source: a file or folder.")] = "",
     run_id: Annotated[
-        str | None, typer.Option(help="Name of the run; made from the drop's content if not given.")
+        str | None,
+        typer.Option(help="Name of the run; made from the delivery's content if not given."),
     ] = None,
     as_of: Annotated[
         str | None,
@@ -57,7 +58,7 @@ def run(  # noqa: PLR0917 - one for each option
         Path | None, typer.Option(help="Folder of the three notebooks, if not ./notebooks.")
     ] = None,
 ) -> None:
-    """Run the three notebooks on a drop and publish the table.
+    """Run the three notebooks on a delivery and publish the table.
 
     A run is named by its input: the same command again goes on where the last one stopped, or
     says that the run is published. Progress goes to standard error, the summary to standard

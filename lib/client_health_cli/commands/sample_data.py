@@ -1,4 +1,4 @@
-"""`client-health sample-data`: write a synthetic drop."""
+"""`client-health sample-data`: write a synthetic delivery."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def sample_data(
         typer.Option(
             metavar="RULE=SHARE",
             help="Share of rows that break a rule; may be given several times, or with commas "
-            "between pairs. all=0 writes a clean drop.",
+            "between pairs. all=0 writes a clean delivery.",
         ),
     ] = None,
 ) -> None:
-    """Write a synthetic drop: three files, with quirks and faults.
+    """Write a synthetic delivery: three files with faults in them.
 
     They have the columns, formats and oddities of a day's register; the people are invented.
     Files appear under their names only when all three are whole.

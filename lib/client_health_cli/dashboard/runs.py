@@ -32,7 +32,7 @@ class Run:
     run_id
         Its name.
     as_of
-        The day of its drop.
+        The day of its delivery.
     started_at
         When its first stage began, as far as is known.
     published_at

@@ -1,4 +1,4 @@
-"""Synthetic drops: the three source files of a day, with their quirks and faults.
+"""Synthetic deliveries: the three source files of a day, with their quirks and faults.
 
 Every value is a pure function of the seed and of the row's number, so the files don't depend on
 the size of a batch, and any number of rows needs the same memory.

@@ -1,4 +1,4 @@
-"""Files that take a drop's rows batch by batch."""
+"""Files that take a delivery's rows batch by batch."""
 
 from __future__ import annotations
 

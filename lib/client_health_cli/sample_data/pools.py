@@ -86,7 +86,7 @@ STATE_VARIANTS = 7
 
 @dataclass(frozen=True)
 class Pools:
-    """All that rows choose from; made once for a drop.
+    """All that rows choose from; made once for a delivery.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ def make_pools(seed: int) -> Pools:
 
 
 def _tidy(text: str) -> str:
-    """Drop what a CSV field would have to quote, and mend `de da Costa` to `da Costa`."""
+    """Delivery what a CSV field would have to quote, and mend `de da Costa` to `da Costa`."""
     return re.sub(r"\bde (d[aeo]s? )", r"\1", re.sub(r'[|"\\\n]', "", text))
 
 

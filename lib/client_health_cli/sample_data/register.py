@@ -43,7 +43,7 @@ class Batch:
     Attributes
     ----------
     rows
-        Number of each row in the whole drop.
+        Number of each row in the whole delivery.
     cpf
         Eleven digits for each row.
     texts
@@ -71,7 +71,7 @@ class Batch:
 
 
 class Register:
-    """All rows of a drop.
+    """All rows of a delivery.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class Register:
         Parameters
         ----------
         first, count
-            Which rows of the drop.
+            Which rows of the delivery.
         full_state_names
             Whether the source usually writes states in full; a UF otherwise.
         lines

@@ -1,4 +1,4 @@
-"""What a sample drop is asked to look like."""
+"""What a sample delivery is asked to look like."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ EXCLUSIVE_DEFECTS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class SampleSettings:
-    """Quirks and faults of a sample drop.
+    """Quirks and faults of a sample delivery.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
     ----------
     changes
         Texts of one pair or of several, parted by commas or spaces. The rule `all` sets every
-        rule's share, so that `all=0` begins from a clean drop.
+        rule's share, so that `all=0` begins from a clean delivery.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Write the three files of a drop."""
+"""Write the three files of a delivery."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def write(
     settings: SampleSettings | None = None,
     listener: Listener | None = None,
 ) -> tuple[SampleFile, ...]:
-    """Write a sample drop: `rows` rows in each of three files.
+    """Write a sample delivery: `rows` rows in each of three files.
 
     The same arguments make the same bytes. The files take their names only when all three are
     whole; files of those names are replaced.

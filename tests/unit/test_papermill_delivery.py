@@ -1,4 +1,4 @@
-"""A drop is named by what is in it."""
+"""A delivery is named by what is in it."""
 
 import gzip
 import os
@@ -7,63 +7,63 @@ from pathlib import Path
 
 import pytest
 
-from glue_papermill.drop import Drop, find_sources
+from glue_papermill.delivery import Delivery, find_sources
 from glue_papermill.errors import InputError
 
 
-def _drop(folder: Path, parquet: bytes = b"PAR1", csv: bytes = b"a|b\n", json: bytes = b"{}\n"):
+def _delivery(folder: Path, parquet: bytes = b"PAR1", csv: bytes = b"a|b\n", json: bytes = b"{}\n"):
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("c.parquet", parquet), ("c.csv", csv), ("c.json", json)):
         (folder / name).write_bytes(content)
     return folder
 
 
-def test_the_same_content_is_the_same_drop_wherever_it_stands(tmp_path):
-    first = Drop.read(find_sources(str(_drop(tmp_path / "a"))))
-    second = Drop.read(find_sources(str(_drop(tmp_path / "b"))))
-    assert first.drop_id == second.drop_id
-    assert first.drop_id[0] == "d"
-    assert int(first.drop_id[1:], 16) >= 0
-    assert len(first.drop_id) == 17
+def test_the_same_content_is_the_same_delivery_wherever_it_stands(tmp_path):
+    first = Delivery.read(find_sources(str(_delivery(tmp_path / "a"))))
+    second = Delivery.read(find_sources(str(_delivery(tmp_path / "b"))))
+    assert first.delivery_id == second.delivery_id
+    assert first.delivery_id[0] == "d"
+    assert int(first.delivery_id[1:], 16) >= 0
+    assert len(first.delivery_id) == 17
 
 
 @pytest.mark.parametrize("source", ["parquet", "csv", "json"])
-def test_one_changed_byte_is_another_drop(tmp_path, source):
-    before = Drop.read(find_sources(str(_drop(tmp_path / "a"))))
-    after = Drop.read(find_sources(str(_drop(tmp_path / "b", **{source: b"PAR2"}))))
-    assert before.drop_id != after.drop_id
+def test_one_changed_byte_is_another_delivery(tmp_path, source):
+    before = Delivery.read(find_sources(str(_delivery(tmp_path / "a"))))
+    after = Delivery.read(find_sources(str(_delivery(tmp_path / "b", **{source: b"PAR2"}))))
+    assert before.delivery_id != after.delivery_id
 
 
-def test_sources_that_change_places_are_another_drop(tmp_path):
-    folder = _drop(tmp_path, csv=b"same\n", json=b"other\n")
+def test_sources_that_change_places_are_another_delivery(tmp_path):
+    folder = _delivery(tmp_path, csv=b"same\n", json=b"other\n")
     sources = find_sources(str(folder))
     swapped = {**sources, "csv": sources["json"], "json": sources["csv"]}
-    assert Drop.read(sources).drop_id != Drop.read(swapped).drop_id
+    assert Delivery.read(sources).delivery_id != Delivery.read(swapped).delivery_id
 
 
 def test_a_source_may_be_a_folder_and_its_marks_do_not_count(tmp_path):
-    folder = _drop(tmp_path)
+    folder = _delivery(tmp_path)
     (folder / "c.csv").unlink()
     parts = folder / "c.csv"
     parts.mkdir()
     (parts / "part-1").write_bytes(b"a|b\n")
     (parts / "part-2").write_bytes(b"c|d\n")
-    before = Drop.read(find_sources(str(folder)))
+    before = Delivery.read(find_sources(str(folder)))
     (parts / "_SUCCESS").write_bytes(b"")
     (parts / ".part-1.crc").write_bytes(b"x")
     (parts / "_temporary").mkdir()
     (parts / "_temporary" / "part-3").write_bytes(b"half")
-    assert Drop.read(find_sources(str(folder))) == before
+    assert Delivery.read(find_sources(str(folder))) == before
     assert sum(item.source == "csv" for item in before.objects) == 2
 
 
 def test_as_of_is_the_day_of_the_newest_change_in_utc(tmp_path):
-    folder = _drop(tmp_path)
+    folder = _delivery(tmp_path)
     late = datetime(2024, 5, 2, 23, 30, tzinfo=UTC).timestamp()
     for name in ("c.parquet", "c.csv", "c.json"):
         os.utime(folder / name, (late - 90_000, late - 90_000))
     os.utime(folder / "c.json", (late, late))
-    assert Drop.read(find_sources(str(folder))).as_of == "2024-05-02"
+    assert Delivery.read(find_sources(str(folder))).as_of == "2024-05-02"
 
 
 def test_compressed_and_differently_named_sources_are_found(tmp_path):
@@ -95,19 +95,19 @@ def test_a_folder_that_is_not_there_is_an_input_error(tmp_path):
 
 
 def test_an_empty_source_is_refused_by_name(tmp_path):
-    folder = _drop(tmp_path, csv=b"")
+    folder = _delivery(tmp_path, csv=b"")
     with pytest.raises(InputError, match="source csv is empty"):
-        Drop.read(find_sources(str(folder)))
+        Delivery.read(find_sources(str(folder)))
 
 
 def test_one_empty_file_in_a_folder_is_refused_by_name(tmp_path):
-    folder = _drop(tmp_path)
+    folder = _delivery(tmp_path)
     (folder / "c.csv").unlink()
     (folder / "c.csv").mkdir()
     (folder / "c.csv" / "part-1").write_bytes(b"a|b\n")
     (folder / "c.csv" / "part-2").write_bytes(b"")
     with pytest.raises(InputError, match="source csv is empty: part-2 with 0 bytes"):
-        Drop.read(find_sources(str(folder)))
+        Delivery.read(find_sources(str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -121,18 +121,18 @@ def test_one_empty_file_in_a_folder_is_refused_by_name(tmp_path):
     ids=["folder", "link", "pipe", "nothing"],
 )
 def test_what_is_there_instead_of_a_file_is_said(tmp_path, place, found):
-    sources = find_sources(str(_drop(tmp_path)))
+    sources = find_sources(str(_delivery(tmp_path)))
     (tmp_path / "c.json").unlink()
     place(tmp_path / "c.json")
     with pytest.raises(InputError) as caught:
-        Drop.read(sources)
+        Delivery.read(sources)
     assert f"is {found}; expected a file" in str(caught.value)
 
 
 @pytest.fixture
 def readable_by_nobody(tmp_path):
     """Files that this process may not read, whoever runs it."""
-    folder = _drop(tmp_path / "drop")
+    folder = _delivery(tmp_path / "delivery")
     above = [parent for parent in folder.parents if parent.stat().st_uid == os.geteuid()]
     modes = {parent: parent.stat().st_mode for parent in above}
     root = os.geteuid() == 0
@@ -151,7 +151,7 @@ def test_a_file_that_may_not_be_read_is_refused_by_name(readable_by_nobody):
     sources = find_sources(str(readable_by_nobody))
     _as_owner((readable_by_nobody / "c.csv").chmod, 0)
     with pytest.raises(InputError, match=r"c\.csv: Permission denied; expected a file that"):
-        Drop.read(sources)
+        Delivery.read(sources)
 
 
 def test_a_folder_that_may_not_be_read_is_never_taken_for_an_empty_one(readable_by_nobody):
@@ -167,7 +167,7 @@ def test_a_folder_that_may_not_be_read_is_never_taken_for_an_empty_one(readable_
     _as_owner(hide)
     try:
         with pytest.raises(InputError, match="Permission denied"):
-            Drop.read(find_sources(str(readable_by_nobody)))
+            Delivery.read(find_sources(str(readable_by_nobody)))
     finally:
         _as_owner((parts / "deep").chmod, 0o700)
 
@@ -181,7 +181,7 @@ def _as_owner(act, *arguments):
 
 
 def test_a_source_that_is_gone_is_refused_by_name(tmp_path):
-    sources = find_sources(str(_drop(tmp_path)))
+    sources = find_sources(str(_delivery(tmp_path)))
     (tmp_path / "c.json").unlink()
     with pytest.raises(InputError, match="source json has no file"):
-        Drop.read(sources)
+        Delivery.read(sources)

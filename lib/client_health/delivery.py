@@ -1,4 +1,4 @@
-"""A drop: the complete register of a day, one source of each format."""
+"""A delivery: the complete register of a day, one source of each format."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True)
-class Drop:
+class Delivery:
     """The three sources as read.
 
     Parameters
     ----------
-    drop_id : str
-        Fingerprint of the drop's objects.
+    delivery_id : str
+        Fingerprint of the delivery's objects.
     as_of : date
-        Day of the drop (UTC): later dates are in the future.
+        Day of the delivery (UTC): later dates are in the future.
     inputs : mapping of str to Input
     """
 
-    drop_id: str
+    delivery_id: str
     as_of: date
     inputs: Mapping[str, Input]
 
@@ -78,23 +78,23 @@ class Drop:
         ]
 
 
-def read_drop(
+def read_delivery(
     stage: Stage,
     *,
     parquet_path: str = "",
     csv_path: str = "",
     json_path: str = "",
-    drop_id: str = "",
+    delivery_id: str = "",
     as_of: str = "",
-) -> Drop:
-    """Read the three sources of a drop.
+) -> Delivery:
+    """Read the three sources of a delivery.
 
     Parameters
     ----------
     stage : Stage
     parquet_path, csv_path, json_path : str
         A file or a folder each; empty means "from the session's configuration".
-    drop_id, as_of : str
+    delivery_id, as_of : str
         Given by the runner. When a notebook is run by hand, they come from the files' names,
         sizes and times of change.
 
@@ -121,16 +121,16 @@ def read_drop(
         parsed = date.fromisoformat(day)
     except ValueError as error:
         raise SettingsError(f"as_of is {day!r}; a date like 2026-01-31 was expected.") from error
-    return Drop(stage.setting("drop_id", drop_id, "d" + digest[:16]), parsed, inputs)
+    return Delivery(stage.setting("delivery_id", delivery_id, "d" + digest[:16]), parsed, inputs)
 
 
-def hand_over(stage: Stage, drop: Drop, ingested: DataFrame) -> tuple[Handover, StageRows]:
-    """Hand the drop's rows on, counted on their way; say which file is to blame when it fails.
+def hand_over(stage: Stage, delivery: Delivery, ingested: DataFrame) -> tuple[Handover, StageRows]:
+    """Hand the delivery's rows on, counted on their way; say which file is to blame when it fails.
 
     Parameters
     ----------
     stage : Stage
-    drop : Drop
+    delivery : Delivery
     ingested : DataFrame
         The three sources in one shape.
 
@@ -148,24 +148,24 @@ def hand_over(stage: Stage, drop: Drop, ingested: DataFrame) -> tuple[Handover, 
     QualityGateError
         When a file is no UTF-8, or a source has no row.
     """
-    decoded = [name for name, given in drop.inputs.items() if given.decoded]
+    decoded = [name for name, given in delivery.inputs.items() if given.decoded]
     counter = RowCounter({_UNDECODABLE: inspection.is_undecodable(decoded)})
     try:
         handover = stage.hand_over(ingested.transform(counter), "ingested", ["source"])
     except (Py4JJavaError, PySparkException):
-        inspection.blame(stage.spark, drop.inputs.values())
+        inspection.blame(stage.spark, delivery.inputs.values())
         raise
     damaged = counter.by_condition()[_UNDECODABLE]
     if damaged:
-        inspection.blame(stage.spark, drop.inputs.values())
+        inspection.blame(stage.spark, delivery.inputs.values())
         logger.warning("%d rows came with U+FFFD: letters lost before they were delivered", damaged)
-    return handover, _count(counter, drop)
+    return handover, _count(counter, delivery)
 
 
-def _count(counter: RowCounter, drop: Drop) -> StageRows:
+def _count(counter: RowCounter, delivery: Delivery) -> StageRows:
     """Return the accounting: every row is handed on, malformed lines as well."""
     rows = counter.by_source()
-    empty = [_named(drop.inputs[name].files) for name, count in rows.items() if not count]
+    empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
     if empty:
         # Better now than after an hour.
         raise QualityGateError([("fonte_vazia", f"no row in {' nor in '.join(empty)}")])

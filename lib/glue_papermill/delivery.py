@@ -1,4 +1,4 @@
-"""The drop: the complete register of a day, and the fingerprint that names it."""
+"""The delivery: the complete register of a day, and the fingerprint that names it."""
 
 import hashlib
 import os
@@ -26,8 +26,8 @@ _THREADS = 4
 
 
 @dataclass(frozen=True)
-class DropObject:
-    """One object of a drop: its source, name, version, size in bytes, last change."""
+class DeliveryObject:
+    """One object of a delivery: its source, name, version, size in bytes, last change."""
 
     source: str
     name: str
@@ -37,29 +37,29 @@ class DropObject:
 
 
 @dataclass(frozen=True)
-class Drop:
-    """One complete drop.
+class Delivery:
+    """One complete delivery.
 
     Parameters
     ----------
-    drop_id : str
+    delivery_id : str
         ``d`` and 16 hexadecimal digits: a fingerprint of versions and sizes of its objects,
         and of the keys of those in S3. The path of a local file does not count.
     as_of : str
         UTC date of the newest change of any of its objects.
     sources : mapping of str to str
         Location of each source.
-    objects : tuple of DropObject
+    objects : tuple of DeliveryObject
         Everything that belongs to it.
     """
 
-    drop_id: str
+    delivery_id: str
     as_of: str
     sources: Mapping[str, str]
-    objects: tuple[DropObject, ...]
+    objects: tuple[DeliveryObject, ...]
 
     @classmethod
-    def read(cls, sources: Mapping[str, str]) -> "Drop":
+    def read(cls, sources: Mapping[str, str]) -> "Delivery":
         """Look at the sources and fingerprint them.
 
         Parameters
@@ -75,20 +75,20 @@ class Drop:
         places = {name: storage.normalise(uri) for name, uri in sources.items()}
         found = [item for name, uri in sorted(places.items()) for item in _objects(name, uri)]
         newest = max(item.modified for item in found).astimezone(timezone.utc)
-        return cls(drop_id(found), newest.date().isoformat(), places, tuple(found))
+        return cls(delivery_id(found), newest.date().isoformat(), places, tuple(found))
 
-    def kept_in(self, lake: str) -> "Drop":
+    def kept_in(self, lake: str) -> "Delivery":
         """Copy exactly these versions into a lake in S3, so that later uploads change nothing.
 
         Parameters
         ----------
         lake : str
-            URI of the lake. The copies go to ``drops/<source>/drop_id=<drop_id>/``; those that an
-            earlier start made are left as they are.
+            URI of the lake. The copies go to ``deliveries/<source>/delivery_id=<delivery_id>/``;
+            those that an earlier start made are left as they are.
 
         Returns
         -------
-        Drop
+        Delivery
             Of the same name and day, with the copies as its sources.
 
         Raises
@@ -98,7 +98,7 @@ class Drop:
         """
         places = {}
         for source, place in self.sources.items():
-            folder = storage.join(lake, "drops", source, f"drop_id={self.drop_id}")
+            folder = storage.join(lake, "deliveries", source, f"delivery_id={self.delivery_id}")
             files = [item for item in self.objects if item.source == source]
             alone = files[0].name == place
             for item in files:
@@ -108,8 +108,8 @@ class Drop:
         return replace(self, sources=places)
 
 
-def drop_id(objects: Sequence[DropObject]) -> str:
-    """Name a drop by what it consists of: sources, versions, sizes, and keys of those in S3."""
+def delivery_id(objects: Sequence[DeliveryObject]) -> str:
+    """Name a delivery by what it consists of: sources, versions, sizes, and keys of those in S3."""
     lines = sorted(map(_line, objects))
     return f"d{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
 
@@ -156,7 +156,7 @@ def find_sources(raw: str) -> dict[str, str]:
     return places
 
 
-def _objects(source: str, uri: str) -> list[DropObject]:
+def _objects(source: str, uri: str) -> list[DeliveryObject]:
     files = _files(source, uri)
     if not files:
         raise InputError(
@@ -175,7 +175,8 @@ def _objects(source: str, uri: str) -> list[DropObject]:
     with ThreadPoolExecutor(_THREADS) as pool:
         files = list(pool.map(look, files))
     return [
-        DropObject(source, file.uri, file.version or "", file.size, file.modified) for file in files
+        DeliveryObject(source, file.uri, file.version or "", file.size, file.modified)
+        for file in files
     ]
 
 
@@ -232,18 +233,18 @@ def _unreadable(what: str, uri: str, error: Exception) -> InputError:
     )
 
 
-def _copy(item: DropObject, target: str) -> None:
+def _copy(item: DeliveryObject, target: str) -> None:
     try:
         storage.copy_version(item.name, item.version, target)
     except FileNotFoundError as error:
         raise InputError(
             f"source {item.source} is gone: version {item.version} of {item.name} was there when"
-            " the drop was complete; expected it to stay",
-            next_step="upload the three files again: they are a new drop",
+            " the delivery was complete; expected it to stay",
+            next_step="upload the three files again: they are a new delivery",
         ) from error
 
 
-def _line(item: DropObject) -> str:
+def _line(item: DeliveryObject) -> str:
     fields = [item.source, item.version, str(item.size)]
     if storage.is_s3(item.name):
         fields.append(storage.s3_parts(item.name)[1])
