@@ -53,7 +53,7 @@ lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/glue_papermill lib/client_health/contract.py jobs/job_client_health.py infra/start_job.py
+	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/register_contract lib/glue_papermill lib/client_health/contract.py jobs/job_client_health.py infra/start_job.py
 
 format: $(STAMP) ## Format code and notebooks
 	@$(BIN)/ruff check --fix-only -q .

@@ -28,7 +28,7 @@ from glue_papermill.metrics import embedded, of_receipts
 from glue_papermill.runner import run_pipeline
 from glue_papermill.settings import (
     Limits,
-    Publication,
+    PublishedTable,
     RunOutcome,
     RunRequest,
     SessionSettings,
@@ -43,8 +43,9 @@ _ALL = ("run_id", "lake", "attempt")
 _STAGES = {
     "01_ingest": (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
     "02_transform": _ALL,
-    "03_quality": (*_ALL, "id_key", "accept_volume_change"),
+    "03_quality": (*_ALL, "id_key", "accept_volume_change", "accept_older"),
 }
+LAST_STAGE = list(_STAGES)[-1]
 _GATE = 3
 _STOPPED = 4
 # Another start of the same run would end the same way.
@@ -66,6 +67,7 @@ def build_request(
     force: bool = False,
     id_key: str = "",
     accept_volume_change: bool = False,
+    accept_older: bool = False,
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
@@ -89,6 +91,8 @@ def build_request(
         Location of the key of the ids, never the key.
     accept_volume_change : bool
         Let the row count differ by more than the limit from the last published one.
+    accept_older : bool
+        Let the delivery's day be before that of the published one.
     session : SessionSettings, optional
         What the place of the run adds to the session.
     limits : Limits, optional
@@ -104,16 +108,13 @@ def build_request(
         library_version=__version__,
         rules=contract.rules_fingerprint(),
         delivery=delivery,
-        publication=Publication(
-            table=contract.TABLE,
-            run_id_property=contract.SNAPSHOT_RUN_ID,
-            delivery_id_property=contract.SNAPSHOT_DELIVERY_ID,
-            receipt_property=contract.SNAPSHOT_RECEIPT,
-            catalog=contract.CATALOG,
+        published=PublishedTable(
+            contract.TABLE, contract.LOG_TABLE, contract.CATALOG, contract.Gate.REMESSA_ANTIGA
         ),
         run_id=run_id or None,
         as_of=as_of or None,
         force=force,
+        accept_older=accept_older,
         parameters={"id_key": id_key, "accept_volume_change": accept_volume_change},
         session=replace(session or SessionSettings(), id_prefix=SESSION_PREFIX),
         limits=limits or Limits(),
@@ -207,6 +208,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         force=_is_true(given.FORCE),
         id_key=given.ID_KEY,
         accept_volume_change=_is_true(given.ACCEPT_VOLUME_CHANGE),
+        accept_older=_is_true(given.ACCEPT_OLDER),
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
@@ -311,6 +313,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (
         ("FORCE", "start the run afresh, even when it is published"),
         ("ACCEPT_VOLUME_CHANGE", "publish although the row count differs much from the last"),
+        ("ACCEPT_OLDER", "publish although a later day's delivery is published"),
     ):
         parser.add_argument(f"--{name}", nargs="?", const="true", default="", help=text)
     return parser

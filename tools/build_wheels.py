@@ -25,10 +25,17 @@ EXTRAS: dict[str, str | None] = {
     "glue_local": "local",
     "client_health_cli": "cli",
 }
-# What the command carries besides its package: the job it shares a run with, and the notebooks.
-CARRIED = {
-    "jobs/job_client_health.py": "job_client_health.py",
-    "notebooks": "client_health_notebooks",
+# What wheels carry besides their package: what both sides of a session agree on, and for the
+# command the job that it shares a run with, and the notebooks.
+_AGREED = {"lib/register_contract": "register_contract"}
+CARRIED: dict[str, dict[str, str]] = {
+    "client_health": _AGREED,
+    "glue_papermill": _AGREED,
+    "client_health_cli": {
+        **_AGREED,
+        "jobs/job_client_health.py": "job_client_health.py",
+        "notebooks": "client_health_notebooks",
+    },
 }
 
 
@@ -36,7 +43,7 @@ def _pyproject(package: str) -> str:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = EXTRAS[package]
     command = package == "client_health_cli"
-    included = [package, *(CARRIED.values() if command else ())]
+    included = [package, *CARRIED.get(package, {}).values()]
     described = {
         "name": package.replace("_", "-"),
         "version": project["version"],
@@ -74,10 +81,11 @@ def build(package: str, out: Path) -> Path:
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
         shutil.copytree(ROOT / "lib" / package, tree / package, ignore=ignored)
-        if package == "client_health_cli":
-            for source, target in CARRIED.items():
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, tree / target)
+        for source, target in CARRIED.get(package, {}).items():
+            if (ROOT / source).is_dir():
+                shutil.copytree(ROOT / source, tree / target, ignore=ignored)
+            else:
+                shutil.copy(ROOT / source, tree / target)
         (tree / "pyproject.toml").write_text(_pyproject(package))
         subprocess.run(
             [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(out.absolute())],

@@ -18,12 +18,9 @@ from types import MappingProxyType
 CATALOG = "glue_catalog"
 DATABASE = "db_client_insurance"
 TABLE = f"{DATABASE}.clientoutput"
+# Keeps the record of each publication for good: the snapshots of the table itself expire.
+LOG_TABLE = f"{DATABASE}.publications"
 PARTITION_COLUMN = "convenio"
-
-# The publication record: properties of the Iceberg snapshot that a run published.
-SNAPSHOT_RUN_ID = "pipeline.run-id"
-SNAPSHOT_DELIVERY_ID = "pipeline.delivery-id"
-SNAPSHOT_RECEIPT = "pipeline.receipt"
 
 MASK = "*" * 10
 DEFAULT_TEXT = "N/A"
@@ -189,6 +186,26 @@ class Criticality(enum.Enum):
     GATE = "gate"
 
 
+class Gate(str, enum.Enum):
+    """The gates by name: what an error can name, and nothing else."""
+
+    COLUNAS_DE_ENTRADA = "colunas_de_entrada"
+    CODIFICACAO_DE_ENTRADA = "codificacao_de_entrada"
+    ESQUEMA_DIFERENTE = "esquema_diferente"
+    SAIDA_VAZIA = "saida_vazia"
+    FONTE_VAZIA = "fonte_vazia"
+    NULO_OBRIGATORIO = "nulo_obrigatorio"
+    CPF_FORA_DO_FORMATO = "cpf_fora_do_formato"
+    CPF_DUPLICADO = "cpf_duplicado"
+    CONTAGEM_DIVERGENTE = "contagem_divergente"
+    REJEITADOS_DEMAIS = "rejeitados_demais"
+    VOLUME_DIFERENTE = "volume_diferente"
+    REMESSA_ANTIGA = "remessa_antiga"
+    AUDITORIA_DIVERGENTE = "auditoria_divergente"
+
+    __str__ = str.__str__
+
+
 @dataclass(frozen=True)
 class Rule:
     """One rule, with its meaning in a line."""
@@ -212,17 +229,19 @@ RULES: tuple[Rule, ...] = (
     Rule("numero_invalido", Criticality.WARN, "house number given but no whole number"),
     Rule("nome_ausente", Criticality.WARN, "no name"),
     Rule("convenio_ausente", Criticality.WARN, "no health plan"),
-    Rule("colunas_de_entrada", Criticality.GATE, "a source's column is missing or there twice"),
-    Rule("esquema_diferente", Criticality.GATE, "the output's columns differ from the contract"),
-    Rule("saida_vazia", Criticality.GATE, "not one row to publish"),
-    Rule("fonte_vazia", Criticality.GATE, "a source without a row"),
-    Rule("nulo_obrigatorio", Criticality.GATE, "a null in a required column"),
-    Rule("cpf_fora_do_formato", Criticality.GATE, "a CPF to publish that is not 11 digits"),
-    Rule("cpf_duplicado", Criticality.GATE, "a CPF twice after duplicates were removed"),
-    Rule("contagem_divergente", Criticality.GATE, "the rows of a source do not add up"),
-    Rule("rejeitados_demais", Criticality.GATE, "more rows rejected than the limit allows"),
-    Rule("volume_diferente", Criticality.GATE, "far from the number of rows last published"),
-    Rule("auditoria_divergente", Criticality.GATE, "the audit branch is not what was written"),
+    Rule(Gate.COLUNAS_DE_ENTRADA, Criticality.GATE, "a source's column is missing or there twice"),
+    Rule(Gate.CODIFICACAO_DE_ENTRADA, Criticality.GATE, "a source is not written in UTF-8"),
+    Rule(Gate.ESQUEMA_DIFERENTE, Criticality.GATE, "the output's columns differ from the contract"),
+    Rule(Gate.SAIDA_VAZIA, Criticality.GATE, "not one row to publish"),
+    Rule(Gate.FONTE_VAZIA, Criticality.GATE, "a source without a row"),
+    Rule(Gate.NULO_OBRIGATORIO, Criticality.GATE, "a null in a required column"),
+    Rule(Gate.CPF_FORA_DO_FORMATO, Criticality.GATE, "a CPF to publish that is not 11 digits"),
+    Rule(Gate.CPF_DUPLICADO, Criticality.GATE, "a CPF twice after duplicates were removed"),
+    Rule(Gate.CONTAGEM_DIVERGENTE, Criticality.GATE, "the rows of a source do not add up"),
+    Rule(Gate.REJEITADOS_DEMAIS, Criticality.GATE, "more rows rejected than the limit allows"),
+    Rule(Gate.VOLUME_DIFERENTE, Criticality.GATE, "far from the number of rows last published"),
+    Rule(Gate.REMESSA_ANTIGA, Criticality.GATE, "a later day's delivery is published already"),
+    Rule(Gate.AUDITORIA_DIVERGENTE, Criticality.GATE, "the audit branch is not what was written"),
 )
 
 
@@ -261,7 +280,7 @@ def rules_fingerprint() -> str:
             (source.name, source.columns, source.date.value, source.timestamp.value)
             for source in SOURCES
         ],
-        "rules": [(rule.name, rule.criticality.value) for rule in RULES],
+        "rules": [(str(rule.name), rule.criticality.value) for rule in RULES],
         "values": [sorted(SEXES.items()), sorted(STATES.items()), TITLES, MASK],
         "limits": dataclasses.astuple(LIMITS),
     }

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 
 from client_health import inspection
 from client_health.accounting import RowCounter, SourceRows, StageRows
+from client_health.contract import Gate
 from client_health.errors import QualityGateError, SettingsError
 from client_health.readers import Input, read_source
 from client_health.stage import Handover, Stage
@@ -168,7 +169,7 @@ def _count(counter: RowCounter, delivery: Delivery) -> StageRows:
     empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
     if empty:
         # Better now than after an hour.
-        raise QualityGateError([("fonte_vazia", f"no row in {' nor in '.join(empty)}")])
+        raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
     return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
 
 

@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from client_health import contract
-from client_health.contract import Source
+from client_health.contract import Gate, Source
 from client_health.errors import QualityGateError
 
-COLUMNS_GATE = "colunas_de_entrada"
 # In lower case only: "Maria" might be a person, "data_carga" is not.
 _IDENTIFIER = re.compile(r"\A_*[a-z][a-z0-9_]{0,39}\Z")
 _OTHER_DELIMITERS = {";": "';'", ",": "','", "\t": "a tab", ":": "':'", "^": "'^'"}
@@ -50,7 +49,9 @@ def check(source: Source, file: str, columns: Sequence[str]) -> tuple[str, ...]:
     twice = sorted(name for name, times in Counter(columns).items() if times > 1)
     missing = [name for name in source.columns if name not in columns]
     if twice or missing:
-        raise QualityGateError([(COLUMNS_GATE, _deviations(source, file, columns, missing, twice))])
+        raise QualityGateError(
+            [(Gate.COLUNAS_DE_ENTRADA, _deviations(source, file, columns, missing, twice))]
+        )
     known = {*source.columns, *source.ignored}
     return tuple(name for name in columns if name not in known)
 
@@ -58,7 +59,7 @@ def check(source: Source, file: str, columns: Sequence[str]) -> tuple[str, ...]:
 def repeated(file: str, name: str) -> QualityGateError:
     """Build the error for a column that is there twice."""
     detail = f"{file} has {_twice(name)}; expected each of its columns once"
-    return QualityGateError([(COLUMNS_GATE, detail)])
+    return QualityGateError([(Gate.COLUNAS_DE_ENTRADA, detail)])
 
 
 def shown(names: Iterable[str]) -> tuple[str, ...]:
@@ -84,7 +85,7 @@ def check_delimiter(source: Source, file: str, header: str) -> None:
             detail = (
                 f"{file} separates its columns by {called}; expected '{contract.CSV_DELIMITER}'"
             )
-            raise QualityGateError([(COLUMNS_GATE, detail)])
+            raise QualityGateError([(Gate.COLUNAS_DE_ENTRADA, detail)])
 
 
 def _lower(names: Iterable[str]) -> set[str]:

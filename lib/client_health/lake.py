@@ -2,7 +2,8 @@
 
 Nothing here replaces what Iceberg does: a branch is written and checked, and ``fast_forward`` moves
 ``main`` to it in one step. Readers see yesterday's table or today's. The snapshot's summary carries
-the run's record; nothing else says whether a run has been published.
+the run's record. Snapshots expire, so the table ``publications`` keeps every record for good:
+:mod:`register_contract.publications` says what is published.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import logging
 import re
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,11 +23,15 @@ from pyspark.sql import functions as F  # noqa: N812
 from client_health import contract, storage
 from client_health.errors import PublishError, SettingsError
 from client_health.session import configure
+from register_contract import publications
+from register_contract.publications import History, OldLakeError, Publication
 
 logger = logging.getLogger(__name__)
 
 MAIN = "main"
 _ATTEMPTS = 3
+# How long a branch may live that its run has left behind: longer than any run lasts.
+BRANCH_DAYS = 7
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
 # Readers hold SQLite open while Spark writes: write-ahead logging lets both go on.
 _SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
@@ -102,9 +107,20 @@ class Lake:
         """Name of the published table, with its catalog."""
         return f"{contract.CATALOG}.{contract.TABLE}"
 
-    def make_table(self) -> None:
-        """Make the database and the table, where they are missing."""
+    @property
+    def log(self) -> str:
+        """Name of the table of publications, with its catalog."""
+        return f"{contract.CATALOG}.{contract.LOG_TABLE}"
+
+    def make_tables(self) -> None:
+        """Make the database and its two tables, where they are missing."""
         self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        self._make(
+            self.log,
+            ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
+            # Iceberg then refuses to expire its snapshots, which are the record.
+            {"format-version": "2", "gc.enabled": "false"},
+        )
         columns = ", ".join(
             f"{column.name} {column.type} COMMENT '{column.meaning}'" for column in contract.COLUMNS
         )
@@ -125,11 +141,68 @@ class Lake:
                 if column.personal
             },
         }
+        self._make(self.table, columns, properties, contract.PARTITION_COLUMN)
+
+    def _make(
+        self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""
+    ) -> None:
         described = ", ".join(f"'{key}'={_literal(value)}" for key, value in properties.items())
+        partitioned = f" PARTITIONED BY ({partition})" if partition else ""
         self.spark.sql(
-            f"CREATE TABLE IF NOT EXISTS {self.table} ({columns}) USING iceberg"
-            f" PARTITIONED BY ({contract.PARTITION_COLUMN}) TBLPROPERTIES ({described})"
+            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING iceberg{partitioned}"
+            f" TBLPROPERTIES ({described})"
         )
+
+    def history(self) -> History:
+        """Return which runs are published.
+
+        Raises
+        ------
+        SettingsError
+            The lake was written by a version whose names are no longer read.
+        """
+        try:
+            return publications.read(self._metadata(self.table), self._metadata(self.log))
+        except OldLakeError:
+            raise SettingsError(
+                f"The lake {self.uri} was written by an earlier version, whose names are no longer "
+                "read. Start a new lake: name another folder or prefix."
+            ) from None
+
+    def complete_log(self) -> History:
+        """Add to the log what it lacks: commits whose session died first, and rollbacks.
+
+        Returns
+        -------
+        History
+            As it is now.
+        """
+        found = self.history()
+        for publication in found.unlogged:
+            self._append(publication)
+        for publication in found.rolled_back:
+            self._append(publication, withdrawn=True)
+        return replace(found, unlogged=(), rolled_back=())
+
+    def _append(self, publication: Publication, *, withdrawn: bool = False) -> None:
+        row = (
+            publication.run_id,
+            publication.delivery_id,
+            publication.day or None,
+            int(publication.snapshot_id),
+            publication.rows,
+            withdrawn,
+        )
+        kinds = ", ".join(f"{name} {kind}" for name, kind, _ in _LOG_COLUMNS)
+        frame = self.spark.createDataFrame([row], kinds.replace(" date", " string"))
+        writer = frame.withColumn("day", F.col("day").cast("date")).writeTo(self.log)
+        for key, value in publication.log_properties(withdrawn=withdrawn).items():
+            writer = writer.option(f"snapshot-property.{key}", value)
+        writer.append()
+
+    def _metadata(self, table: str) -> publications.Metadata:
+        newest = self.spark.table(f"{table}.metadata_log_entries").select("file").collect()[-1][0]
+        return publications.parse(storage.read_bytes(self.spark, newest))
 
     def snapshot(self, branch: str = MAIN) -> Snapshot | None:
         """Return the newest snapshot of a branch, or None where there is none."""
@@ -190,7 +263,9 @@ class Lake:
     def _write_branch(self, frame: DataFrame, branch: str, record: Mapping[str, str]) -> Snapshot:
         # A branch of that name is left over from an attempt that died.
         self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
-        self.spark.sql(f"ALTER TABLE {self.table} CREATE BRANCH `{branch}`")
+        self.spark.sql(
+            f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
+        )
         writer = frame.writeTo(f"{self.table}.branch_{branch}")
         for key, value in record.items():
             writer = writer.option(f"snapshot-property.{key}", value)
@@ -214,6 +289,17 @@ class Lake:
                 raise
             return False
         return True
+
+
+# What the log shows to people; its snapshots' summaries have the whole records.
+_LOG_COLUMNS = (
+    ("run_id", "string", "the run"),
+    ("delivery_id", "string", "the delivery that it published"),
+    ("day", "date", "day of the delivery"),
+    ("snapshot_id", "bigint", "snapshot of clientoutput"),
+    ("clients", "bigint", "published rows"),
+    ("withdrawn", "boolean", "true where main was rolled back past this publication"),
+)
 
 
 def _literal(text: str) -> str:

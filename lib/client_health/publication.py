@@ -10,31 +10,50 @@ from pyspark.sql import DataFrame
 
 from client_health import contract, identity, quality
 from client_health.accounting import SourceRows, StageRows
+from client_health.contract import Gate
 from client_health.errors import QualityGateError, SettingsError
 from client_health.lake import Snapshot
 from client_health.quality import Expectations, QualityReport
 from client_health.register import mask
 from client_health.sources import SOURCE
 from client_health.stage import INGEST, Stage
-
-# Tells whether two publications used the same id key, without saying anything about it.
-_KEY_CHECK = "pipeline.key-check"
+from register_contract import publications
 
 
-def expectations(stage: Stage, accept_volume_change: bool | str = False) -> Expectations:
-    """Return what this run's rows are held against: earlier receipts and the last publication."""
-    stage.lake.make_table()
-    accept = stage.setting("accept_volume_change", str(accept_volume_change or ""), "false")
-    published = stage.lake.snapshot()
+def expectations(
+    stage: Stage, accept_volume_change: bool | str = False, accept_older: bool | str = False
+) -> Expectations:
+    """Return what this run's rows are held against: earlier receipts and the last publication.
+
+    Parameters
+    ----------
+    stage : Stage
+    accept_volume_change, accept_older : bool or str
+        The notebook's parameters; empty means "from the session's configuration".
+    """
+    stage.lake.make_tables()
+    before = stage.receipt_before()
+    last = stage.lake.complete_log().last
     return Expectations(
-        stages=[stage.receipt_before(INGEST).rows, stage.receipt_before().rows],
-        published_rows=published.rows if published else None,
-        accept_volume_change=accept.lower() == "true",
+        stages=[stage.receipt_before(INGEST).rows, before.rows],
+        published_rows=last.rows if last else None,
+        accept_volume_change=_accepted(stage, "accept_volume_change", accept_volume_change),
+        day=before.as_of.isoformat(),
+        published_day=last.day if last else "",
+        accept_older=_accepted(stage, "accept_older", accept_older),
     )
 
 
+def _accepted(stage: Stage, name: str, given: bool | str) -> bool:
+    return stage.setting(name, str(given or ""), "false").lower() == "true"
+
+
 def publish(
-    stage: Stage, register: DataFrame, report: QualityReport, id_key: str = ""
+    stage: Stage,
+    register: DataFrame,
+    report: QualityReport,
+    id_key: str = "",
+    accept_older: bool | str = False,
 ) -> dict[str, Any]:
     """Add ids, mask, write the audit branch, check it, publish it, and write the receipt.
 
@@ -47,6 +66,8 @@ def publish(
         What was checked.
     id_key : str
         Location of the id key; see :func:`client_health.identity.load_key`.
+    accept_older : bool or str
+        As for :func:`expectations`; looked at again, since others may have published meanwhile.
 
     Returns
     -------
@@ -56,7 +77,7 @@ def publish(
     Raises
     ------
     QualityGateError
-        When the branch does not show what was written.
+        When the branch does not show what was written, or a later day's delivery was published.
     SettingsError
         When the id key is missing, or not the one of the last publication.
     """
@@ -68,8 +89,8 @@ def publish(
         before.rows.warnings,
     )
     check = identity.key_check(key)
-    last = stage.lake.snapshot()
-    if last and last.summary.get(_KEY_CHECK, check) != check:
+    last = stage.lake.history().last
+    if last and last.key_check not in ("", check):
         raise SettingsError(
             "The table was published with another id key: with this one every id would change. "
             "Give the key of the last publication, or start a new lake."
@@ -78,21 +99,28 @@ def publish(
         rows, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
     )
     record = {
-        contract.SNAPSHOT_RUN_ID: stage.run_id,
-        contract.SNAPSHOT_DELIVERY_ID: before.delivery_id,
-        contract.SNAPSHOT_RECEIPT: json.dumps(described, separators=(",", ":"), ensure_ascii=False),
-        _KEY_CHECK: check,
+        publications.RUN_ID: stage.run_id,
+        publications.DELIVERY_ID: before.delivery_id,
+        publications.RECEIPT: json.dumps(described, separators=(",", ":"), ensure_ascii=False),
+        publications.KEY_CHECK: check,
     }
+    may_be_older = _accepted(stage, "accept_older", accept_older)
 
     def audit(branch: DataFrame, written: Snapshot) -> None:
         failures = quality.audit_failures(branch, report.rows)
         if written.rows != report.rows:
             failures.append(f"{report.rows:,} rows to write, {written.rows:,} in the snapshot")
         if failures:
-            raise QualityGateError([("auditoria_divergente", ", ".join(failures))])
+            raise QualityGateError([(Gate.AUDITORIA_DIVERGENTE, ", ".join(failures))])
+        newest = stage.lake.history().last
+        published_day = newest.day if newest else ""
+        older = quality.older_failures(before.as_of.isoformat(), published_day, may_be_older)
+        if older:
+            raise QualityGateError(older)
 
     published = mask(identity.add_ids(register.drop(SOURCE), key))
     snapshot = stage.lake.publish(published, stage.run_id, record, audit)
+    stage.lake.complete_log()
     handover: Mapping[str, Any] = {
         "table": contract.TABLE,
         "snapshot_id": snapshot.snapshot_id,

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from client_health import contract, text
 from client_health.accounting import StageRows
-from client_health.contract import Limits
+from client_health.contract import Gate, Limits
 from client_health.errors import QualityGateError
 from client_health.sources import SOURCE
 
@@ -74,7 +74,7 @@ def validar_esquema(
     """
     differences = schema_differences(frame, expected)
     if differences:
-        raise QualityGateError([("esquema_diferente", ", ".join(differences))])
+        raise QualityGateError([(Gate.ESQUEMA_DIFERENTE, ", ".join(differences))])
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class QualityReport:
     nulls : mapping of str to int
         Nulls by required column.
     badly_formed_cpfs, distinct_cpfs : int
-    failures : sequence of (str, str)
+    failures : sequence of (Gate, str)
         Gates that would stop the run, each with what was found; empty when all is well.
     """
 
@@ -101,22 +101,27 @@ class QualityReport:
     nulls: Mapping[str, int]
     badly_formed_cpfs: int
     distinct_cpfs: int
-    failures: Sequence[tuple[str, str]] = ()
+    failures: Sequence[tuple[Gate, str]] = ()
 
     def checks(self) -> list[tuple[str, str]]:
         """Return what was checked and how it came out, for a table."""
         failed = dict(self.failures)
-        return [
-            (rule.name, failed.get(rule.name, "ok"))
-            for rule in contract.rules(contract.Criticality.GATE)
-            if rule.name in _JUDGED_HERE
-        ]
+        return [(gate, failed.get(gate, "ok")) for gate in Gate if gate in _JUDGED_HERE]
 
 
-_JUDGED_HERE = (
-    "saida_vazia", "fonte_vazia", "nulo_obrigatorio", "cpf_fora_do_formato", "cpf_duplicado",
-    "contagem_divergente", "rejeitados_demais", "volume_diferente",
-)  # fmt: skip
+_JUDGED_HERE = frozenset(
+    {
+        Gate.SAIDA_VAZIA,
+        Gate.FONTE_VAZIA,
+        Gate.NULO_OBRIGATORIO,
+        Gate.CPF_FORA_DO_FORMATO,
+        Gate.CPF_DUPLICADO,
+        Gate.CONTAGEM_DIVERGENTE,
+        Gate.REJEITADOS_DEMAIS,
+        Gate.VOLUME_DIFERENTE,
+        Gate.REMESSA_ANTIGA,
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -131,12 +136,21 @@ class Expectations:
         Rows of the last publication; None when there was none.
     accept_volume_change : bool
         Publish however far the number of rows is from the last one.
+    day : str
+        Day of the delivery, as an ISO date.
+    published_day : str
+        Day of the last publication; empty when there was none.
+    accept_older : bool
+        Publish although the published delivery is of a later day.
     limits : Limits
     """
 
     stages: Sequence[StageRows] = ()
     published_rows: int | None = None
     accept_volume_change: bool = False
+    day: str = ""
+    published_day: str = ""
+    accept_older: bool = False
     limits: Limits = contract.LIMITS
 
 
@@ -164,7 +178,11 @@ def validar_qualidade_dados(frame: DataFrame, expectations: Expectations) -> Qua
     uniqueness of CPFs, integrity. The accounting of rows is ours.
     """
     report = measure(frame)
-    failures = [*_content_failures(report), *_accounting_failures(report, expectations)]
+    failures = [
+        *_content_failures(report),
+        *_accounting_failures(report, expectations),
+        *older_failures(expectations.day, expectations.published_day, expectations.accept_older),
+    ]
     if failures:
         raise QualityGateError(failures)
     return report
@@ -206,25 +224,25 @@ def measure(frame: DataFrame) -> QualityReport:
     )
 
 
-def _content_failures(report: QualityReport) -> list[tuple[str, str]]:
+def _content_failures(report: QualityReport) -> list[tuple[Gate, str]]:
     failures = []
     if not report.rows:
-        failures.append(("saida_vazia", "no row to publish"))
+        failures.append((Gate.SAIDA_VAZIA, "no row to publish"))
     nulls = [f"{rows:,} in {name}" for name, rows in report.nulls.items() if rows]
     if nulls:
-        failures.append(("nulo_obrigatorio", "nulls: " + ", ".join(nulls)))
+        failures.append((Gate.NULO_OBRIGATORIO, "nulls: " + ", ".join(nulls)))
     if report.badly_formed_cpfs:
         found = f"{report.badly_formed_cpfs:,} CPFs are not {contract.CPF_DIGITS} digits"
-        failures.append(("cpf_fora_do_formato", found))
+        failures.append((Gate.CPF_FORA_DO_FORMATO, found))
     if report.distinct_cpfs != report.rows:
         found = f"{report.rows:,} rows hold {report.distinct_cpfs:,} different CPFs"
-        failures.append(("cpf_duplicado", found))
+        failures.append((Gate.CPF_DUPLICADO, found))
     return failures
 
 
 def _accounting_failures(
     report: QualityReport, expectations: Expectations
-) -> list[tuple[str, str]]:
+) -> list[tuple[Gate, str]]:
     failures = []
     wrong = []
     expected_in: Mapping[str, int] | None = None
@@ -242,7 +260,7 @@ def _accounting_failures(
             if expected_in.get(name) != rows
         ]
     if wrong:
-        failures.append(("contagem_divergente", ", ".join(wrong)))
+        failures.append((Gate.CONTAGEM_DIVERGENTE, ", ".join(wrong)))
     if expectations.stages:
         failures += _share_failures(expectations.stages, expectations.limits)
     before = expectations.published_rows
@@ -254,15 +272,31 @@ def _accounting_failures(
                 f" limit is {expectations.limits.volume_change:.0%}); if that is right, run again"
                 " and accept the volume change"
             )
-            failures.append(("volume_diferente", found))
+            failures.append((Gate.VOLUME_DIFERENTE, found))
     return failures
 
 
-def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[str, str]]:
+def older_failures(day: str, published_day: str, accept: bool) -> list[tuple[Gate, str]]:
+    """Return whether a delivery would replace one of a later day.
+
+    Parameters
+    ----------
+    day, published_day : str
+        ISO dates of the delivery and of the last publication; empty where there is none.
+    accept : bool
+        A person has said that it may.
+    """
+    if accept or not day < published_day:
+        return []
+    found = f"the delivery is of {day}, the published one of {published_day}"
+    return [(Gate.REMESSA_ANTIGA, found)]
+
+
+def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[Gate, str]]:
     failures = []
     empty = [name for name, rows in stages[0].sources.items() if not rows.rows_in]
     if empty:
-        failures.append(("fonte_vazia", f"no row in: {', '.join(empty)}"))
+        failures.append((Gate.FONTE_VAZIA, f"no row in: {', '.join(empty)}"))
     ingested = stages[0].rows_in
     rejected = sum(stage.rejected for stage in stages)
     if ingested and rejected / ingested > limits.rejected_share:
@@ -270,7 +304,7 @@ def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[s
             f"{rejected:,} of {ingested:,} rows rejected ({rejected / ingested:.1%}, the limit is"
             f" {limits.rejected_share:.0%})"
         )
-        failures.append(("rejeitados_demais", found))
+        failures.append((Gate.REJEITADOS_DEMAIS, found))
     return failures
 
 

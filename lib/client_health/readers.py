@@ -22,7 +22,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from pyspark.sql.types import BinaryType, StructType
 
 from client_health import contract, headers, lines, signature, storage
-from client_health.contract import Source
+from client_health.contract import Gate, Source
 from client_health.errors import InputError, QualityGateError, StorageError
 from client_health.sources import MALFORMED_LINE
 from client_health.storage import File
@@ -200,7 +200,7 @@ def _first_lines(spark: SparkSession, source: Source, file: File) -> list[bytes]
     told = [line for line in found if line.strip()]
     if not told:
         detail = f"{file.relative} has nothing but blank lines; expected rows"
-        raise QualityGateError([("fonte_vazia", detail)])
+        raise QualityGateError([(Gate.FONTE_VAZIA, detail)])
     return told
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from client_health.contract import Gate
 from client_health.errors import InputError, QualityGateError
 
 PARQUET = b"PAR1"
-ENCODING_GATE = "codificacao_de_entrada"
 
 _SIGNATURES = (
     (PARQUET, "Parquet"),
@@ -128,4 +128,4 @@ def not_utf8(name: str, place: str) -> QualityGateError:
 
 def _other_encoding(found: str) -> QualityGateError:
     detail = f"{found}; expected UTF-8. Ask the sender to export it so"
-    return QualityGateError([(ENCODING_GATE, detail)])
+    return QualityGateError([(Gate.CODIFICACAO_DE_ENTRADA, detail)])

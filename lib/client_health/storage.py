@@ -217,15 +217,17 @@ def write_text(spark: SparkSession, uri: str, text: str) -> None:
 
 def read_text(spark: SparkSession, uri: str) -> str | None:
     """Return a small text file's content, or None when there is none."""
+    return read_bytes(spark, uri).decode() if exists(spark, uri) else None
+
+
+def read_bytes(spark: SparkSession, uri: str) -> bytes:
+    """Return a small file's content."""
     path, system = _path(spark, uri)
-    if not system.exists(path):
-        return None
     stream = system.open(path)
     try:
-        content = jvm(spark).org.apache.commons.io.IOUtils.toByteArray(stream)
+        return bytes(jvm(spark).org.apache.commons.io.IOUtils.toByteArray(stream))
     finally:
         stream.close()
-    return bytes(content).decode()
 
 
 def delete(spark: SparkSession, uri: str) -> None:

@@ -15,6 +15,7 @@ from client_health_cli import __version__
 from client_health_cli.commands import (
     dashboard,
     docs,
+    maintain,
     notebook,
     query,
     run,
@@ -38,7 +39,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, query, dashboard, docs, sample_data, sessions, notebook):
+for _module in (run, query, dashboard, docs, maintain, sample_data, sessions, notebook):
     _module.register(app)
 
 

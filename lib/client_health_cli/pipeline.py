@@ -42,6 +42,8 @@ class Asked:
         Start the run afresh.
     accept_volume_change
         Let the number of rows differ from the last published one as it may.
+    accept_older
+        Let the delivery's day be before that of the published one.
     sessions
         `local`, `aws`, or a service's URL.
     id_key
@@ -56,6 +58,7 @@ class Asked:
     as_of: str | None = None
     force: bool = False
     accept_volume_change: bool = False
+    accept_older: bool = False
     sessions: str = "local"
     id_key: str = ""
 
@@ -110,7 +113,6 @@ def request(asked: Asked) -> RunRequest:
     id_key = asked.id_key
     if id_key and not id_key.startswith("arn:"):
         id_key = str(Path(id_key).absolute())
-    defaults = _LOCAL_LIMITS if asked.sessions == "local" else None
     return job_client_health.build_request(
         find_sources(asked.raw) if asked.raw else dict(asked.sources or {}),
         asked.lake,
@@ -120,8 +122,27 @@ def request(asked: Asked) -> RunRequest:
         force=asked.force,
         id_key=id_key,
         accept_volume_change=asked.accept_volume_change,
-        limits=Limits.from_environment(os.environ, defaults),
+        accept_older=asked.accept_older,
+        limits=session_limits(asked.sessions, os.environ),
     )
+
+
+def session_limits(sessions: str, variables: Mapping[str, str]) -> Limits:
+    """Say how long things may take, with local sessions less than with those of AWS.
+
+    Parameters
+    ----------
+    sessions
+        `local`, `aws`, or a service's URL.
+    variables
+        The environment, which may say otherwise.
+
+    Raises
+    ------
+    ConfigurationError
+        If a variable is no number of seconds.
+    """
+    return Limits.from_environment(variables, _LOCAL_LIMITS if sessions == "local" else None)
 
 
 @contextlib.contextmanager

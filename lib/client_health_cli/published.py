@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from client_health_cli.errors import LakeError
 from client_health_cli.remote import remote_table
+from register_contract import publications
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -57,7 +58,7 @@ class Snapshot:
     @property
     def run_id(self) -> str | None:
         """The run that published it."""
-        return self.summary.get("pipeline.run-id")
+        return self.summary.get(publications.RUN_ID)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,18 @@
-"""The publication record: which runs the table's main branch carries, read without Spark.
+"""What is published in a lake, read without Spark from its catalogue and Iceberg's metadata."""
 
-A run is published if and only if a snapshot on main's ancestry carries its run id.
-"""
-
-import gzip
-import json
 import sqlite3
-from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Optional
 
 import boto3
 from botocore.exceptions import ClientError
 
 from glue_papermill import storage
-from glue_papermill.errors import GluePapermillError
+from glue_papermill.errors import ConfigurationError, GluePapermillError
 from glue_papermill.receipt import Receipt, rows_out
-from glue_papermill.settings import Publication
+from glue_papermill.settings import PublishedTable
+from register_contract import publications
+from register_contract.publications import History, Metadata, OldLakeError, Publication
 
 _LOCATION = (
     "SELECT metadata_location FROM iceberg_tables"
@@ -26,100 +21,80 @@ _LOCATION = (
 _LOCK_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Published:
-    """A snapshot on main that carries a run's record.
-
-    Parameters
-    ----------
-    snapshot_id : str
-        The snapshot.
-    run_id, delivery_id : str
-        As its summary says.
-    record : mapping, optional
-        The last stage's receipt without its handover, as its summary holds it.
-    """
-
-    snapshot_id: str
-    run_id: str
-    delivery_id: str
-    record: Optional[Receipt]
-
-    @property
-    def attempt(self) -> str:
-        """The start of the last stage that published it; empty when unknown."""
-        return str((self.record or {}).get("attempt", ""))
-
-    def receipt(self, table: str) -> Optional[Receipt]:
-        """Rebuild the last stage's receipt, for one that was lost after the commit."""
-        if self.record is None or "rows" not in self.record:
-            return None
-        handover = {
-            "table": table,
-            "snapshot_id": self.snapshot_id,
-            "rows": rows_out(self.record),
-        }
-        return {**self.record, "handover": handover}
-
-
-def find(lake: str, publication: Publication, run_id: str) -> Optional[Published]:
-    """Look for a run on the table's main branch, newest snapshot first.
+def history(lake: str, published: PublishedTable) -> History:
+    """Read which runs a lake has published.
 
     Parameters
     ----------
     lake : str
         A local lake has its catalogue in ``catalog.db``; an ``s3://`` one in the Glue Data
         Catalog.
-    publication : Publication
-        Table and property names.
-    run_id : str
-        The run.
+    published : PublishedTable
+        Names of the tables.
 
     Returns
     -------
-    Published or None
-        ``None`` when there is no table yet, or none of main's snapshots is the run's.
+    History
+        Empty when there is no table yet.
+
+    Raises
+    ------
+    ConfigurationError
+        The lake was written by a version whose names are no longer read.
+    GluePapermillError
+        A metadata file that the catalogue names is gone.
     """
-    location = _metadata_location(lake, publication)
+    table = _metadata(lake, published, published.table)
+    log = _metadata(lake, published, published.log) if table else None
+    try:
+        return publications.read(table, log)
+    except OldLakeError:
+        raise ConfigurationError(
+            f"the lake {lake} was written by an earlier version, whose names are no longer read",
+            next_step="start a new lake: name another folder or prefix",
+        ) from None
+
+
+def receipt_of(publication: Publication, table: str) -> Optional[Receipt]:
+    """Rebuild the last stage's receipt, for one that was lost after the commit.
+
+    Parameters
+    ----------
+    publication : Publication
+        What was published.
+    table : str
+        Name of the published table.
+
+    Returns
+    -------
+    mapping or None
+        None when the record says too little.
+    """
+    if "rows" not in publication.receipt:
+        return None
+    handover = {
+        "table": table,
+        "snapshot_id": publication.snapshot_id,
+        "rows": rows_out(publication.receipt),
+    }
+    return {**publication.receipt, "handover": handover}
+
+
+def _metadata(lake: str, published: PublishedTable, table: str) -> Optional[Metadata]:
+    location = _location(lake, published.catalog, table)
     if location is None:
         return None
-    for snapshot in _main_snapshots(_metadata(location)):
-        summary = snapshot.get("summary", {})
-        if summary.get(publication.run_id_property) == run_id:
-            text = summary.get(publication.receipt_property)
-            return Published(
-                str(snapshot["snapshot-id"]),
-                run_id,
-                summary.get(publication.delivery_id_property, ""),
-                json.loads(text) if text else None,
-            )
-    return None
-
-
-def _main_snapshots(metadata: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    snapshots = {item["snapshot-id"]: item for item in metadata.get("snapshots", ())}
-    main = metadata.get("refs", {}).get("main", {})
-    head = main.get("snapshot-id", metadata.get("current-snapshot-id"))
-    while head in snapshots:
-        yield snapshots[head]
-        head = snapshots[head].get("parent-snapshot-id")
-
-
-def _metadata(location: str) -> Mapping[str, Any]:
     body = storage.read_bytes(location)
     if body is None:
         raise GluePapermillError(
-            f"the catalogue names {location} as the table's metadata, but there is no such file",
+            f"the catalogue names {location} as the metadata of {table}, but there is no such file",
             next_step="restore the file or the catalogue; nothing was changed",
         )
-    # Iceberg can write its metadata compressed; the name alone does not always tell.
-    content = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
-    metadata: Mapping[str, Any] = json.loads(content)
-    return metadata
+    return publications.parse(body)
 
 
-def _metadata_location(lake: str, publication: Publication) -> Optional[str]:
-    namespace, _, table = publication.table.rpartition(".")
+def _location(lake: str, catalog_name: str, full_name: str) -> Optional[str]:
+    namespace, _, table = full_name.rpartition(".")
     if storage.is_s3(lake):
         try:
             found = boto3.client("glue").get_table(DatabaseName=namespace, Name=table)
@@ -133,7 +108,7 @@ def _metadata_location(lake: str, publication: Publication) -> Optional[str]:
         return None
     with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", _LOCK_SECONDS, uri=True)) as catalog:
         try:
-            row = catalog.execute(_LOCATION, (publication.catalog, namespace, table)).fetchone()
+            row = catalog.execute(_LOCATION, (catalog_name, namespace, table)).fetchone()
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 return None

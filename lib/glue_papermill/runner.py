@@ -7,7 +7,6 @@ it ends.
 
 import contextlib
 import hashlib
-import os
 import re
 import signal
 import threading
@@ -18,21 +17,20 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from glue_papermill import api, lock, publication, receipt, request, storage
+from glue_papermill import api, lock, own_session, publication, receipt, request, storage
 from glue_papermill.delivery import Delivery
 from glue_papermill.errors import (
     ConfigurationError,
-    GluePapermillError,
+    GateStopped,
     ReceiptError,
     Terminated,
 )
-from glue_papermill.guard import Guard
 from glue_papermill.listener import Listener
-from glue_papermill.publication import Published
 from glue_papermill.receipt import Receipt
 from glue_papermill.session import Session, alive
 from glue_papermill.settings import RunOutcome, RunRequest
 from glue_papermill.stage import Run, read_notebook, run_stage
+from register_contract.publications import History, Publication
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -91,13 +89,13 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
     hears.run_started(run.run_id, delivery)
 
     with _sigterm_unwinds(), lock.held(run.lake, run.run_id):
+        history = publication.history(run.lake, asked.published)
+        published = None if asked.force else history.of_run(run.run_id)
+        if published is not None:
+            return _already_published(run, published)
+        _refuse_older(run, history)
         if asked.force:
             _forget(run)
-        else:
-            published = publication.find(run.lake, asked.publication, run.run_id)
-            if published is not None:
-                return _already_published(run, published)
-
         run = _kept(run)
         receipts = {} if asked.force else _verified_receipts(run)
         seconds: dict[str, float] = {}
@@ -152,7 +150,26 @@ def _forget(run: Run) -> None:
         storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
 
 
-def _already_published(run: Run, published: Published) -> RunOutcome:
+def _refuse_older(run: Run, history: History) -> None:
+    """Stop before a session is paid for when a later day's delivery is published.
+
+    Raises
+    ------
+    GateStopped
+        An older register must not replace a newer one, unless a person says so.
+    """
+    last = history.last
+    if last is None or run.request.accept_older or not run.as_of < last.day:
+        return
+    raise GateStopped(
+        f"{run.request.published.older_gate}: the delivery is of {run.as_of}, the published one"
+        f" ({last.delivery_id}) of {last.day}; an older register would replace a newer one",
+        next_step="if that is meant, run again with --accept-older; on AWS start the job with"
+        " --CLAIM and --ACCEPT_OLDER true",
+    )
+
+
+def _already_published(run: Run, published: Publication) -> RunOutcome:
     if published.delivery_id != run.delivery.delivery_id:
         raise ConfigurationError(
             f"run {run.run_id} was published from delivery {published.delivery_id}, this is"
@@ -167,11 +184,11 @@ def _already_published(run: Run, published: Published) -> RunOutcome:
             if stored is not None:
                 found[stage.name] = stored
     if last.name not in found or _snapshot_of(found[last.name]) != published.snapshot_id:
-        rebuilt = published.receipt(run.request.publication.table)
+        rebuilt = publication.receipt_of(published, run.request.published.table)
         if rebuilt is not None:
             receipt.save(run.lake, rebuilt)
             found[last.name] = rebuilt
-            run.listener.note(f"{last.name}: lost receipt rebuilt from the published snapshot")
+            run.listener.note(f"{last.name}: lost receipt rebuilt from the publication's record")
     run.listener.note(f"run {run.run_id} is published (snapshot {published.snapshot_id})")
     return _outcome(run, "already_published", found, published.snapshot_id, {})
 
@@ -200,7 +217,6 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
 @contextlib.contextmanager
 def _session(run: Run, started: int) -> Iterator[Session]:
     """Give a ready session for the stages from number ``started`` on; stop it in any case."""
-    settings, limits = run.request.session, run.request.limits
     asked: dict[str, Any] = {}
     for stage in run.request.stages[started:]:
         wishes = request.configuration(read_notebook(stage), stage.notebook)
@@ -211,32 +227,14 @@ def _session(run: Run, started: int) -> Iterator[Session]:
                 next_step="write the same %%configure into all notebooks: a run has one session",
             )
         asked = wishes
-    variables = {
-        name: value for name, value in os.environ.items() if name not in settings.removed_variables
-    }
-    variables.update(settings.environment)
-    client = api.glue_client(variables)
     if not storage.is_s3(run.lake):
         # Under the run's lock nobody else works on it; in S3, the delivery's claim must tell.
-        _stop_leftovers(client, run)
-    wanted = request.session_request(asked, settings, variables, run.run_id)
-    since = time.monotonic()
-    session = Session.create(client, wanted, limits)
-    guard = Guard(session.session_id, {**variables, **limits.environment()})
-    try:
-        session.wait_until_ready()
+        _stop_leftovers(own_session.client(run.request.session), run)
+    with own_session.opened(
+        asked, run.request.session, run.request.limits, run.run_id, run.listener.note
+    ) as session:
         session.run_own(_KEEP)
-        waited = time.monotonic() - since
-        run.listener.note(f"session {session.session_id} ready after {waited:.1f} s")
         yield session
-    finally:
-        try:
-            session.stop()
-        except GluePapermillError as error:
-            # What ended the run matters more; the guard and the idle timeout are left.
-            run.listener.note(f"session {session.session_id} may still run: {error.message}")
-        else:
-            guard.dismiss()
 
 
 def _stop_leftovers(client: "GlueClient", run: Run) -> None:

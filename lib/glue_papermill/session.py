@@ -160,18 +160,24 @@ class Session:
             self._cancel(number)
             raise
 
-    def run_own(self, code: str) -> None:
+    def run_own(self, code: str) -> str:
         """Run code of this package, which must succeed.
+
+        Returns
+        -------
+        str
+            What it printed.
 
         Raises
         ------
         StatementError
-            It did not.
+            It did not succeed.
         """
         statement = self.run(code)
         output = statement.get("Output") or {}
         if statement["State"] != "AVAILABLE" or output.get("Status") != "ok":
             raise StatementError.from_state(statement)
+        return str(output.get("Data", {}).get("TextPlain", ""))
 
     def progress(self, number: int) -> Optional[Statement]:
         """Look at a statement once; ``None`` when it cannot be seen."""

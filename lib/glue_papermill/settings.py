@@ -135,14 +135,25 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Publication:
-    """Where the publication record stands: an Iceberg table and properties of its snapshots."""
+class PublishedTable:
+    """Where it stands what is published.
+
+    Parameters
+    ----------
+    table : str
+        The published Iceberg table, ``database.name``.
+    log : str
+        The table that keeps each publication's record for good.
+    catalog : str
+        Name of the catalogue.
+    older_gate : str
+        Name of the gate that stops a delivery older than the published one.
+    """
 
     table: str
-    run_id_property: str = "pipeline.run-id"
-    delivery_id_property: str = "pipeline.delivery-id"
-    receipt_property: str = "pipeline.receipt"
+    log: str
     catalog: str = "glue_catalog"
+    older_gate: str = "older_delivery"
 
 
 @dataclass(frozen=True)
@@ -162,12 +173,14 @@ class RunRequest:
     library_version, rules : str
         Version of the notebooks' library and fingerprint of its rule set. With the delivery they
         name the run.
-    publication : Publication
-        Where a published run is recorded.
+    published : PublishedTable
+        Where it stands what is published.
     run_id, as_of : str, optional
         Given instead of being derived from the delivery; ``as_of`` is an ISO date.
     force : bool
         Forget what the run has done, even when it is published, and start afresh.
+    accept_older : bool
+        Let the delivery's day be before that of the published one; a parameter of notebooks too.
     parameters : mapping of str to object
         Further notebook parameters.
     input_errors, gate_errors : tuple of str
@@ -179,11 +192,12 @@ class RunRequest:
     stages: tuple[Stage, ...]
     library_version: str
     rules: str
-    publication: Publication
+    published: PublishedTable
     delivery: Optional[Delivery] = None
     run_id: Optional[str] = None
     as_of: Optional[str] = None
     force: bool = False
+    accept_older: bool = False
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: SessionSettings = field(default_factory=SessionSettings)
     limits: Limits = field(default_factory=Limits)

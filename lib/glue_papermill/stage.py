@@ -33,6 +33,11 @@ class Run:
     lake: str
     listener: Listener
 
+    @property
+    def as_of(self) -> str:
+        """Day of the delivery, as an ISO date."""
+        return self.request.as_of or self.delivery.as_of
+
     def notebook_of(self, stage: Stage) -> str:
         """Give the location of a stage's executed notebook."""
         return storage.join(self.lake, "runs", self.run_id, f"{stage.name}.ipynb")
@@ -178,7 +183,7 @@ def _accepted(run: Run, stage: Stage, before: Optional[Receipt], attempt: str) -
         raise ReceiptError.missing(stage.name, uri)
     receipt.verify(found, run.expected(stage, before, attempt), run.lake)
     if run.is_last(stage):
-        published = publication.find(run.lake, run.request.publication, run.run_id)
+        published = publication.history(run.lake, run.request.published).of_run(run.run_id)
         on_main = published.snapshot_id if published else "none"
         named = found["handover"].get("snapshot_id", "none")
         if published is None or named != on_main:
@@ -194,11 +199,11 @@ def _published_nevertheless(
     if not run.is_last(stage):
         return None
     session.stop()  # so that nothing is committed after the look
-    published = publication.find(run.lake, run.request.publication, run.run_id)
+    published = publication.history(run.lake, run.request.published).of_run(run.run_id)
     # With --force an earlier start's snapshot may carry the same run id.
     if published is None or published.attempt != attempt:
         return None
-    rebuilt = published.receipt(run.request.publication.table)
+    rebuilt = publication.receipt_of(published, run.request.published.table)
     if rebuilt is None:
         return None
     receipt.verify(rebuilt, run.expected(stage, before, attempt), run.lake)
@@ -212,7 +217,8 @@ def _parameters(run: Run, stage: Stage, attempt: str) -> dict[str, Any]:
         "lake": run.lake,
         "attempt": attempt,
         "delivery_id": run.delivery.delivery_id,
-        "as_of": run.request.as_of or run.delivery.as_of,
+        "as_of": run.as_of,
+        "accept_older": run.request.accept_older,
         **{f"{name}_path": place for name, place in run.delivery.sources.items()},
         **run.request.parameters,
     }

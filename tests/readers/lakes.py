@@ -17,6 +17,7 @@ from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IntegerType, NestedField, StringType, TimestampType
 
 from client_health import contract
+from register_contract import publications
 
 _ICEBERG = {
     "string": StringType,
@@ -118,9 +119,9 @@ def publish(
     )
     old = [task.file for task in table.scan().plan_files()]
     properties = {
-        contract.SNAPSHOT_RUN_ID: run_id,
-        contract.SNAPSHOT_DELIVERY_ID: f"d-{run_id}",
-        contract.SNAPSHOT_RECEIPT: json.dumps(receipt(run_id, "03_quality", len(rows))),
+        publications.RUN_ID: run_id,
+        publications.DELIVERY_ID: f"d-{run_id}",
+        publications.RECEIPT: json.dumps(receipt(run_id, "03_quality", len(rows))),
     }
     with (
         table.transaction() as transaction,

@@ -15,7 +15,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from glue_papermill.listener import Listener
-from glue_papermill.settings import Limits, Publication, RunRequest, SessionSettings, Stage
+from glue_papermill.settings import Limits, PublishedTable, RunRequest, SessionSettings, Stage
 
 STAGES = ("01_first", "02_second", "03_publish")
 TABLE = "db_test.published"
@@ -25,7 +25,7 @@ PARAMETERS = "\n".join(
     f'{name} = ""'
     for name in (
         *("run_id", "lake", "attempt", "delivery_id", "as_of", "id_key", "accept_volume_change"),
-        *("parquet_path", "csv_path", "json_path"),
+        *("accept_older", "parquet_path", "csv_path", "json_path"),
     )
 )
 
@@ -177,7 +177,7 @@ class Place:
             ),
             library_version=VERSION,
             rules=RULES,
-            publication=Publication(TABLE),
+            published=PublishedTable(TABLE, f"{TABLE}_log"),
             session=SessionSettings(
                 id_prefix="test",
                 environment=self.service.environment,

@@ -63,11 +63,9 @@ def test_a_folder_gives_each_source_its_place(raw):
 
 
 def test_the_run_is_recorded_under_the_contracts_names():
-    publication = request(asked()).publication
-    assert publication.table == contract.TABLE
-    assert publication.run_id_property == contract.SNAPSHOT_RUN_ID
-    assert publication.delivery_id_property == contract.SNAPSHOT_DELIVERY_ID
-    assert publication.receipt_property == contract.SNAPSHOT_RECEIPT
+    published = request(asked()).published
+    assert (published.table, published.log) == (contract.TABLE, contract.LOG_TABLE)
+    assert published.older_gate == contract.Gate.REMESSA_ANTIGA
 
 
 def test_options_reach_the_runner(tmp_path):
@@ -77,6 +75,7 @@ def test_options_reach_the_runner(tmp_path):
                          id_key=str(key)))  # fmt: skip
     assert (made.run_id, made.as_of, made.force) == ("r1", "2026-01-31", True)
     assert made.parameters == {"id_key": str(key), "accept_volume_change": True}
+    assert made.accept_older is False
     assert made.rules == contract.rules_fingerprint()
 
 

@@ -13,7 +13,7 @@ import typer.main
 from typer.testing import CliRunner
 
 from client_health import contract
-from client_health.errors import GATE_STEPS
+from client_health.errors import GATE_STEPS, QualityGateError
 from client_health_cli.main import app
 from glue_local.errors import CODES
 
@@ -127,7 +127,7 @@ def error_classes() -> set[str]:
 # Nobody sees these: the roots of the packages, what hands on another's lines, what is turned into
 # another error before it leaves.
 UNSEEN = {"ClientHealthError", "ClientHealthCliError", "GlueLocalError"}
-UNSEEN |= {"RunFailedError", "CodeRaised", "NoAnswerError"}
+UNSEEN |= {"RunFailedError", "CodeRaised", "NoAnswerError", "OldLakeError"}
 
 
 def test_the_page_of_errors_has_every_error_that_a_reader_can_meet() -> None:
@@ -146,9 +146,34 @@ def test_the_page_of_errors_says_of_each_why_and_what_to_do() -> None:
     assert len(set(whys)) == len(whys), "each error has its own reason"
 
 
-def test_every_gate_has_its_step() -> None:
-    gates = {rule.name for rule in contract.rules(contract.Criticality.GATE)}
-    assert set(GATE_STEPS) == gates
+def gates_in_the_code() -> set[str]:
+    """Every gate that the library and the job name, but for where they are declared."""
+    declared = {"contract.py", "errors.py"}
+    modules = [
+        *(path for path in (ROOT / "lib" / "client_health").glob("*.py")),
+        *(ROOT / "jobs").glob("*.py"),
+    ]
+    return {
+        node.attr
+        for path in modules
+        if path.name not in declared
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).split(".")[-1] == "Gate"
+    }
+
+
+def test_what_the_code_can_raise_is_declared_explained_and_in_the_documents() -> None:
+    raised = {contract.Gate[name].value for name in gates_in_the_code()}
+    rules = {rule.name for rule in contract.rules(contract.Criticality.GATE)}
+    assert raised == rules == set(GATE_STEPS) == set(contract.Gate)
+    for page in (ROOT / "README.md", ROOT / "README.pt-BR.md", ERRORS):
+        text = page.read_text("utf-8")
+        assert {gate for gate in rules if f"| `{gate}` |" not in text} == set()
+
+
+def test_a_gate_that_is_not_declared_cannot_be_raised() -> None:
+    with pytest.raises(ValueError, match="tinta_azul"):
+        QualityGateError([("tinta_azul", "found")])  # type: ignore[list-item]
 
 
 def test_every_code_that_the_service_answers_with_is_explained() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from pyspark.sql import functions as F
 from client_health import contract, register
 from client_health.errors import PublishError, QualityGateError, SettingsError
 from client_health.lake import Lake, Snapshot
+from register_contract import publications
 
 
 def clients(spark: SparkSession, *convenios: str) -> DataFrame:
@@ -33,7 +35,7 @@ def no_audit(branch: DataFrame, written: Snapshot) -> None:
 
 def publish(lake: Lake, run_id: str, *convenios: str) -> Snapshot:
     frame = clients(lake.spark, *convenios)
-    return lake.publish(frame, run_id, {contract.SNAPSHOT_RUN_ID: run_id}, no_audit)
+    return lake.publish(frame, run_id, {publications.RUN_ID: run_id}, no_audit)
 
 
 def published(lake: Lake) -> list[str]:
@@ -54,7 +56,7 @@ def as_others_see_it(lake: Lake) -> list[str]:
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     made = Lake.open(spark, str(tmp_path / "lake"))
-    made.make_table()
+    made.make_tables()
     return made
 
 
@@ -76,12 +78,75 @@ def test_readers_see_yesterdays_table_until_todays_is_whole(lake: Lake) -> None:
 
 def test_the_record_of_the_run_is_in_the_snapshot(lake: Lake) -> None:
     receipt = '{"rows":{"csv":{"in":1}},"place":"São Paulo, \'centro\'"}'
-    record = {contract.SNAPSHOT_RUN_ID: "r1", contract.SNAPSHOT_RECEIPT: receipt}
+    record = {publications.RUN_ID: "r1", publications.RECEIPT: receipt}
     lake.publish(clients(lake.spark, "Gold"), "r1", record, no_audit)
     found = lake.snapshot()
     assert found is not None
     assert {key: found.summary[key] for key in record} == record
     assert found.rows == 1
+
+
+def describe(run_id: str, day: str, rows: int, key_check: str = "k1") -> dict[str, str]:
+    """The record of a publication, as a run puts it into its snapshot."""
+    receipt = {"as_of": day, "rows": {"csv": {"out": rows}}}
+    return {
+        publications.RUN_ID: run_id,
+        publications.DELIVERY_ID: f"d-{run_id}",
+        publications.RECEIPT: json.dumps(receipt),
+        publications.KEY_CHECK: key_check,
+    }
+
+
+def expire(lake: Lake, table: str = contract.TABLE) -> None:
+    lake.spark.sql(
+        f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{table}',"
+        " older_than => TIMESTAMP '2100-01-01 00:00:00', retain_last => 1)"
+    )
+
+
+def test_the_log_keeps_what_expiring_takes(lake: Lake) -> None:
+    for run_id, day in (("r1", "2026-01-01"), ("r2", "2026-01-02")):
+        lake.publish(clients(lake.spark, "Gold"), run_id, describe(run_id, day, 1), no_audit)
+    assert [one.run_id for one in lake.history().unlogged] == ["r1", "r2"]
+    before = lake.complete_log()
+    lake.spark.sql(f"DELETE FROM {lake.table}")
+    expire(lake)
+    assert lake.spark.table(f"{lake.table}.snapshots").count() == 1
+    assert lake.history() == before
+    assert before.last is not None
+    assert (before.last.run_id, before.last.day, before.last.rows) == ("r2", "2026-01-02", 1)
+    shown = lake.spark.table(lake.log).orderBy("day").drop("snapshot_id", "day").collect()
+    assert [tuple(row) for row in shown] == [
+        ("r1", "d-r1", 1, False), ("r2", "d-r2", 1, False),
+    ]  # fmt: skip
+
+
+def test_completing_the_log_again_adds_nothing(lake: Lake) -> None:
+    lake.publish(clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit)
+    assert lake.complete_log() == lake.complete_log()
+    assert lake.spark.table(f"{lake.log}.snapshots").count() == 1
+
+
+def test_the_log_is_told_of_a_rollback_before_its_snapshot_goes(lake: Lake) -> None:
+    first = lake.publish(
+        clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit
+    )
+    lake.publish(clients(lake.spark, "SUS"), "r2", describe("r2", "2026-01-02", 1), no_audit)
+    lake.complete_log()
+    lake.spark.sql(
+        f"CALL {contract.CATALOG}.system.rollback_to_snapshot("
+        f"'{contract.TABLE}', {first.snapshot_id})"
+    )
+    assert [one.run_id for one in lake.complete_log().published] == ["r1"]
+    expire(lake)
+    assert [one.run_id for one in lake.history().published] == ["r1"]
+
+
+def test_the_logs_own_snapshots_cannot_be_expired(lake: Lake) -> None:
+    lake.publish(clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit)
+    lake.complete_log()
+    with pytest.raises(Exception, match="GC is disabled"):
+        expire(lake, contract.LOG_TABLE)
 
 
 def test_a_failing_audit_leaves_everything_as_it_was(lake: Lake) -> None:
@@ -175,7 +240,7 @@ def test_data_files_lie_by_health_plan_and_keep_no_bounds_of_personal_values(lak
 def test_two_lakes_in_one_session_do_not_mix(spark: SparkSession, tmp_path: Path) -> None:
     lakes = [Lake.open(spark, str(tmp_path / name)) for name in ("first", "second")]
     for lake in lakes:
-        lake.make_table()
+        lake.make_tables()
         publish(lake, "today", Path(lake.uri).name)
     again = Lake.open(lakes[1].spark, str(tmp_path / "first"))
     assert [published(lake) for lake in (*lakes, again)] == [["first"], ["second"], ["first"]]
@@ -195,7 +260,7 @@ def test_health_plans_may_have_any_name(lake: Lake) -> None:
 
 def test_lakes_and_runs_may_have_any_name(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake.open(spark, str(tmp_path / "João's lake & co #1 100%20?"))
-    lake.make_table()
+    lake.make_tables()
     publish(lake, "2026.01-31 'again' `é`", "Gold")
     assert published(lake) == ["Gold"]
     assert branches(lake) == ["main"]
@@ -205,7 +270,7 @@ def test_lakes_and_runs_may_have_any_name(spark: SparkSession, tmp_path: Path) -
 def test_opening_a_lake_again_changes_nothing(lake: Lake) -> None:
     before = publish(lake, "today", "Gold")
     again = Lake.open(lake.spark, f"file://{lake.uri}")
-    again.make_table()
+    again.make_tables()
     assert again.uri == lake.uri
     assert again.snapshot() == before
 

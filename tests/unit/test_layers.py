@@ -14,8 +14,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIB, JOBS = ROOT / "lib", ROOT / "jobs"
-OURS = {"client_health", "client_health_cli", "glue_local", "glue_papermill"}
-LIBRARIES = ("client_health", "glue_local", "glue_papermill")
+OURS = {
+    "client_health", "client_health_cli", "glue_local", "glue_papermill", "register_contract"
+}  # fmt: skip
+LIBRARIES = ("client_health", "glue_local", "glue_papermill", "register_contract")
+# What every side agrees on; see test_the_protocol_needs_nothing_but_python.
+PROTOCOL = {"register_contract"}
 CONTRACT = LIB / "client_health" / "contract.py"
 
 
@@ -41,7 +45,8 @@ def packages(*paths: Path) -> set[str]:
 
 def from_39() -> list[Path]:
     """What runs where Python is 3.9."""
-    return [*modules(LIB / "glue_papermill"), *modules(JOBS), CONTRACT]
+    protocol = modules(LIB / "register_contract")
+    return [*protocol, *modules(LIB / "glue_papermill"), *modules(JOBS), CONTRACT]
 
 
 def interpreter_39() -> str | None:
@@ -61,14 +66,19 @@ def test_the_local_service_knows_none_of_the_others() -> None:
 
 def test_the_runner_knows_neither_the_domain_nor_spark() -> None:
     found = packages(*modules(LIB / "glue_papermill"))
-    assert found & OURS == {"glue_papermill"}
+    assert found & OURS == {"glue_papermill", *PROTOCOL}
     assert not found & {"pyspark", "py4j", "pandas", "pyarrow"}
 
 
 def test_the_domain_knows_none_of_the_others() -> None:
     found = packages(*modules(LIB / "client_health"))
-    assert found & OURS == {"client_health"}
+    assert found & OURS == {"client_health", *PROTOCOL}
     assert not found & {"papermill", "nbclient", "nbformat", "ipykernel"}
+
+
+def test_the_protocol_needs_nothing_but_python() -> None:
+    found = packages(*modules(LIB / "register_contract"))
+    assert found <= {*sys.stdlib_module_names, *PROTOCOL}
 
 
 def test_the_contract_needs_nothing_but_python() -> None:
@@ -79,7 +89,7 @@ def test_the_contract_needs_nothing_but_python() -> None:
 def test_jobs_know_the_runner_and_of_the_domain_only_the_contract() -> None:
     found = {name for path in modules(JOBS) for name in imports(path)}
     ours = {name for name in found if name.partition(".")[0] in OURS}
-    domain = {name for name in ours if not name.startswith("glue_papermill.")}
+    domain = {name for name in ours if name.partition(".")[0] not in {"glue_papermill", *PROTOCOL}}
     assert domain <= {"client_health.contract", "client_health.__version__"}
     assert ours - domain
 

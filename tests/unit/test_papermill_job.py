@@ -35,7 +35,7 @@ def test_a_folder_and_a_lake_are_enough(job, raw):
         "03_quality",
     ]
     assert all(Path(stage.notebook).name == f"{stage.name}.ipynb" for stage in request.stages)
-    assert request.publication.table == "db_client_insurance.clientoutput"
+    assert request.published.table == "db_client_insurance.clientoutput"
     assert not request.force
     assert request.parameters == {"id_key": "", "accept_volume_change": False}
 

@@ -3,14 +3,16 @@
 import gzip
 import json
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
 from glue_papermill import publication
-from glue_papermill.errors import GluePapermillError
-from glue_papermill.settings import Publication
+from glue_papermill.errors import ConfigurationError, GateStopped, GluePapermillError
+from glue_papermill.runner import run_pipeline
+from glue_papermill.settings import PublishedTable, RunRequest, Stage
 
-WHERE = Publication("db.table")
+WHERE = PublishedTable("db.table", "db.log")
 
 
 def _snapshot(number, parent, run_id=None, record=None):
@@ -54,61 +56,96 @@ def _metadata(*snapshots, head):
 def test_the_head_of_main_is_published(tmp_path, compressed, scheme):
     metadata = _metadata(_snapshot(7, None, "r1"), head=7)
     lake = _lake(tmp_path / "l", metadata, compressed=compressed, scheme=scheme)
-    found = publication.find(lake, WHERE, "r1")
+    found = publication.history(lake, WHERE).of_run("r1")
     assert (found.snapshot_id, found.delivery_id) == ("7", "d-r1")
 
 
 def test_an_ancestor_of_main_is_published(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1), _snapshot(3, 2, "r3"), head=3)
-    assert publication.find(_lake(tmp_path, metadata), WHERE, "r1").snapshot_id == "1"
+    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "1"
 
 
 def test_a_snapshot_on_an_audit_branch_alone_is_not_published(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r2"), head=1)
     metadata["refs"]["audit_r2"] = {"snapshot-id": 2, "type": "branch"}
-    assert publication.find(_lake(tmp_path, metadata), WHERE, "r2") is None
+    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
 
 
 def test_a_run_that_was_rolled_back_is_not_published(tmp_path):
     metadata = _metadata(_snapshot(1, None), _snapshot(2, 1, "r2"), head=1)
-    assert publication.find(_lake(tmp_path, metadata), WHERE, "r2") is None
+    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
 
 
 def test_the_newest_of_two_snapshots_of_a_run_counts(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r1"), head=2)
-    assert publication.find(_lake(tmp_path, metadata), WHERE, "r1").snapshot_id == "2"
+    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "2"
 
 
 def test_a_lake_or_table_that_does_not_exist_yet_has_published_nothing(tmp_path):
-    assert publication.find(str(tmp_path / "new"), WHERE, "r1") is None
+    assert publication.history(str(tmp_path / "new"), WHERE).of_run("r1") is None
     lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
-    assert publication.find(lake, Publication("db.other"), "r1") is None
+    assert publication.history(lake, PublishedTable("db.other", "db.log")).of_run("r1") is None
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").rename(tmp_path / "catalog.db")
-    assert publication.find(lake, WHERE, "r1") is None
+    assert publication.history(lake, WHERE).of_run("r1") is None
 
 
 def test_an_empty_table_has_published_nothing(tmp_path):
-    assert publication.find(_lake(tmp_path, _metadata(head=None)), WHERE, "r1") is None
+    assert publication.history(_lake(tmp_path, _metadata(head=None)), WHERE).of_run("r1") is None
 
 
 def test_metadata_that_is_gone_is_an_error_and_not_an_unpublished_run(tmp_path):
     lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
     (tmp_path / "00001.metadata.json").unlink()
     with pytest.raises(GluePapermillError, match="no such file"):
-        publication.find(lake, WHERE, "r1")
+        publication.history(lake, WHERE).of_run("r1")
 
 
 def test_a_lost_receipt_is_rebuilt_from_the_snapshot(tmp_path):
     counts = {"in": 3, "out": 2, "rejected": 1, "duplicates": 0, "suppressed": 0}
     record = {"stage": "03", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1", record), head=5))
-    found = publication.find(lake, WHERE, "r1")
+    found = publication.history(lake, WHERE).of_run("r1")
     assert found.attempt == "a"
     handover = {"table": "db.table", "snapshot_id": "5", "rows": 2}
-    assert found.receipt("db.table") == {**record, "handover": handover}
+    assert publication.receipt_of(found, "db.table") == {**record, "handover": handover}
 
 
 def test_a_snapshot_without_a_record_gives_no_receipt(tmp_path):
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1"), head=5))
-    assert publication.find(lake, WHERE, "r1").receipt("db.table") is None
+    found = publication.history(lake, WHERE).of_run("r1")
+    assert publication.receipt_of(found, "db.table") is None
+
+
+def test_a_lake_with_the_names_of_an_earlier_version_is_refused_in_one_line(tmp_path):
+    old = {"snapshot-id": 1, "summary": {"pipeline.run-id": "r1", "pipeline.drop-id": "d1"}}
+    with pytest.raises(ConfigurationError, match="earlier version") as refused:
+        publication.history(_lake(tmp_path, _metadata(old, head=1)), WHERE)
+    assert refused.value.next_step == "start a new lake: name another folder or prefix"
+    assert "\n" not in refused.value.message
+
+
+def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
+    record = {"as_of": "2026-02-02", "rows": {}}
+    lake = _lake(tmp_path / "lake", _metadata(_snapshot(1, None, "r1", record), head=1))
+    (tmp_path / "clients.csv").write_text("a|b\n1|2\n")
+    request = RunRequest(
+        sources={"csv": str(tmp_path / "clients.csv")},
+        lake=lake,
+        stages=(Stage("01_first", str(tmp_path / "none.ipynb")),),
+        library_version="1",
+        rules="r",
+        published=PublishedTable("db.table", "db.log", older_gate="remessa_antiga"),
+        as_of="2026-02-01",
+    )
+    with pytest.raises(GateStopped, match="remessa_antiga: the delivery is of 2026-02-01") as told:
+        run_pipeline(request)
+    assert told.value.exit_code == 3
+    assert "--accept-older" in told.value.next_step
+    # What a person lets pass, and what is as new, goes on to the notebooks; there are none.
+    for passes in (replace(request, accept_older=True), replace(request, as_of="2026-02-02")):
+        with pytest.raises(ConfigurationError, match=r"none\.ipynb cannot be read"):
+            run_pipeline(passes)
+    # Starting afresh is no word for it.
+    with pytest.raises(GateStopped):
+        run_pipeline(replace(request, force=True))

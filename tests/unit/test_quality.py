@@ -170,6 +170,28 @@ def test_a_first_publication_and_a_change_within_the_limit_pass(
     assert validar_qualidade_dados(accepted(spark), Expectations(published_rows=before)).rows == 3
 
 
+@pytest.mark.parametrize(
+    ("published", "accept", "stopped"),
+    [
+        ("2026-02-02", False, True),
+        ("2026-02-02", True, False),
+        ("2026-02-01", False, False),
+        ("2026-01-31", False, False),
+        ("", False, False),
+    ],
+)
+def test_a_delivery_that_is_older_than_the_published_one_needs_a_persons_word(
+    spark: SparkSession, published: str, accept: bool, stopped: bool
+) -> None:
+    expectations = Expectations(day="2026-02-01", published_day=published, accept_older=accept)
+    if stopped:
+        found = stopped_by(accepted(spark), expectations)
+        days = "the delivery is of 2026-02-01, the published one of 2026-02-02"
+        assert found == {"remessa_antiga": days}
+    else:
+        validar_qualidade_dados(accepted(spark), expectations)
+
+
 def test_every_gate_that_fails_is_named_together(spark: SparkSession) -> None:
     frame = accepted(spark, {"cpf": "12"}, {"cpf": THIRD_CPF}).withColumn(
         "estado", F.lit(None).cast("string")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from client_health.errors import HandoverError, QualityGateError, SettingsError
 from client_health.session import CONF_PREFIX, setting
 from glue_papermill import publication as record
 from glue_papermill import receipt as receipts
-from glue_papermill.settings import Publication
+from glue_papermill.settings import PublishedTable
 
 AS_OF = date(2026, 1, 31)
 THIRD_CPF = "98765432100"
@@ -194,10 +194,11 @@ def test_receipts_name_the_deliveries_files_without_their_folders(run: Run) -> N
 
 
 def test_the_published_run_is_found_without_spark_and_its_receipt_rebuilt(run: Run) -> None:
-    found = record.find(run.lake, Publication(contract.TABLE), "r1")
+    published = PublishedTable(contract.TABLE, contract.LOG_TABLE)
+    found = record.history(run.lake, published).of_run("r1")
     assert found is not None
     receipt = run.receipts[stages.QUALITY]
-    rebuilt = found.receipt(contract.TABLE)
+    rebuilt = record.receipt_of(found, contract.TABLE)
     assert rebuilt is not None
     assert rebuilt["handover"] == receipt["handover"]
     assert dict(rebuilt) | {"duration_seconds": 0} == receipt | {"duration_seconds": 0}
@@ -217,6 +218,44 @@ def test_another_id_key_is_refused_and_nothing_changes(run: Run, tmp_path: Path)
     publication.publish(stage, clients, report, run.key)
     assert stage.lake.snapshot() != before
     assert sorted(values(stage.spark.table(stage.lake.table), "id")) == ids
+
+
+def test_a_delivery_that_became_older_meanwhile_is_not_published(run: Run) -> None:
+    stage = stages.begin(stages.QUALITY, run_id="r1", lake=run.lake)
+    before, clients = stage.lake.history(), stage.read("accepted")
+    report = quality.measure(clients)
+    receipt = Path(run.lake, "runs", "r1", "02_transform.json")
+    receipt.with_name(f".{receipt.name}.crc").unlink()
+    as_it_was = receipt.read_text()
+    earlier = AS_OF - timedelta(days=1)
+    receipt.write_text(as_it_was.replace(AS_OF.isoformat(), earlier.isoformat()))
+    expected = publication.expectations(stage)
+    assert (expected.day, expected.published_day) == (earlier.isoformat(), AS_OF.isoformat())
+    with pytest.raises(QualityGateError, match=f"remessa_antiga: the delivery is of {earlier}"):
+        publication.publish(stage, clients, report, run.key)
+    assert stage.lake.history() == before
+    refs = stage.spark.table(f"{stage.lake.table}.refs")
+    assert values(refs, "name") == ["main"], "the audit branch is gone"
+    publication.publish(stage, clients, report, run.key, accept_older="True")
+    last = stage.lake.history().last
+    assert last is not None
+    assert last.day == earlier.isoformat()
+    receipt.write_text(as_it_was)
+    publication.publish(stage, clients, report, run.key)
+
+
+def test_a_delete_hides_neither_key_nor_rows_nor_day(run: Run, tmp_path: Path) -> None:
+    stage = stages.begin(stages.QUALITY, run_id="r1", lake=run.lake)
+    rows = publication.expectations(stage).published_rows
+    assert rows == 4
+    stage.spark.sql(f"DELETE FROM {stage.lake.table} WHERE convenio = 'Gold'")
+    expected = publication.expectations(stage)
+    assert (expected.published_rows, expected.published_day) == (rows, AS_OF.isoformat())
+    clients = stage.read("accepted")
+    report = quality.measure(clients)
+    with pytest.raises(SettingsError, match="another id key"):
+        publication.publish(stage, clients, report, write_key(tmp_path / "new.key", "n"))
+    publication.publish(stage, clients, report, run.key)
 
 
 def test_a_stage_begun_again_has_not_happened(spark: SparkSession, tmp_path: Path) -> None:

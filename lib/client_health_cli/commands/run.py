@@ -43,6 +43,13 @@ def run(  # noqa: PLR0917 - one for each option
             help="Publish even if the number of rows is far from the last published one.",
         ),
     ] = False,
+    accept_older: Annotated[
+        bool,
+        typer.Option(
+            "--accept-older",
+            help="Publish even if the delivery of a later day is published.",
+        ),
+    ] = False,
     sessions: Annotated[
         str,
         typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are made."),
@@ -88,6 +95,7 @@ def run(  # noqa: PLR0917 - one for each option
         as_of=as_of,
         force=force,
         accept_volume_change=accept_volume_change,
+        accept_older=accept_older,
         sessions=sessions,
         id_key=id_key,
     )

@@ -39,6 +39,7 @@ RULES: Final = {
     "nome_ausente": "sem nome",
     "convenio_ausente": "sem convênio",
     "colunas_de_entrada": "uma coluna da fonte falta ou aparece duas vezes",
+    "codificacao_de_entrada": "uma fonte não está em UTF-8",
     "esquema_diferente": "as colunas de saída diferem do contrato",
     "saida_vazia": "nenhuma linha para publicar",
     "fonte_vazia": "uma fonte sem linhas",
@@ -48,6 +49,7 @@ RULES: Final = {
     "contagem_divergente": "as linhas de uma fonte não fecham a conta",
     "rejeitados_demais": "mais linhas rejeitadas do que o limite permite",
     "volume_diferente": "longe do número de linhas da última publicação",
+    "remessa_antiga": "já está publicada a remessa de um dia posterior",
     "auditoria_divergente": "o ramo de auditoria não é o que foi escrito",
 }
 """Meaning of each rule in the readers' language."""

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeGuard
 from client_health import contract
 from client_health_cli.published import PublishedTable, Snapshot
 from glue_papermill import storage
+from register_contract import publications
 
 LAST: Final = 20
 """Runs that the page shows."""
@@ -136,7 +137,7 @@ def _rows(found: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, int 
 def _recorded(snapshot: Snapshot) -> Mapping[str, Any] | None:
     """Read the receipt in the publication record, which has no handover."""
     try:
-        receipt = json.loads(snapshot.summary.get(contract.SNAPSHOT_RECEIPT, ""))
+        receipt = json.loads(snapshot.summary.get(publications.RECEIPT, ""))
     except ValueError:
         return None
     return receipt if _is_receipt(receipt) else None

@@ -1,0 +1,71 @@
+"""`client-health maintain`: expire old snapshots, delete files that nothing names."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from client_health_cli.errors import RunFailedError
+from client_health_cli.signals import sigterm_unwinds
+from register_contract.retention import RETENTION, Retention
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("maintain")(maintain)
+
+
+def maintain(
+    lake: Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")],
+    snapshot_days: Annotated[
+        int, typer.Option(min=0, help="Keep snapshots that are younger, in days.")
+    ] = RETENTION.snapshot_days,
+    snapshots_kept: Annotated[
+        int, typer.Option(min=1, help="Keep so many snapshots, however old they are.")
+    ] = RETENTION.snapshots_kept,
+    orphan_days: Annotated[
+        int,
+        typer.Option(min=1, help="Delete files that no snapshot names when they are older."),
+    ] = RETENTION.orphan_days,
+    sessions: Annotated[
+        str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are made.")
+    ] = "local",
+) -> None:
+    """Expire old snapshots of the table and delete stray files.
+
+    What is published stays as it is, and stays known as published: the table of publications
+    keeps the record of each run. Time travel reaches back as far as snapshots are kept. On AWS
+    the table optimizers of the stack do the same by themselves.
+
+    Example: client-health maintain --lake data/lake
+
+    Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement or service failed.
+    """
+    from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
+    from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
+    from client_health_cli.pipeline import session_limits  # noqa: PLC0415
+    from glue_papermill.errors import GluePapermillError  # noqa: PLC0415
+
+    retention = Retention(snapshot_days, snapshots_kept, orphan_days)
+    try:
+        with sigterm_unwinds(4):
+            done = maintenance.maintain(
+                lake,
+                retention,
+                sessions=sessions,
+                notebooks=notebooks_folder(None),
+                limits=session_limits(sessions, os.environ),
+                note=lambda text: typer.echo(text, err=True),
+            )
+    except GluePapermillError as error:
+        raise RunFailedError(str(error), error.exit_code) from error
+    if done is None:
+        typer.echo(f"Nothing has been published in {lake} yet, so there is nothing to do.")
+        return
+    typer.echo(
+        f"{done.snapshots_before - done.snapshots_after} of {done.snapshots_before} snapshots"
+        f" expired, {done.expired_files:,} of their files and {done.orphan_files:,} stray files"
+        f" deleted; {done.publications} publications on record."
+    )

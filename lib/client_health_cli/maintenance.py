@@ -1,0 +1,86 @@
+"""Maintenance of a lake: asked for here, done in an interactive session."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import job_client_health
+from client_health import contract
+from client_health_cli.pipeline import session_settings
+from glue_papermill import own_session, publication, request, stage, storage
+from glue_papermill.settings import Limits, PublishedTable, Stage
+from register_contract.retention import Retention
+
+_NAME = "maintain"
+_CODE = """\
+import json
+from client_health import maintenance
+from register_contract.retention import Retention
+print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
+"""
+
+
+@dataclass(frozen=True)
+class Maintained:
+    """What maintenance found and did; see ``client_health.maintenance.maintain``."""
+
+    publications: int
+    snapshots_before: int
+    snapshots_after: int
+    expired_files: int
+    orphan_files: int
+
+
+def maintain(
+    lake: str,
+    retention: Retention,
+    *,
+    sessions: str,
+    notebooks: Path,
+    limits: Limits,
+    note: Callable[[str], None],
+) -> Maintained | None:
+    """Maintain a lake in a session of its own.
+
+    Parameters
+    ----------
+    lake
+        A folder or an `s3://` prefix.
+    retention
+        What is kept.
+    sessions
+        `local`, `aws`, or a service's URL.
+    notebooks
+        Folder of the notebooks: the session is the one that they ask for.
+    limits
+        How long things may take.
+    note
+        Gets a line for people.
+
+    Returns
+    -------
+    Maintained or None
+        None when nothing has been published there.
+
+    Raises
+    ------
+    GluePapermillError
+        The session or its work failed.
+    """
+    place = storage.normalise(lake)
+    published = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
+    if publication.history(place, published).last is None:
+        return None
+    last = Stage(_NAME, str(notebooks / f"{job_client_health.LAST_STAGE}.ipynb"))
+    asked = request.configuration(stage.read_notebook(last), last.notebook)
+    code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
+    with (
+        session_settings(sessions) as settings,
+        own_session.opened(asked, settings, limits, _NAME, note) as session,
+    ):
+        printed = session.run_own(code)
+    return Maintained(**json.loads(printed.strip().splitlines()[-1]))

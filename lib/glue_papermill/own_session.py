@@ -1,0 +1,75 @@
+"""A session of one's own: made, waited for, watched over, stopped."""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Callable
+
+from glue_papermill import api, request
+from glue_papermill.errors import GluePapermillError
+from glue_papermill.guard import Guard
+from glue_papermill.session import Session
+from glue_papermill.settings import Limits, SessionSettings
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+
+def client(settings: SessionSettings) -> "GlueClient":
+    """Return a client of the service that the settings point at."""
+    return api.glue_client(_variables(settings))
+
+
+@contextlib.contextmanager
+def opened(
+    asked: Mapping[str, Any],
+    settings: SessionSettings,
+    limits: Limits,
+    name: str,
+    note: Callable[[str], None],
+) -> Iterator[Session]:
+    """Give a ready session, and stop it in any case.
+
+    Parameters
+    ----------
+    asked : mapping
+        What a notebook's ``%%configure`` asks for.
+    settings : SessionSettings
+        What the place adds.
+    limits : Limits
+        How long things may take.
+    name : str
+        Of the run or task: in the session's id and tag.
+    note : callable
+        Gets a line for people.
+
+    Raises
+    ------
+    GluePapermillError
+        It could not be made, or did not become ready.
+    """
+    variables = _variables(settings)
+    wanted = request.session_request(asked, settings, variables, name)
+    since = time.monotonic()
+    session = Session.create(api.glue_client(variables), wanted, limits)
+    guard = Guard(session.session_id, {**variables, **limits.environment()})
+    try:
+        session.wait_until_ready()
+        note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
+        yield session
+    finally:
+        try:
+            session.stop()
+        except GluePapermillError as error:
+            # What ended the work matters more; the guard and the idle timeout are left.
+            note(f"session {session.session_id} may still run: {error.message}")
+        else:
+            guard.dismiss()
+
+
+def _variables(settings: SessionSettings) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in os.environ.items() if name not in settings.removed_variables
+    }
+    return {**inherited, **settings.environment}

@@ -1,0 +1,243 @@
+"""Which runs are published, read from Iceberg's metadata JSON.
+
+A publication is a snapshot on ``main`` of the published table whose summary carries a run's record.
+Snapshots expire, so a second table, the log, keeps each record for good: one append each, whose
+own summary carries it. A commit that died before it reached the log is still seen on ``main``; the
+next session adds it. Neither Spark nor PyIceberg is needed to read any of this.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+RUN_ID = "pipeline.run-id"
+DELIVERY_ID = "pipeline.delivery-id"
+RECEIPT = "pipeline.receipt"
+#: Tells whether two publications used the same id key, without saying anything about it.
+KEY_CHECK = "pipeline.key-check"
+# Of the log alone: which commit of which table a record is about.
+_SNAPSHOT_ID = "pipeline.snapshot-id"
+_SEQUENCE = "pipeline.sequence-number"
+_TABLE_UUID = "pipeline.table-uuid"
+_WITHDRAWN = "pipeline.withdrawn"
+# As the first version of the record named the delivery.
+_OLD_NAME = "pipeline.drop-id"
+
+Metadata = Mapping[str, Any]
+
+
+class OldLakeError(Exception):
+    """The table was written by a version whose names are no longer read."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One published run.
+
+    Parameters
+    ----------
+    run_id, delivery_id : str
+        The run, and what it published.
+    snapshot_id : str
+        The snapshot of the published table.
+    sequence : int
+        Iceberg's sequence number of that snapshot: later publications have higher ones.
+    table_uuid : str
+        The table that the snapshot is of.
+    key_check : str
+        Of the key that the ids were made with; empty where unknown.
+    receipt : mapping
+        The last stage's receipt without its handover; empty where the record has none.
+    """
+
+    run_id: str
+    delivery_id: str
+    snapshot_id: str
+    sequence: int
+    table_uuid: str
+    key_check: str
+    receipt: Mapping[str, Any]
+
+    @property
+    def day(self) -> str:
+        """Day of the delivery, as an ISO date; empty where unknown."""
+        return str(self.receipt.get("as_of", ""))
+
+    @property
+    def rows(self) -> int | None:
+        """Published rows; None where unknown."""
+        if "rows" not in self.receipt:
+            return None
+        return sum(int(source["out"]) for source in self.receipt["rows"].values())
+
+    @property
+    def attempt(self) -> str:
+        """The start of the last stage that published it; empty where unknown."""
+        return str(self.receipt.get("attempt", ""))
+
+    def log_properties(self, *, withdrawn: bool = False) -> dict[str, str]:
+        """Return the summary of the append that puts this record into the log.
+
+        Parameters
+        ----------
+        withdrawn : bool
+            Record that ``main`` was rolled back past it, instead of its publication.
+        """
+        text = json.dumps(dict(self.receipt), separators=(",", ":"), ensure_ascii=False)
+        return {
+            RUN_ID: self.run_id,
+            DELIVERY_ID: self.delivery_id,
+            KEY_CHECK: self.key_check,
+            RECEIPT: text,
+            _SNAPSHOT_ID: self.snapshot_id,
+            _SEQUENCE: str(self.sequence),
+            _TABLE_UUID: self.table_uuid,
+            **({_WITHDRAWN: "true"} if withdrawn else {}),
+        }
+
+
+@dataclass(frozen=True)
+class History:
+    """What the two tables tell of publications.
+
+    Parameters
+    ----------
+    published : tuple of Publication
+        What is published, oldest first: each run that readers saw and that was not rolled back.
+    unlogged : tuple of Publication
+        Those of them that the log lacks.
+    rolled_back : tuple of Publication
+        What the log has as published, although ``main`` was rolled back past it.
+    """
+
+    published: tuple[Publication, ...] = ()
+    unlogged: tuple[Publication, ...] = ()
+    rolled_back: tuple[Publication, ...] = ()
+
+    @property
+    def last(self) -> Publication | None:
+        """The last publication; None before the first."""
+        return self.published[-1] if self.published else None
+
+    def of_run(self, run_id: str) -> Publication | None:
+        """Return the newest publication of a run, or None."""
+        found = [one for one in self.published if one.run_id == run_id]
+        return found[-1] if found else None
+
+    def of_delivery(self, delivery_id: str) -> Publication | None:
+        """Return the newest publication of a delivery, or None."""
+        found = [one for one in self.published if one.delivery_id == delivery_id]
+        return found[-1] if found else None
+
+
+def parse(body: bytes) -> Metadata:
+    """Read a metadata file, which Iceberg may have compressed; its name does not always tell."""
+    content = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
+    metadata: Metadata = json.loads(content)
+    return metadata
+
+
+def read(table: Metadata | None, log: Metadata | None) -> History:
+    """Say what is published.
+
+    Parameters
+    ----------
+    table, log : mapping, optional
+        Metadata of the published table and of the log, each as :func:`parse` gives it; None
+        where the table is not there.
+
+    Returns
+    -------
+    History
+        Empty while ``main`` of the published table has no snapshot, whatever the log says.
+
+    Raises
+    ------
+    OldLakeError
+        The table's records have the names of an earlier version.
+    """
+    if table is None:
+        return History()
+    if any(_OLD_NAME in one.get("summary", {}) for one in table.get("snapshots", ())):
+        raise OldLakeError
+    main = list(_main_snapshots(table))
+    if not main:
+        return History()
+    uuid = str(table.get("table-uuid", ""))
+    known = _logged(log, uuid)
+    back = [one for one in known.values() if _is_rolled_back(one, table, main)]
+    for one in back:
+        del known[one.snapshot_id]
+    on_main = [
+        _publication(one["summary"], one["snapshot-id"], one.get("sequence-number", 0), uuid)
+        for one in reversed(main)
+        if RUN_ID in one.get("summary", {})
+    ]
+    unlogged = tuple(one for one in on_main if one.snapshot_id not in known)
+    everything = sorted([*known.values(), *unlogged], key=lambda one: one.sequence)
+    return History(tuple(everything), unlogged, tuple(back))
+
+
+def _logged(log: Metadata | None, uuid: str) -> dict[str, Publication]:
+    """Return the log's publications of a table, without the withdrawn ones, by snapshot."""
+    found: dict[str, Publication] = {}
+    for snapshot in reversed(list(_main_snapshots(log or {}))):
+        summary = snapshot.get("summary", {})
+        if summary.get(_TABLE_UUID) != uuid or _SNAPSHOT_ID not in summary:
+            continue
+        one = _publication(summary, summary[_SNAPSHOT_ID], summary[_SEQUENCE], uuid)
+        if _WITHDRAWN in summary:
+            found.pop(one.snapshot_id, None)
+        else:
+            found[one.snapshot_id] = one
+    return found
+
+
+def _publication(
+    summary: Mapping[str, str],
+    snapshot_id: Any,  # noqa: ANN401 - a number in metadata, a text in a summary
+    sequence: Any,  # noqa: ANN401
+    uuid: str,
+) -> Publication:
+    return Publication(
+        run_id=summary[RUN_ID],
+        delivery_id=summary.get(DELIVERY_ID, ""),
+        snapshot_id=str(snapshot_id),
+        sequence=int(sequence),
+        table_uuid=uuid,
+        key_check=summary.get(KEY_CHECK, ""),
+        receipt=json.loads(summary.get(RECEIPT, "{}")),
+    )
+
+
+def _is_rolled_back(one: Publication, table: Metadata, main: list[Mapping[str, Any]]) -> bool:
+    """Say whether a snapshot is proven to have left ``main``.
+
+    That it is not among main's ancestors proves nothing, since a walk over them ends where
+    snapshots have expired. That it is there, and a fork of one of them, does.
+    """
+    ancestors = {str(snapshot["snapshot-id"]) for snapshot in main}
+    if one.snapshot_id in ancestors:
+        return False
+    snapshots = {str(item["snapshot-id"]): item for item in table.get("snapshots", ())}
+    head: str | None = one.snapshot_id
+    while head in snapshots:
+        parent = snapshots[head].get("parent-snapshot-id")
+        head = None if parent is None else str(parent)
+        if head in ancestors:
+            return True
+    return False
+
+
+def _main_snapshots(metadata: Metadata) -> Iterator[Mapping[str, Any]]:
+    """Walk from the newest snapshot of main to the oldest that has not expired."""
+    snapshots = {item["snapshot-id"]: item for item in metadata.get("snapshots", ())}
+    main = metadata.get("refs", {}).get("main", {})
+    head = main.get("snapshot-id", metadata.get("current-snapshot-id"))
+    while head in snapshots:
+        yield snapshots[head]
+        head = snapshots[head].get("parent-snapshot-id")

@@ -1,0 +1,25 @@
+"""How long what a lake holds is kept: for the command, and for the template on AWS."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long the table's history is kept.
+
+    Parameters
+    ----------
+    snapshot_days : int
+        Age in days from which a snapshot may go.
+    snapshots_kept : int
+        How many stay whatever their age.
+    orphan_days : int
+        Age in days from which a file that no snapshot names is deleted: longer than any run writes.
+    """
+
+    snapshot_days: int = 7
+    snapshots_kept: int = 2
+    orphan_days: int = 3
+
+
+RETENTION = Retention()

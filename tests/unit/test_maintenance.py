@@ -1,0 +1,128 @@
+"""Maintenance takes what nobody needs, and never the knowledge of what is published."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from frames import values
+from pyspark.sql import SparkSession
+from test_lake import clients, describe, no_audit
+
+from client_health import contract, maintenance
+from client_health.lake import Lake
+from register_contract.retention import Retention
+
+EVERYTHING = Retention(snapshot_days=0)
+DAYS = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    """Four publications, none of which has reached the log."""
+    made = Lake.open(spark, str(tmp_path / "lake"))
+    made.make_tables()
+    for number, day in enumerate(DAYS):
+        record = describe(f"r{number}", day, 1 + number)
+        plans = [f"plan {number}-{n}" for n in range(1 + number)]
+        made.publish(clients(made.spark, *plans), f"r{number}", record, no_audit)
+    return made
+
+
+def snapshots(lake: Lake) -> int:
+    return lake.spark.table(f"{lake.table}.snapshots").count()
+
+
+def files(lake: Lake) -> set[Path]:
+    return set(Path(lake.uri, "clientoutput").rglob("*.parquet"))
+
+
+def test_the_limits_keep_what_is_young(lake: Lake) -> None:
+    before = snapshots(lake), files(lake)
+    done = maintenance.maintain(lake.uri)
+    assert (snapshots(lake), files(lake)) == before
+    assert done["snapshots_before"] == done["snapshots_after"] == len(DAYS) + 1
+    assert done["expired_files"] == done["orphan_files"] == 0
+
+
+def test_what_expires_was_written_into_the_log_first(lake: Lake) -> None:
+    published = lake.history().published
+    assert len(published) == len(DAYS)
+    done = maintenance.maintain(lake.uri, EVERYTHING)
+    assert done["publications"] == len(DAYS)
+    assert snapshots(lake) == done["snapshots_after"] == EVERYTHING.snapshots_kept
+    assert done["expired_files"] > 0
+    assert lake.history().published == published
+    assert lake.history().unlogged == ()
+
+
+def test_readers_and_time_travel_within_the_window_are_as_before(lake: Lake) -> None:
+    (*_, before, last) = lake.history().published
+    maintenance.maintain(lake.uri, EVERYTHING)
+    table = lake.spark.table(lake.table)
+    assert sorted(values(table, "convenio")) == [f"plan 3-{n}" for n in range(4)]
+    for publication in (before, last):
+        travelled = lake.spark.sql(
+            f"SELECT convenio FROM {lake.table} VERSION AS OF {publication.snapshot_id}"
+        )
+        assert travelled.count() == publication.rows
+
+
+def test_only_old_files_that_no_snapshot_names_are_deleted(lake: Lake) -> None:
+    named = files(lake)
+    warehouse = next(Path(lake.uri, "warehouse").rglob("*.avro")).parent
+    old = [named_file.parent / "old.parquet" for named_file in sorted(named)[:1]]
+    old += [warehouse / "old.avro"]
+    young = [path.with_name(f"young{path.suffix}") for path in old]
+    for path in (*old, *young):
+        path.write_bytes(b"left by a task that died")
+    for path in (*old, *named):
+        os.utime(path, (time.time() - 4 * 86_400,) * 2)
+    done = maintenance.maintain(lake.uri)
+    assert done["orphan_files"] == len(old)
+    assert not any(path.exists() for path in old)
+    assert all(path.exists() for path in (*young, *named))
+
+
+def test_the_branch_of_a_run_at_work_stays(lake: Lake) -> None:
+    lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH audit_working RETAIN 7 DAYS")
+    clients(lake.spark, "new").writeTo(f"{lake.table}.branch_audit_working").append()
+    maintenance.maintain(lake.uri, EVERYTHING)
+    assert values(lake.spark.table(f"{lake.table}.branch_audit_working"), "convenio").count("new")
+    lake.spark.sql(
+        f"CALL {contract.CATALOG}.system.fast_forward('{contract.TABLE}', 'main', 'audit_working')"
+    )
+    assert "new" in values(lake.spark.table(lake.table), "convenio")
+
+
+def test_the_branch_that_a_dead_run_left_goes_when_its_time_is_over(lake: Lake) -> None:
+    lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH audit_dead")
+    clients(lake.spark, "half").writeTo(f"{lake.table}.branch_audit_dead").append()
+    half = {path for path in files(lake) if "convenio=half" in str(path)}
+    assert half
+    # Its own retention, shortened to what SQL cannot say: nobody can wait for seven days.
+    java = lake.spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
+        lake.spark._jsparkSession, lake.table
+    )
+    java.manageSnapshots().setMaxRefAgeMs("audit_dead", 1).commit()
+    maintenance.maintain(lake.uri, EVERYTHING)
+    assert values(lake.spark.table(f"{lake.table}.refs"), "name") == ["main"]
+    assert not half & files(lake)
+
+
+def test_a_lake_that_has_published_nothing_stays_so(spark: SparkSession, tmp_path: Path) -> None:
+    done = maintenance.maintain(str(tmp_path / "new"))
+    assert set(done.values()) == {0}
+
+
+def test_a_branch_is_made_with_a_retention_of_its_own(lake: Lake) -> None:
+    seen: list[int] = []
+
+    def look(branch: object, written: object) -> None:
+        refs = lake.spark.table(f"{lake.table}.refs").where("name LIKE 'audit_%'")
+        seen.extend(values(refs, "max_reference_age_in_ms"))
+
+    lake.publish(clients(lake.spark, "x"), "r9", describe("r9", "2026-01-09", 1), look)
+    assert seen == [7 * 86_400_000]

@@ -1,0 +1,134 @@
+"""What is published is read from two tables, one of which forgets."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from register_contract import publications
+from register_contract.publications import History, OldLakeError, Publication
+
+UUID = "5c7a"
+
+
+def snapshot(number: int, parent: int | None, run_id: str = "", day: str = "") -> dict[str, Any]:
+    """A commit of the published table, with a run's record or without."""
+    summary: dict[str, str] = {"operation": "overwrite"}
+    if run_id:
+        summary |= {
+            publications.RUN_ID: run_id,
+            publications.DELIVERY_ID: f"d-{run_id}",
+            publications.KEY_CHECK: "k1",
+            publications.RECEIPT: json.dumps({"as_of": day, "rows": {"csv": {"out": number}}}),
+        }
+    made = {"snapshot-id": number, "sequence-number": number, "summary": summary}
+    return made if parent is None else {**made, "parent-snapshot-id": parent}
+
+
+def table(*snapshots: dict[str, Any], head: int | None, uuid: str = UUID) -> dict[str, Any]:
+    refs = {} if head is None else {"main": {"snapshot-id": head}}
+    return {"table-uuid": uuid, "snapshots": list(snapshots), "refs": refs}
+
+
+def log(*records: tuple[Publication, bool]) -> dict[str, Any]:
+    """The log after an append for each record, true where it says that it was withdrawn."""
+    made = [
+        {
+            "snapshot-id": 100 + number,
+            "parent-snapshot-id": 99 + number,
+            "summary": record.log_properties(withdrawn=withdrawn),
+        }
+        for number, (record, withdrawn) in enumerate(records)
+    ]
+    return {"snapshots": made, "refs": {"main": {"snapshot-id": 99 + len(made)}}}
+
+
+def runs(history: History) -> list[str]:
+    return [one.run_id for one in history.published]
+
+
+TWO = table(snapshot(1, None, "r1", "2026-01-01"), snapshot(2, 1, "r2", "2026-01-02"), head=2)
+BOTH = log(*((one, False) for one in publications.read(TWO, None).published))
+
+
+def test_a_record_outlives_its_snapshot() -> None:
+    expired = table(snapshot(2, 1, "r2", "2026-01-02"), head=2)
+    assert runs(publications.read(expired, None)) == ["r2"]
+    found = publications.read(expired, BOTH)
+    assert runs(found) == ["r1", "r2"]
+    assert found == publications.read(TWO, BOTH)
+    assert found.of_run("r1") == found.of_delivery("d-r1") == found.published[0]
+    assert not found.unlogged
+
+
+def test_the_last_publication_is_known_however_the_table_was_changed_since() -> None:
+    deleted = table(snapshot(2, 1, "r2", "2026-01-02"), snapshot(3, 2), head=3)
+    for records in (None, BOTH):
+        last = publications.read(deleted, records).last
+        assert last is not None
+        assert (last.run_id, last.day, last.rows, last.key_check) == ("r2", "2026-01-02", 2, "k1")
+    only_the_delete = table(snapshot(3, 2), head=3)
+    assert publications.read(only_the_delete, BOTH).last == publications.read(TWO, None).last
+
+
+def test_a_commit_that_died_before_the_log_is_published_and_waits_for_it() -> None:
+    first = log((publications.read(TWO, None).published[0], False))
+    found = publications.read(TWO, first)
+    assert runs(found) == ["r1", "r2"]
+    assert [one.run_id for one in found.unlogged] == ["r2"]
+
+
+def test_a_record_that_was_logged_late_keeps_its_place() -> None:
+    first, second = publications.read(TWO, None).published
+    assert runs(publications.read(TWO, log((second, False), (first, False)))) == ["r1", "r2"]
+
+
+def test_a_run_that_was_rolled_back_is_published_no_more() -> None:
+    back = table(*TWO["snapshots"], head=1)
+    found = publications.read(back, BOTH)
+    assert runs(found) == ["r1"]
+    assert [one.run_id for one in found.rolled_back] == ["r2"]
+    # The log is told, so that it stays so when the snapshot has expired.
+    first, second = publications.read(TWO, None).published
+    told = log((first, False), (second, False), (second, True))
+    expired = table(snapshot(1, None, "r1", "2026-01-01"), head=1)
+    assert runs(publications.read(expired, told)) == ["r1"]
+    assert runs(publications.read(TWO, told)) == ["r1", "r2"], "and rolled forward again"
+
+
+def test_no_absence_is_concluded_from_a_walk_that_ends_early() -> None:
+    # Somebody expired the one in the middle by its id: the first is no known ancestor, nor a fork.
+    gap = table(snapshot(1, None, "r1"), snapshot(3, 2, "r3"), head=3)
+    assert runs(publications.read(gap, BOTH)) == ["r1", "r2", "r3"]
+
+
+def test_an_audit_branch_publishes_nothing() -> None:
+    branched = table(*TWO["snapshots"], snapshot(3, 2, "r3"), head=2)
+    branched["refs"]["audit_r3"] = {"snapshot-id": 3}
+    assert runs(publications.read(branched, BOTH)) == ["r1", "r2"]
+
+
+@pytest.mark.parametrize("records", [None, BOTH])
+def test_an_empty_or_absent_table_has_published_nothing(records: dict[str, Any] | None) -> None:
+    assert publications.read(None, records) == History()
+    assert publications.read(table(head=None), records) == History()
+
+
+def test_the_log_of_another_table_says_nothing_of_this_one() -> None:
+    new = table(snapshot(1, None, "new"), head=1, uuid="another")
+    assert runs(publications.read(new, BOTH)) == ["new"]
+
+
+def test_the_names_of_an_earlier_version_are_refused() -> None:
+    old = snapshot(1, None)
+    old["summary"]["pipeline.drop-id"] = "d1"
+    with pytest.raises(OldLakeError):
+        publications.read(table(old, head=1), None)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_metadata_is_read_compressed_or_not(pack: Any) -> None:
+    assert publications.parse(pack(json.dumps(TWO).encode())) == TWO
