@@ -17,6 +17,8 @@ from typing import Any, get_type_hints
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from register_contract import publications
+
 Json = dict[str, Any]
 Entries = dict[str, dict[str, datetime]]  # below claims/: by name, its endings and their dates
 _DATA = re.compile(r".*\.(?:(parquet)|(?:(csv)|jsonl?|ndjson)(?:\.gz|\.bz2)?)", re.IGNORECASE)
@@ -36,6 +38,7 @@ class Settings:
     lake: str
     job_name: str
     topic_arn: str
+    database: str = "db_client_insurance"
     upload_prefix: str = "upload/"
     late_hour: int = 9
     max_attempts: int = 3
@@ -80,12 +83,19 @@ def delivery_id(uploads: Iterable[Json]) -> str:
     return f"d{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
 
 
-def verdict(runs: Sequence[Any], outcome: Json, settings: Settings, now: datetime) -> str:
-    """Give the end that a claim's runs have come to, newest first, or what it does instead."""
+def verdict(
+    runs: Sequence[Any], outcome: Json, published: bool, settings: Settings, now: datetime
+) -> str:
+    """Give the end that a claim's runs have come to, newest first, or what it does instead.
+
+    Published is what the table's record carries, whatever Glue says of the run: one that was
+    killed may have published, and one that succeeded may not.
+    """
     state, ended = runs[0]["JobRunState"], runs[0].get("CompletedOn", runs[0]["StartedOn"])
-    code = 0 if state == "SUCCEEDED" else outcome.get("exit_code")  # 0: killed, but published
-    if state in _ACTIVE or code == 0:
+    if state in _ACTIVE or published:
         return "running" if state in _ACTIVE else "published"
+    last = outcome.get("job_run_id") in {"", None, runs[0]["Id"]}  # not that of an earlier start
+    code = outcome.get("exit_code") if last else None
     if code in {2, 3} or len(runs) >= settings.max_attempts:  # 2, 3: only a person can help
         return "stopped" if code in {2, 3} else "failed"
     return "waiting" if now < ended + timedelta(seconds=settings.retry_seconds) else "ready"
@@ -173,7 +183,8 @@ class Reconciler:
                 own = [run for run in runs if run.get("Arguments", {}).get("--CLAIM") == uri]
                 reported = own and "outcome.json" in entries[name]
                 outcome = self._read(f"{name}.outcome.json") if reported else {}
-                state = verdict(own, outcome, self.settings, self.clock()) if own else "ready"
+                done = bool(own) and self._is_published(name.rpartition("/")[2])
+                state = verdict(own, outcome, done, self.settings, self.clock()) if own else "ready"
                 if state in _ENDS and self._put(f"{name}.{state}"):
                     self.log(f"run_{state}", _ENDS[state], claim=name, attempts=len(own))
                 elif state == "ready" and not blocked:
@@ -181,6 +192,22 @@ class Reconciler:
                     started = "RunRetried" if own else "RunStarted"
                     self.log("run_started", started, claim=name, attempt=len(own) + 1)
             blocked = blocked or state not in _ENDS
+
+    def _is_published(self, delivery: str) -> bool:
+        table = self._metadata(publications.TABLE)
+        log = self._metadata(publications.LOG) if table else None
+        return publications.read(table, log).of_delivery(delivery) is not None
+
+    def _metadata(self, table: str) -> publications.Metadata | None:
+        try:
+            found = self.glue.get_table(DatabaseName=self.settings.database, Name=table)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityNotFoundException":
+                raise
+            return None  # before the first run has made it
+        place = found["Table"]["Parameters"]["metadata_location"]
+        bucket, _, key = place.partition("://")[2].partition("/")
+        return publications.parse(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
     def _tell_late(self, lacking: list[str], entries: Entries) -> None:
         now, marker = self.clock(), f"late/{self.clock().date()}"

@@ -1,8 +1,8 @@
 """The data contract: columns, sources, masks, rules and limits, as data.
 
 Everything else reads this module: the transformations, the quality gates, the published table,
-the documentation and the runner. It imports nothing but the standard library and is valid from
-Python 3.9, so that the host that runs papermill can import it without Spark.
+the documentation and the runner. It imports the standard library and what every side agrees on,
+and is valid from Python 3.9, so that the host that runs papermill can import it without Spark.
 """
 
 from __future__ import annotations
@@ -15,11 +15,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from register_contract import publications
+
 CATALOG = "glue_catalog"
 DATABASE = "db_client_insurance"
-TABLE = f"{DATABASE}.clientoutput"
+TABLE = f"{DATABASE}.{publications.TABLE}"
 # Keeps the record of each publication for good: the snapshots of the table itself expire.
-LOG_TABLE = f"{DATABASE}.publications"
+LOG_TABLE = f"{DATABASE}.{publications.LOG}"
 PARTITION_COLUMN = "convenio"
 
 MASK = "*" * 10

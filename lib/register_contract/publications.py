@@ -14,6 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: Names, in their database, of the published table and of the log of publications.
+TABLE, LOG = "clientoutput", "publications"
+
 RUN_ID = "pipeline.run-id"
 DELIVERY_ID = "pipeline.delivery-id"
 RECEIPT = "pipeline.receipt"

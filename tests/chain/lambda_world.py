@@ -22,6 +22,7 @@ from botocore import xform_name
 from botocore.awsrequest import AWSResponse
 
 import def_lambda
+from register_contract import publications
 
 JOB = "job_client_health"
 FILES = {"parquet": "dados_1.parquet", "csv": "dados_2.csv", "json": "dados_3.json"}
@@ -46,6 +47,7 @@ class ScriptedGlue:
         self.runs: list[dict[str, Any]] = []
         self.sessions: dict[str, tuple[str, dict[str, str]]] = {}
         self.stopped: list[str] = []
+        self.tables: dict[str, str] = {}
         self.refusals: dict[str, tuple[str, int]] = {}
         self._clock, self._lock = clock, threading.Lock()
         self.client = client
@@ -87,6 +89,12 @@ class ScriptedGlue:
         newest_first = self.runs[::-1]
         answer: dict[str, Any] = {"JobRuns": newest_first[start : start + 2]}
         return 200, answer | ({"NextToken": str(start + 2)} if self.runs[start + 2 :] else {})
+
+    def _get_table(self, asked: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        if asked["Name"] not in self.tables:
+            return 400, {"__type": "EntityNotFoundException", "message": "no such table"}
+        parameters = {"metadata_location": self.tables[asked["Name"]]}
+        return 200, {"Table": {"Name": asked["Name"], "Parameters": parameters}}
 
     def _list_sessions(self, asked: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         start = int(asked.get("NextToken", 0))
@@ -156,6 +164,7 @@ class World:
         arn = arn["Attributes"]["QueueArn"]
         self.lambda_sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
         self.settings = def_lambda.Settings(self.raw, f"s3://{self.lake}/lake", JOB, topic)
+        self._published: list[str] = []
         self.calls = 0
 
     def _count(self, **_: object) -> None:
@@ -214,9 +223,37 @@ class World:
         """Names of the claims that the job was started with, in that order."""
         return list(self.starts())
 
-    def end_run(self, state: str = "SUCCEEDED", exit_code: int | None = 0) -> None:
-        """End the active run as the job does: its outcome beside the claim, then its state."""
+    def publish(self, *delivery_ids: str, log: bool = False) -> None:
+        """Let main of the table, or the log, carry these deliveries and nothing else."""
+        made = []
+        for number, name in enumerate(delivery_ids, 1):
+            record = publications.Publication(f"r{number}", name, str(number), number, "u", "", {})
+            made.append(
+                {
+                    "snapshot-id": number,
+                    "parent-snapshot-id": number - 1,
+                    "summary": record.log_properties(),
+                }
+            )
+        metadata = {
+            "table-uuid": "u",
+            "snapshots": made,
+            "refs": {"main": {"snapshot-id": len(made)}},
+        }
+        table = publications.LOG if log else publications.TABLE
+        key = f"lake/warehouse/{table}.metadata.json"
+        self.s3.put_object(Bucket=self.lake, Key=key, Body=json.dumps(metadata))
+        self.glue.tables[table] = f"s3://{self.lake}/{key}"
+
+    def end_run(
+        self, state: str = "SUCCEEDED", exit_code: int | None = 0, *, published: bool | None = None
+    ) -> None:
+        """End the active run as the job does: commit, its outcome beside the claim, its state."""
         (run,) = self.glue.active
+        if published or (published is None and exit_code == 0):
+            name = run["Arguments"]["--CLAIM"].rpartition("/")[2].removesuffix(".json")
+            self._published.append(name)
+            self.publish(*self._published)
         if exit_code is not None:
             key = run["Arguments"]["--CLAIM"].removeprefix(f"s3://{self.lake}/")
             body = json.dumps({"exit_code": exit_code, "job_run_id": run["Id"]})

@@ -21,7 +21,7 @@ import def_lambda
 from glue_papermill.claim import Claim
 
 # How many AWS calls the life below takes; a test holds that.
-LAST_CALL = 33
+LAST_CALL = 40
 
 
 @pytest.fixture(scope="module")
@@ -348,14 +348,62 @@ def test_a_run_that_a_retry_can_mend_is_started_again_up_to_the_limit(world, sta
     assert world.metrics()["RunFailed"] == 1
 
 
-def test_a_run_that_was_killed_after_it_had_published_is_published(world):
+@pytest.mark.parametrize("exit_code", [0, 4, None])
+def test_a_run_that_was_killed_after_it_had_published_is_published(world, exit_code):
     world.settings = replace(world.settings, max_attempts=1)
     world.upload_delivery()
     world.call()
-    world.end_run("TIMEOUT", 0)
+    world.end_run("TIMEOUT", exit_code, published=True)
     live(world, 2)
     assert len(world.names("published")) == 1
     assert len(world.glue.runs) == 1
+
+
+@pytest.mark.parametrize("exit_code", [0, None])
+def test_a_run_that_succeeded_and_published_nothing_is_started_again(world, exit_code):
+    world.upload_delivery()
+    for attempt in (1, 2, 3):
+        world.call()
+        assert len(world.glue.runs) == attempt
+        world.end_run("SUCCEEDED", exit_code, published=False)
+        world.later(seconds=600)
+    world.call()
+    assert world.names("published") == []
+    assert len(world.names("failed")) == 1
+
+
+def test_a_run_that_glue_takes_for_a_success_is_judged_by_its_own_exit_code(world):
+    world.upload_delivery()
+    world.call()
+    world.end_run("SUCCEEDED", 3)
+    live(world, 2)
+    assert len(world.names("stopped")) == 1
+    assert len(world.glue.runs) == 1
+
+
+def test_a_run_is_published_when_only_the_log_still_says_so(world):
+    world.upload_delivery()
+    world.call()
+    world.end_run("FAILED", None, published=False)
+    (claim,) = world.claims()
+    world.publish("dother")
+    world.publish(claim["delivery_id"], log=True)
+    live(world, 2)
+    assert len(world.names("published")) == 1
+    assert len(world.glue.runs) == 1
+
+
+def test_the_outcome_of_an_earlier_start_says_nothing_of_this_one(world):
+    world.upload_delivery()
+    world.call()
+    (run,) = world.glue.active
+    key = run["Arguments"]["--CLAIM"].removeprefix(f"s3://{world.lake}/").removesuffix(".json")
+    stale = json.dumps({"exit_code": 3, "job_run_id": "jr_before"})
+    world.s3.put_object(Bucket=world.lake, Key=f"{key}.outcome.json", Body=stale)
+    world.end_run("TIMEOUT", None)
+    world.later(minutes=10)
+    world.call()
+    assert len(world.glue.runs) == 2
 
 
 def test_a_claim_that_its_lifecycle_removed_stays_removed(world):
@@ -737,4 +785,4 @@ def test_the_function_needs_only_what_lambda_has(root):
             else []
         )
     }
-    assert named <= {*sys.stdlib_module_names, "boto3", "botocore"}
+    assert named <= {*sys.stdlib_module_names, "boto3", "botocore", "register_contract"}

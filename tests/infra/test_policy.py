@@ -50,11 +50,13 @@ def test_what_no_call_needed_is_named(permissions: Permissions):
         ("s3:GetObject", f"{LAKE}/lake/claims/-/000001.turn"),
         ("glue:GetJobRuns", ""),
         ("glue:StartJobRun", ""),
+        ("glue:GetTable", ""),
         ("glue:StopSession", ""),
         ("sns:Publish", ""),
     ]
     claims = f"arn:aws:s3:::{LAKE}/lake/claims/*"
     assert permissions.unused("def_lambda", calls) == [
         ("s3:PutObject", claims),
+        ("s3:GetObject", f"arn:aws:s3:::{LAKE}/lake/warehouse/*"),
         ("glue:ListSessions", "*"),
     ]

@@ -82,7 +82,7 @@ def test_the_protocol_needs_nothing_but_python() -> None:
 
 
 def test_the_contract_needs_nothing_but_python() -> None:
-    assert packages(CONTRACT) <= set(sys.stdlib_module_names)
+    assert packages(CONTRACT) <= {*sys.stdlib_module_names, *PROTOCOL}
     assert packages(CONTRACT.with_name("__init__.py")) == set()
 
 
