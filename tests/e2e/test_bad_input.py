@@ -68,7 +68,9 @@ class Bench:
     def head(self) -> str:
         """Name the table's current metadata."""
         with closing(sqlite3.connect(self.lake / "catalog.db")) as catalog:
-            (location,) = catalog.execute("SELECT metadata_location FROM iceberg_tables").fetchone()
+            (location,) = catalog.execute(
+                "SELECT metadata_location FROM iceberg_tables WHERE table_name = 'clientoutput'"
+            ).fetchone()
         return str(location)
 
     def rows(self, outcome: RunOutcome) -> dict[str, tuple[int, int, int]]:

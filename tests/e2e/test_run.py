@@ -75,7 +75,9 @@ def receipts(lake: Path) -> dict[str, Any]:
 
 def snapshots(lake: Path) -> int:
     with closing(sqlite3.connect(lake / "catalog.db")) as catalog:
-        (location,) = catalog.execute("SELECT metadata_location FROM iceberg_tables").fetchone()
+        (location,) = catalog.execute(
+            "SELECT metadata_location FROM iceberg_tables WHERE table_name = 'clientoutput'"
+        ).fetchone()
     return len(json.loads(Path(location.removeprefix("file:")).read_text())["snapshots"])
 
 

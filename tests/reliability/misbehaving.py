@@ -198,6 +198,7 @@ class Endpoint:
         self.calls: Counter[str] = Counter()
         self.watched = ""
         self.struck = threading.Event()
+        self.misbehaved = threading.Event()
         self.sessions: dict[str, str] = {}
         self._tags: dict[str, dict[str, str]] = {}
         self._messages: dict[str, str] = {}
@@ -251,6 +252,7 @@ class Endpoint:
         self.calls.clear()
         self.watched, self._shared = watch, share
         self.struck.clear()
+        self.misbehaved.clear()
         self.sessions.clear()
         self._tags.clear()
 
@@ -270,7 +272,10 @@ class Endpoint:
         rule = next((rule for rule in self.rules if rule.applies(call)), None)
         if self.watched and self.watched in parameters.get("Code", ""):
             threading.Timer(0.5, self.struck.set).start()
-        return rule.fault(call) if rule else Answer.of(*call.pass_on())
+        if rule is None:
+            return Answer.of(*call.pass_on())
+        self.misbehaved.set()
+        return rule.fault(call)
 
     def living(self) -> list[str]:
         """Name the sessions that were made here and still live."""

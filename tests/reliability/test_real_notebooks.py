@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import secrets
 import signal
 import sqlite3
@@ -20,9 +21,11 @@ from ways import ROOT, STAGES, Ended, Started, job, run
 
 import canaries
 from glue_local.launch import LocalService
+from glue_papermill import api
 
 INGEST, TRANSFORM, QUALITY = STAGES
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
+_ENDED = {"STOPPED", "FAILED", "TIMEOUT"}
 # Takes the receipt's place, so the commit is made and its receipt is not.
 INSTEAD_OF_THE_RECEIPT = "def _instead(*_, **__):\n{}\ntype(stage).finish = _instead"
 
@@ -64,7 +67,21 @@ class Real:
             removed=self.service.removed_variables,
         )
         self.said += ended.said
+        self._settle()
         return ended
+
+    def _settle(self) -> None:
+        """Wait until no session lives: one whose runner was killed still writes and commits."""
+        given = {**os.environ, **self.service.environment}
+        client = api.glue_client(given)
+        deadline = time.monotonic() + 60
+        while True:
+            found = client.list_sessions()["Sessions"]
+            living = [one["Id"] for one in found if one["Status"] not in _ENDED]
+            if not living:
+                return
+            assert time.monotonic() < deadline, living
+            time.sleep(0.1)
 
     def _job(self, *place: Any) -> list[str]:
         return [*job(*place), "--ID_KEY", str(self.key_file), *self.more]
@@ -99,7 +116,9 @@ class Real:
         # Closed at once: reading the file otherwise, as a test does, would cost an open connection
         # its locks, and everybody the last commits.
         with closing(sqlite3.connect(self.lake / "catalog.db")) as catalog:
-            row = catalog.execute("SELECT metadata_location FROM iceberg_tables").fetchone()
+            row = catalog.execute(
+                "SELECT metadata_location FROM iceberg_tables WHERE table_name = 'clientoutput'"
+            ).fetchone()
         if row is None:
             return []
         metadata: dict[str, Any] = json.loads(Path(row[0].removeprefix("file:")).read_text())

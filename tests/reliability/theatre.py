@@ -46,5 +46,6 @@ class Theatre:
             does=scenario.does,
             struck=self.endpoint.struck,
             patience=patience,
+            since=self.endpoint.misbehaved if scenario.plain.exit_code is None else None,
             removed=self.service.removed_variables,
         )

@@ -201,6 +201,7 @@ def run(
     does: Callable[[Started], None] | None = None,
     struck: Any = None,
     patience: float = LONGEST,
+    since: Any = None,
     removed: Sequence[str] = (),
 ) -> Ended:
     """Run in one of the ways, and wait for its end.
@@ -213,6 +214,9 @@ def run(
         What is done to the process, and the event that says when.
     patience : float
         Seconds after which it is taken for one that does not end.
+    since
+        The event from which they count; the start without. How long a busy machine takes to get
+        there must not decide.
     removed : sequence of str
         Variables that must not reach it.
     """
@@ -242,6 +246,8 @@ def run(
             if does is not None:
                 assert struck.wait(_REACHED), "the cell was never reached"
                 does(started)
+            if since is not None:
+                since.wait(LONGEST)
             code = process.wait(patience)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)

@@ -209,7 +209,7 @@ def test_when_main_moves_under_every_attempt_nothing_is_published(lake: Lake) ->
 
 def test_a_reader_that_holds_the_catalog_open_blocks_nobody(lake: Lake) -> None:
     publish(lake, "yesterday", "Gold")
-    location = "SELECT metadata_location FROM iceberg_tables"
+    location = "SELECT metadata_location FROM iceberg_tables ORDER BY table_name"
     with closing(sqlite3.connect(f"{lake.uri}/catalog.db", isolation_level=None)) as reader:
         reader.execute("BEGIN")
         before = reader.execute(location).fetchall()
