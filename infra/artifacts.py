@@ -6,7 +6,8 @@ digits of a hash over all of it, so that nothing is ever overwritten:
 - ``def_lambda.zip``: the Lambda function, one file, and what every side agrees on;
 - ``start_job.py``: the script of the Python Shell job;
 - ``job.zip``: the production job with ``glue_papermill`` and ``client_health``;
-- ``client_health-<version>-py3-none-any.whl``: the library, for the Spark session;
+- ``client_health-<version>.gluewheels.zip``: the library, for the Spark session
+  (``infra.library``);
 - ``notebooks/``: the three notebooks;
 - ``studio/``: their copies for Glue Studio, once the stack's places are known (``infra.studio``).
 
@@ -25,10 +26,12 @@ from tools.build_wheels import build
 
 from infra.archives import pack, unpacked
 from infra.errors import DeployError
+from infra.library import pack_library
 from infra.packages import packages_key
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "locks" / "runner-py39.txt"
+SESSION_LOCK = ROOT / "locks" / "session.txt"
 STUDIO = "studio"
 # Lambda takes far more; ours is to stay a file that a person reads.
 _LAMBDA_LIMIT = 1024 * 1024
@@ -45,7 +48,7 @@ class Artifacts:
     files : mapping of str to bytes
         Content by key below the prefix.
     library : str
-        Name of the library's wheel.
+        Name of the archive with the library.
     packages : str
         Key of the archive of the locked packages.
     """
@@ -73,12 +76,14 @@ class Artifacts:
         return {
             "ArtifactsBucket": bucket,
             "ArtifactsVersion": self.version,
-            "LibraryWheel": self.library,
+            "LibraryArchive": self.library,
             "JobPackages": ",".join([*brought, f"s3://{bucket}/{self.key('job.zip')}"]),
         }
 
 
-def build_artifacts(root: Path = ROOT, lock: Path = LOCK) -> Artifacts:
+def build_artifacts(
+    root: Path = ROOT, lock: Path = LOCK, session_lock: Path = SESSION_LOCK
+) -> Artifacts:
     """Build everything but the packages; the same commit gives the same bytes.
 
     Parameters
@@ -87,19 +92,23 @@ def build_artifacts(root: Path = ROOT, lock: Path = LOCK) -> Artifacts:
         The repository.
     lock
         The lock file of the job's host.
+    session_lock
+        The lock file of what sessions get beside the library.
 
     Raises
     ------
     DeployError
-        The Lambda function has outgrown its limit.
+        The Lambda function has outgrown its limit, or a package can't be had.
     """
     files: dict[str, bytes] = {}
     job: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
-        library = build("client_health", Path(folder))
-        files[library.name] = library.read_bytes()
-        for wheel in (library, build("glue_papermill", Path(folder))):
-            job.update(unpacked(wheel))
+        wheel = build("client_health", Path(folder))
+        library, content = pack_library(wheel, session_lock)
+        files[library] = content
+        for packed in (wheel, build("glue_papermill", Path(folder))):
+            job.update(unpacked(packed))
+        number = wheel.name.split("-")[1]
     function = root / "jobs" / "def_lambda.py"
     scripts = (path for path in (root / "jobs").glob("*.py") if path != function)
     job.update({path.name: path.read_bytes() for path in scripts})
@@ -116,8 +125,7 @@ def build_artifacts(root: Path = ROOT, lock: Path = LOCK) -> Artifacts:
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         files[f"notebooks/{notebook.name}"] = notebook.read_bytes()
     packages = packages_key(lock)
-    number = library.name.split("-")[1]
-    return Artifacts(f"{number}-{_digest(files, packages)}", files, library.name, packages)
+    return Artifacts(f"{number}-{_digest(files, packages)}", files, library, packages)
 
 
 def _digest(files: Mapping[str, bytes], packages: str) -> str:

@@ -240,14 +240,14 @@ def _publish_copies(
     outputs: Mapping[str, str],
     listener: Listener,
 ) -> None:
-    wanted = ("SessionRoleArn", "Lake", "IdKeyArn")
+    wanted = ("SessionRoleArn", "SessionConf", "Lake", "IdKeyArn")
     missing = [name for name in wanted if name not in outputs]
     if missing:
         listener.note(f"no copies for Glue Studio: the stack has no output {', '.join(missing)}")
         return
-    role, lake, id_key = (outputs[name] for name in wanted)
+    role, conf, lake, id_key = (outputs[name] for name in wanted)
     library = f"s3://{bucket}/{artifacts.key(artifacts.library)}"
-    places = Places(role=role, library=library, lake=lake, id_key=id_key)
+    places = Places(role=role, library=library, lake=lake, id_key=id_key, conf=conf)
     for name, content in artifacts.files.items():
         folder, _, file = name.rpartition("/")
         if folder == "notebooks":

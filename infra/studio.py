@@ -1,12 +1,18 @@
 """Copies of the notebooks for Glue Studio, which know where they run.
 
 The committed notebooks say nothing of an account: role, library and lake reach them from outside.
-In Glue Studio nothing is outside, so each copy has one more cell, before all others, and every
+In Glue Studio nothing is outside, so each copy has two more cells, before all others, and every
 other cell is as it was.
 
-That cell holds line magics. A second ``%%configure`` would not do: the kernel keeps one ``--conf``,
-that of the last such cell. What ``%spark_conf`` says replaces any of them, whichever comes first,
-so the cell repeats the notebook's own ``--conf`` and adds the places.
+The first holds line magics. ``%%configure`` would not do for Spark's settings: the kernel keeps one
+``--conf``, that of the last such cell. What ``%spark_conf`` says replaces any of them, whichever
+comes first, so the cell repeats the notebook's own ``--conf`` and adds the places.
+
+The second is a ``%%configure`` with the arguments that have no magic of their own. The kernel adds
+each of its arguments to those of other such cells, so the notebook's own keep theirs. It says
+that the library's archive is all there is to install from, and switches off what the kernel asks
+for by itself: the Data Catalog as Spark's own, for which Glue looks for a database ``default`` and
+creates it where there is none.
 """
 
 from __future__ import annotations
@@ -18,8 +24,11 @@ from typing import Any
 
 from infra.errors import SettingsError
 
-_CELL_ID = "places"
 _CONFIGURE = "%%configure"
+_ARGUMENTS = {
+    "--python-modules-installer-option": "--no-index",
+    "--enable-glue-datacatalog": "false",
+}
 _CONF = "--conf"
 _PREFIX = "spark.client_health."
 # What CreateSession takes in one argument.
@@ -35,17 +44,20 @@ class Places:
     role : str
         ARN of the role of interactive sessions.
     library : str
-        URI of the library's wheel.
+        URI of the archive with the library.
     lake : str
         URI of the lake.
     id_key : str
         ARN of the secret that holds the key of the ids.
+    conf : str
+        Spark settings of every session on the stack's buckets, as ``--conf`` takes them.
     """
 
     role: str
     library: str
     lake: str
     id_key: str
+    conf: str
 
 
 def studio_copy(notebook: bytes, places: Places) -> bytes:
@@ -61,7 +73,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     Returns
     -------
     bytes
-        The same notebook with one more cell.
+        The same notebook with two more cells.
 
     Raises
     ------
@@ -71,7 +83,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     content: dict[str, Any] = json.loads(notebook)
     conf = " --conf ".join(
         [
-            *filter(None, [_own_conf(content)]),
+            *filter(None, [_own_conf(content), places.conf]),
             f"{_PREFIX}lake={places.lake}",
             f"{_PREFIX}id_key={places.id_key}",
         ]
@@ -84,19 +96,24 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     lines = [
         "# Where this stack's things are. The cells below are those of the repository.\n",
         f"%iam_role {places.role}\n",
-        f"%extra_py_files {places.library}\n",
+        f"%additional_python_modules {places.library}\n",
         f"%spark_conf {conf}",
     ]
-    cell: dict[str, Any] = {
+    arguments = f"{_CONFIGURE}\n{json.dumps(_ARGUMENTS, indent=4)}".splitlines(keepends=True)
+    added = [_cell("places", lines), _cell("arguments", arguments)]
+    copy = {**content, "cells": [*added, *content["cells"]]}
+    return (json.dumps(copy, indent=1, ensure_ascii=False) + "\n").encode()
+
+
+def _cell(name: str, lines: list[str]) -> dict[str, Any]:
+    return {
         "cell_type": "code",
         "execution_count": None,
-        "id": _CELL_ID,
+        "id": name,
         "metadata": {},
         "outputs": [],
         "source": lines,
     }
-    copy = {**content, "cells": [cell, *content["cells"]]}
-    return (json.dumps(copy, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def _own_conf(content: dict[str, Any]) -> str:

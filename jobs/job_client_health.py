@@ -303,7 +303,7 @@ def _parser() -> argparse.ArgumentParser:
         "ID_KEY": "location of the key of the ids",
         "CRAWLER": "crawler to start over the kept copies of the delivery",
         "SESSION_ROLE": "role of the interactive session",
-        "EXTRA_PY_FILES": "libraries for the session",
+        "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
         "JOB_RUN_ID": "this start of the job, for the claim's outcome",
     }
@@ -326,7 +326,12 @@ def _lake_of(output_path: str) -> str:
 
 
 def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
-    arguments = {"--extra-py-files": given.EXTRA_PY_FILES, "--conf": given.SESSION_CONF}
+    arguments = {
+        "--additional-python-modules": given.PYTHON_MODULES,
+        # The archive holds everything: what it lacks is a fault, not a reason to ask an index.
+        "--python-modules-installer-option": "--no-index" if given.PYTHON_MODULES else "",
+        "--conf": given.SESSION_CONF,
+    }
     return {name: value for name, value in arguments.items() if value}
 
 

@@ -17,6 +17,12 @@ LOCKS: dict[str, list[str]] = {
     "build.txt": ["--python-version", "3.11", "--universal", "locks/build.in"],
     "dev.txt": ["--python-version", "3.11", "--universal", "--all-extras", "pyproject.toml"],
     "emulator.txt": ["--python-version", "3.11", "--universal", "locks/emulator.in"],
+    # AWS's list is complete as it is: what it does not name is not there.
+    "glue-5.1.txt": ["--python-version", "3.11", "--universal", "--no-deps", "locks/glue-5.1.in"],
+    "session.txt": [
+        *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"),
+        *("--constraint", "locks/glue-5.1.in", "locks/session.in"),
+    ],
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
     "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", "pyproject.toml"],
 }

@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = ("emulator", "scan")
+NAMES = {"emulator": "emulator", "scan": "scan", "glue": "glue-5.1"}
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", choices=NAMES)
     for name in parser.parse_args().names:
-        lock, home = ROOT / "locks" / f"{name}.txt", ROOT / f".venv-{name}"
+        lock, home = ROOT / "locks" / f"{NAMES[name]}.txt", ROOT / f".venv-{name}"
         mark = home / ".ready"
         with lock.open("rb") as file:
             # Whoever comes second, as parallel tests do, waits for the first.

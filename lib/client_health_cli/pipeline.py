@@ -146,35 +146,49 @@ def session_limits(sessions: str, variables: Mapping[str, str]) -> Limits:
 
 
 @contextlib.contextmanager
-def session_settings(sessions: str) -> Iterator[SessionSettings]:
+def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]:
     """Say where sessions are made, and for `local` keep a service running meanwhile.
 
     Parameters
     ----------
     sessions
         `local`, `aws`, or a service's URL.
+    lake
+        The lake; sessions on one in S3 are told the region, as the deployed job's are.
 
     Raises
     ------
     ServiceFailedError
         If the local service doesn't start.
     """
+    arguments = _region_argument(lake, os.environ)
     if sessions == "aws":
-        yield SessionSettings(id_prefix=job_client_health.SESSION_PREFIX)
+        yield SessionSettings(
+            id_prefix=job_client_health.SESSION_PREFIX, default_arguments=arguments
+        )
     elif sessions == "local":
         with local_service() as service:
             yield SessionSettings(
                 id_prefix=job_client_health.SESSION_PREFIX,
+                default_arguments=_region_argument(lake, service.environment),
                 environment=service.environment,
                 removed_variables=service.removed_variables,
             )
     else:
         yield SessionSettings(
             id_prefix=job_client_health.SESSION_PREFIX,
+            default_arguments=arguments,
             environment={"AWS_ENDPOINT_URL_GLUE": sessions, "glue_endpoint_url": sessions},
             # The kernels ignore the endpoint where a profile is set.
             removed_variables=("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "glue_profile"),
         )
+
+
+def _region_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]:
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    if not lake.startswith("s3://") or not region:
+        return {}
+    return {"--conf": f"spark.hadoop.fs.s3a.endpoint.region={region}"}
 
 
 def _is_day(text: str) -> bool:

@@ -12,6 +12,8 @@ from glue_local.jars import FORMATS
 
 _NEXT_CONF = re.compile(r"\s+--conf\s+")
 _LOCAL_MASTER = re.compile(r"local(\[[\d*, ]+\])?")
+_OPTIONS = "--python-modules-installer-option"
+_CATALOG = "--enable-glue-datacatalog"
 _JAVA_OPTIONS = ("spark.driver.defaultJavaOptions", "spark.driver.extraJavaOptions")
 
 
@@ -27,6 +29,10 @@ class SessionArguments:
         From ``--datalake-formats``.
     python_files, jars, python_modules : tuple of str
         From ``--extra-py-files``, ``--extra-jars`` and ``--additional-python-modules``.
+    installer_options : tuple of str
+        From ``--python-modules-installer-option``: what the installer gets before the modules.
+    data_catalog : bool
+        From ``--enable-glue-datacatalog``: whether Spark's own catalogue is Glue's.
     """
 
     conf: dict[str, str]
@@ -34,6 +40,8 @@ class SessionArguments:
     python_files: tuple[str, ...] = ()
     jars: tuple[str, ...] = ()
     python_modules: tuple[str, ...] = ()
+    installer_options: tuple[str, ...] = ()
+    data_catalog: bool = False
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> SessionArguments:
@@ -57,11 +65,21 @@ class SessionArguments:
             python_files=_items(arguments.get("--extra-py-files", "")),
             jars=_items(arguments.get("--extra-jars", "")),
             python_modules=_items(arguments.get("--additional-python-modules", "")),
+            installer_options=_words(_OPTIONS, arguments.get(_OPTIONS, "")),
+            # Documented with the value true; older pages have it empty.
+            data_catalog=arguments.get(_CATALOG, "false").strip().lower() in ("true", ""),
         )
 
 
 def _items(text: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in text.split(",") if item.strip())
+
+
+def _words(name: str, text: str) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(text))
+    except ValueError as error:
+        raise ApiError.invalid(f"{name} has {str(error).lower()}.") from None
 
 
 def read_conf(text: str) -> dict[str, str]:

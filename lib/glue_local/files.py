@@ -14,7 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from glue_local.errors import SessionStartError
 from glue_local.forward import USER_AGENT
 
-ARCHIVES = (".zip", ".egg", ".whl")
+# What Spark's --py-files takes: it puts nothing else on the executors' path.
+ARCHIVES = (".zip", ".egg")
+# A Python Shell job has no Spark, and takes wheels.
+JOB_ARCHIVES = (*ARCHIVES, ".whl")
 _LONGEST_SHOWN = 200
 
 
@@ -51,7 +54,7 @@ def local_copy(
         raise SessionStartError(
             f"{shown} has the file name {path.name!r}; expected one without '{os.pathsep}' and ','."
         )
-    if path.suffix not in endings:
+    if not path.name.endswith(endings):
         raise SessionStartError(f"{shown} was named; expected a file in {', '.join(endings)}.")
     target = folder / path.name
     if target.exists():
@@ -79,18 +82,21 @@ def local_copy(
 
 
 def python_files(
-    uris: tuple[str, ...], folder: Path, *, s3_endpoint: str | None = None
+    uris: tuple[str, ...],
+    folder: Path,
+    *,
+    archives: tuple[str, ...] = ARCHIVES,
+    s3_endpoint: str | None = None,
 ) -> tuple[Path, ...]:
-    """Copy --extra-py-files; a wheel is a zip, and Spark's workers know it by that name only."""
+    """Copy --extra-py-files: modules, and archives with one of these endings."""
     copies = []
     for uri in dict.fromkeys(uris):
         folder.mkdir(exist_ok=True)
-        copy = local_copy(uri, folder, (".py", *ARCHIVES), s3_endpoint=s3_endpoint)
-        copies.append(copy.rename(copy.with_suffix(".zip")) if copy.suffix == ".whl" else copy)
+        copies.append(local_copy(uri, folder, (".py", *archives), s3_endpoint=s3_endpoint))
     return tuple(copies)
 
 
 def search_path(files: tuple[Path, ...], folder: Path) -> list[str]:
     """Return what Python searches to find these files: archives themselves, and the folder."""
-    archives = [str(file) for file in files if file.suffix in ARCHIVES]
+    archives = [str(file) for file in files if file.suffix != ".py"]
     return archives + ([str(folder)] if len(archives) < len(files) else [])

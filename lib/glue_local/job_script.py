@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from glue_local.errors import ApiError
-from glue_local.files import local_copy, python_files, search_path
+from glue_local.files import JOB_ARCHIVES, local_copy, python_files, search_path
 from glue_local.lifeline import MARK
 from glue_local.settings import REMOVED_VARIABLES, ServiceSettings
 
@@ -88,7 +88,7 @@ class JobScript:
         endpoint = settings.s3_endpoint
         script = local_copy(self.location, folder / "script", (".py",), s3_endpoint=endpoint)
         named = tuple(filter(None, map(str.strip, self.arguments.get(_FILES, "").split(","))))
-        files = python_files(named, folder / "python", s3_endpoint=endpoint)
+        files = python_files(named, folder / "python", archives=JOB_ARCHIVES, s3_endpoint=endpoint)
         for name in _INSTALLED:
             if name in self.arguments:
                 log.info("%s is not installed: a run has the packages of the service", name)

@@ -6,7 +6,6 @@ secret, and every user of the machine can read arguments.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import sys
@@ -15,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from glue_local import child, s3
+from glue_local import s3
 from glue_local.arguments import SessionArguments
-from glue_local.errors import SessionStartError
+from glue_local.catalog import make_sure_of_default
 from glue_local.files import local_copy, python_files, search_path
 from glue_local.jars import S3, SETS, archive_path, ensure, java, spark_home
 from glue_local.lifeline import MARK
+from glue_local.modules import install
 from glue_local.settings import ServiceSettings
 
 SETTINGS_FILE = "session.json"
@@ -65,6 +65,7 @@ def spark_conf(
     ``SPARK_LOCAL_IP``, and another master is refused when the session is created. Options of the
     JVM are taken as they are: they are code, as a statement is, and may open what they like.
     """
+    given = {**settings.spark_conf, **arguments.conf}
     return {
         "spark.master": "local[*]",
         "spark.app.name": "glue-local",
@@ -76,34 +77,11 @@ def spark_conf(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
         "spark.local.dir": str(folder / "spark"),
-        **(s3.spark_conf(settings, folder) if settings.s3_endpoint else {}),
-        **settings.spark_conf,
-        **arguments.conf,
+        **(s3.spark_conf(settings, folder, given) if settings.s3_endpoint else {}),
+        **given,
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
     }
-
-
-def _install(modules: tuple[str, ...], folder: Path, cancelled: Event) -> None:
-    """Install --additional-python-modules into a folder of the session."""
-    if importlib.util.find_spec("uv"):
-        command = [sys.executable, "-m", "uv", "pip", "install", "--python", sys.executable]
-    elif importlib.util.find_spec("pip"):
-        command = [sys.executable, "-m", "pip", "install"]
-    else:
-        raise SessionStartError(
-            "--additional-python-modules needs uv or pip beside the service; install one."
-        )
-    if any(module.startswith("-") for module in modules):
-        raise SessionStartError("--additional-python-modules holds an option, not a module name.")
-    code, output = child.run(
-        [*command, "--quiet", "--target", str(folder), "--", *modules], cancelled=cancelled
-    )
-    if code != 0:
-        raise SessionStartError(
-            f"--additional-python-modules {','.join(modules)} could not be installed: "
-            f"{output.strip()[-600:]}"
-        )
 
 
 def provision(
@@ -138,8 +116,19 @@ def provision(
     files = python_files(arguments.python_files, folder / "python", s3_endpoint=endpoint)
     search = search_path(files, folder / "python")
     if arguments.python_modules:
-        _install(arguments.python_modules, folder / "modules", cancelled)
-        search.append(str(folder / "modules"))
+        search.append(
+            str(
+                install(
+                    arguments,
+                    folder,
+                    python=sys.executable,
+                    cancelled=cancelled,
+                    s3_endpoint=endpoint,
+                )
+            )
+        )
+    if arguments.data_catalog and "AWS_ENDPOINT_URL_GLUE" in settings.inherited:
+        make_sure_of_default(dict(settings.inherited))
     conf = spark_conf(arguments, settings, folder)
     if files:
         named = [*map(str, files), conf.get("spark.submit.pyFiles", "")]

@@ -75,6 +75,11 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         self._configured: dict[str, Any] = {}
         self._heard: Optional[list[str]] = None
 
+    def _set_default_arguments(self) -> None:
+        super()._set_default_arguments()
+        # As the runner's sessions: see `request.session_request`.
+        del self.default_arguments["--enable-glue-datacatalog"]
+
     async def do_execute(
         self,
         code: str,

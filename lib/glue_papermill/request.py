@@ -123,7 +123,9 @@ def session_request(
         A value is unusable, there is no role, or ``--conf`` is too long.
     """
     request: dict[str, Any] = {}
-    arguments: dict[str, str] = {"--enable-glue-datacatalog": "true"}
+    # Not --enable-glue-datacatalog, which the official kernel adds: Spark's own catalogue would be
+    # the account's, and its client makes a database "default" there.
+    arguments: dict[str, str] = {}
     for key, value in asked.items():
         if key in _MEMBERS:
             member, convert = _MEMBERS[key]

@@ -92,8 +92,8 @@ class SessionSettings:
     id_prefix : str
         Start of the session's id.
     default_arguments : mapping of str to str
-        Session arguments such as ``--extra-py-files``. They win over the notebook's, except
-        that ``--conf`` is added to the notebook's.
+        Session arguments such as ``--additional-python-modules``. They win over the notebook's,
+        except that ``--conf`` is added to the notebook's.
     options : mapping of str to object
         Members of CreateSession (``GlueVersion``, ``WorkerType``, ``NumberOfWorkers``,
         ``IdleTimeout``, ...) that win over the notebook's magics.

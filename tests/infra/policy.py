@@ -17,7 +17,7 @@ ROLES = {
 }
 # AWS services do these as the role, or ask for them beside a call; no line of ours calls them.
 _OF_THE_SERVICES = ("logs:", "kms:", "sqs:", "iam:PassRole", "glue:TagResource")
-_SIDS_OF_THE_SERVICES = frozenset({"KnowItsEncryption", "StartSparkWithDataCatalog"})
+_SIDS_OF_THE_SERVICES = frozenset({"KnowItsEncryption"})
 _S3 = "arn:aws:s3:::"
 _OBJECTS = re.compile(r"\As3:\w+Object")
 # One call on a table needs leave for the table, its database and the catalogue.

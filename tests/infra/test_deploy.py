@@ -126,7 +126,7 @@ def test_what_the_job_and_the_function_run_is_in_the_artifacts_bucket(
 ) -> None:
     outputs = deploy(clients, SETTINGS, Recorder())
     job = clients("glue").get_job(JobName=outputs["JobName"])["Job"]
-    named = [job["Command"]["ScriptLocation"], job["DefaultArguments"]["--EXTRA_PY_FILES"]]
+    named = [job["Command"]["ScriptLocation"], job["DefaultArguments"]["--PYTHON_MODULES"]]
     named += [
         f"{job['DefaultArguments']['--NOTEBOOKS']}/{n}.ipynb" for n in ("01_ingest", "03_quality")
     ]
@@ -147,6 +147,7 @@ def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
     first = "".join(json.loads(body["Body"].read())["cells"][0]["source"])
     assert f"%iam_role {outputs['SessionRoleArn']}" in first
     assert f"spark.client_health.lake={outputs['Lake']}" in first
+    assert f" {outputs['SessionConf']} " in first
 
 
 def test_every_resource_left_out_for_the_emulator_is_refused_by_it(

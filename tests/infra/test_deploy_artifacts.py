@@ -45,6 +45,49 @@ def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() ->
     assert "def_lambda.py" not in inside
 
 
+def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
+    built = build_artifacts()
+    number = built.version.rpartition("-")[0]
+    assert built.library == f"client_health-{number}.gluewheels.zip"
+    assert built.parameters("b", packages=False)["LibraryArchive"] == built.library
+    archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
+    assert archive.namelist() == [
+        f"wheels/client_health-{number}-py3-none-any.whl",
+        "wheels/requirements.txt",
+    ]
+    assert archive.read("wheels/requirements.txt").decode() == f"client-health=={number}\n"
+    packed = names(archive.read(archive.namelist()[0]))
+    assert {"client_health/contract.py", "client_health/identity.py"} <= set(packed)
+
+
+def test_no_wheel_is_left_for_spark_which_takes_none() -> None:
+    assert not [name for name in build_artifacts().files if name.endswith(".whl")]
+
+
+def test_what_the_library_needs_beside_glue_is_shipped_with_it(
+    wheels: Path, tmp_path: Path
+) -> None:
+    tags = ["cp311-cp311-manylinux_2_28_x86_64", "cp39-cp39-manylinux_2_28_x86_64"]
+    hashes = [wheel(wheels, tag) for tag in (*tags, "cp311-cp311-manylinux_2_39_x86_64")]
+    lock = tmp_path / "lock.txt"
+    lock.write_text("thing==1.0 " + " ".join(f"--hash=sha256:{found}" for found in hashes) + "\n")
+    built = build_artifacts(session_lock=lock)
+    archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
+    assert f"wheels/thing-1.0-{tags[0]}.whl" in archive.namelist()
+    assert len(archive.namelist()) == 3
+    assert archive.read("wheels/requirements.txt").decode().splitlines()[1:] == ["thing==1.0"]
+    assert built == build_artifacts(session_lock=lock)
+    assert built.version != build_artifacts().version
+
+
+def test_a_package_of_another_hash_is_not_shipped(wheels: Path, tmp_path: Path) -> None:
+    wheel(wheels, "py3-none-any")
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"thing==1.0 --hash=sha256:{'0' * 64}\n")
+    with pytest.raises(DeployError, match=r"lock\.txt can't be had as wheels for Python 3\.11"):
+        build_artifacts(session_lock=lock)
+
+
 def test_another_lock_is_another_version(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("six==1.17.0\n")

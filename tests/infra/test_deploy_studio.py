@@ -17,9 +17,10 @@ from jupyter_client.manager import KernelManager
 
 PLACES = Places(
     role="arn:aws:iam::123456789012:role/client-health-session",
-    library="s3://artifacts/1/client_health-1-py3-none-any.whl",
+    library="s3://artifacts/1/client_health-1.gluewheels.zip",
     lake="s3://lake/lake",
     id_key="arn:aws:secretsmanager:sa-east-1:123456789012:secret:client-health/id-key-AbCdEf",
+    conf="spark.hadoop.fs.s3a.endpoint.region=sa-east-1",
 )
 NOTEBOOKS = ("01_ingest", "02_transform", "03_quality")
 
@@ -32,7 +33,7 @@ def load(root: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_other_cell_is_identical(root: Path, name: str) -> None:
     original, copy = load(root, name)
-    assert copy["cells"][1:] == original["cells"]
+    assert copy["cells"][2:] == original["cells"]
     assert {k: v for k, v in copy.items() if k != "cells"} == {
         k: v for k, v in original.items() if k != "cells"
     }
@@ -124,7 +125,7 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     client.start_channels()
     try:
         client.wait_for_ready(timeout=60)
-        for cell in code[:3]:
+        for cell in code[:4]:
             client.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
     finally:
         client.stop_channels()
@@ -137,7 +138,11 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     assert arguments["--conf"].startswith(extensions)
     assert f"--conf spark.client_health.lake={PLACES.lake}" in arguments["--conf"]
     assert f"--conf spark.client_health.id_key={PLACES.id_key}" in arguments["--conf"]
-    assert arguments["--extra-py-files"] == PLACES.library
+    assert f"--conf {PLACES.conf}" in arguments["--conf"]
+    assert arguments["--additional-python-modules"] == PLACES.library
+    assert arguments["--python-modules-installer-option"] == "--no-index"
+    assert arguments["--enable-glue-datacatalog"] == "false"
+    assert "--extra-py-files" not in arguments
     assert arguments["--datalake-formats"] == "iceberg"
     assert asked[0]["Role"] == PLACES.role
     assert asked[0]["GlueVersion"] == "5.1"

@@ -82,7 +82,7 @@ CALLS = {
         ),
     ],
     "session": [
-        ("s3:GetObject", f"{CODE}/current/client_health-0.1.0-py3-none-any.whl"),
+        ("s3:GetObject", f"{CODE}/current/client_health-0.1.0.gluewheels.zip"),
         ("s3:ListBucket", LAKE),
         ("s3:GetBucketLocation", LAKE),
         ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),

@@ -11,6 +11,7 @@ from deployed import ARTIFACTS, ROOT, Deployed
 
 from client_health import contract
 from client_health_cli.questions import questions
+from glue_papermill.request import session_request
 from infra import start_job
 
 
@@ -103,6 +104,27 @@ def test_the_job_knows_every_argument_that_it_gets(deployed: Deployed):
     assert deployed.ref("Crawler") == parsed.CRAWLER
     assert deployed.arn("SessionRole") == parsed.SESSION_ROLE
     assert deployed.arn("IdKey") == parsed.ID_KEY
+
+
+def test_the_jobs_sessions_get_library_and_region_and_not_the_catalogue_as_sparks_own(
+    deployed: Deployed,
+):
+    """What a session needs on Glue 5.1; see infra/studio.py for those of Glue Studio."""
+    job = importlib.import_module("job_client_health")
+    given = deployed.properties("Job")["DefaultArguments"]
+    raw = ("--PARQUET_PATH", "s3://r/1", "--CSV_PATH", "s3://r/2", "--JSON_PATH", "s3://r/3")
+    words = [str(word) for pair in given.items() if pair[0] != "--RAW" for word in pair]
+    asked = job.request_from_arguments([*words, *raw]).session
+    request = session_request({"--conf": "a=b"}, asked, {}, "r1")
+    library = "s3://cliente-data-artifacts-123456789012-sa-east-1/current/"
+    conf = "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"
+    assert request["DefaultArguments"] == {
+        "--additional-python-modules": f"{library}client_health-0.1.0.gluewheels.zip",
+        "--python-modules-installer-option": "--no-index",
+        "--conf": f"a=b --conf {conf}",
+    }
+    assert request["Role"] == deployed.arn("SessionRole")
+    assert deployed.outputs()["SessionConf"] == conf
 
 
 def test_the_job_takes_the_names_of_the_specification():

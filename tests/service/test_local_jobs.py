@@ -22,6 +22,7 @@ import psutil
 import pytest
 from botocore.exceptions import ClientError
 from local_api import Api, code_of, gone, listening
+from wheels import wheel, zip_of_wheels
 
 from glue_local.arguments import SessionArguments
 from glue_local.emulator import Emulator, EmulatorError, free_port
@@ -379,6 +380,10 @@ CATALOG = {
 }
 
 
+REGION = "spark.hadoop.fs.s3a.endpoint.region"
+CONF = {**CATALOG, REGION: "us-east-1"}
+
+
 def started_with(folder: Path, settings: ServiceSettings, conf: str = "") -> dict[str, Any]:
     """What a session's process would be started with."""
     folder.mkdir()
@@ -391,11 +396,12 @@ def test_only_a_service_with_an_s3_endpoint_gives_sessions_what_reads_s3(tmp_pat
     without = started_with(tmp_path / "without", ServiceSettings())
     assert without["class_path"] == []
     assert not [name for name in without["conf"] if "s3" in name]
-    own = started_with(tmp_path / "with", ServiceSettings(s3_endpoint="http://127.0.0.1:1"))
+    settings = ServiceSettings(s3_endpoint="http://127.0.0.1:2")
+    own = started_with(tmp_path / "with", settings, f"{REGION}=us-east-1")
     assert [Path(jar).name.partition("-")[0] for jar in own["class_path"]] == [
         *("hadoop", "aws", "iceberg"),
     ]
-    assert own["conf"]["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:1"
+    assert own["conf"]["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:2"
 
 
 def test_a_sessions_own_settings_win_over_those_of_s3(tmp_path: Path) -> None:
@@ -407,19 +413,20 @@ def test_a_sessions_own_settings_win_over_those_of_s3(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def lake_session(emulator: Emulator) -> Iterator[tuple[Api, str]]:
-    """A session with Iceberg and a wheel from S3."""
-    wheel = io.BytesIO()
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("from_s3.py", "ANSWER = 43")
-    key = "from_s3-1-py3-none-any.whl"
-    emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=wheel.getvalue())
+def lake_session(
+    emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Api, str]]:
+    """A session with Iceberg and a zip of wheels from S3."""
+    brought = zip_of_wheels(wheel(tmp_path_factory.mktemp("wheels"), "from_s3", "ANSWER = 43"))
+    key = "from_s3-1.gluewheels.zip"
+    emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=brought)
     with LocalService(upstream=emulator.environment, driver_memory="1g") as service:
         api = Api(service)
         arguments = {
             "--datalake-formats": "iceberg",
-            "--conf": " --conf ".join(f"{name}={value}" for name, value in CATALOG.items()),
-            "--extra-py-files": f"s3://{BUCKET}/{key}",
+            "--conf": " --conf ".join(f"{name}={value}" for name, value in CONF.items()),
+            "--additional-python-modules": f"s3://{BUCKET}/{key}",
+            "--python-modules-installer-option": "--no-index",
         }
         yield api, api.ready(DefaultArguments=arguments)
 
@@ -433,6 +440,38 @@ print([spark.read.parquet(f"{{scheme}}://{BUCKET}/lake/a b").where("part = 'ç 1
        for scheme in ("s3", "s3a")])
 """
     assert api.text(session, code) == "[3, 3]"
+
+
+def test_a_session_that_names_no_region_looks_elsewhere_as_on_aws(
+    lake_session: tuple[Api, str],
+) -> None:
+    api, _ = lake_session
+    session = api.ready()
+    try:
+        code = f"spark.range(9).write.parquet('s3://{BUCKET}/lake/elsewhere')"
+        output = api.run(session, code)["Output"]
+        assert "Connection refused" in output["ErrorValue"]
+        region = (
+            f"print(sc._jsc.hadoopConfiguration().get({REGION.removeprefix('spark.hadoop.')!r}))"
+        )
+        assert api.text(session, region) == "us-east-2"
+    finally:
+        api.stop(session)
+
+
+def test_a_session_with_the_data_catalog_makes_the_database_default_as_on_aws(
+    lake_session: tuple[Api, str], emulator: Emulator
+) -> None:
+    api, _ = lake_session
+    glue = emulator.client("glue")
+    assert "default" not in {found["Name"] for found in glue.get_databases()["DatabaseList"]}
+    for asked, there in (("false", False), ("true", True)):
+        session = api.create(DefaultArguments={"--enable-glue-datacatalog": asked})
+        api.wait(session)
+        api.stop(session)
+        names = {found["Name"] for found in glue.get_databases()["DatabaseList"]}
+        assert ("default" in names) is there
+    glue.delete_database(Name="default")
 
 
 def test_a_session_commits_to_the_catalog_of_the_upstream(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from local_api import CREATE, Api, code_of, gone
+from wheels import wheel
 
 from glue_local.jars import spark_home
 from glue_local.launch import LocalService
@@ -102,14 +103,7 @@ def test_a_session_starts_with_everything_it_was_created_with(api: Api, tmp_path
     (tmp_path / "plain_helper.py").write_text("def double(x):\n    return 2 * x\n")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("packed_helper.py", "NAME = 'packed'\n")
-    with zipfile.ZipFile(tmp_path / "local_only-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("local_only.py", "NAME = 'installed'\n")
-        info = "local_only-1.0.dist-info"
-        wheel.writestr(
-            f"{info}/METADATA", "Metadata-Version: 2.1\nName: local_only\nVersion: 1.0\n"
-        )
-        wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
-        wheel.writestr(f"{info}/RECORD", "local_only.py,,\n")
+    local_only = wheel(tmp_path, "local_only", "NAME = 'installed'\n")
     jar = shutil.copy(next((spark_home() / "jars").glob("commons-text-*.jar")), tmp_path / "x.jar")
     with zipfile.ZipFile(jar, "a") as archive:
         archive.writestr("marker.txt", "from the extra jar")
@@ -121,7 +115,7 @@ def test_a_session_starts_with_everything_it_was_created_with(api: Api, tmp_path
             "IcebergSparkSessionExtensions --conf spark.client_health.lake=/tmp/ação =: 1"
             " --conf spark.sql.shuffle.partitions=3 --conf spark.driver.host=0.0.0.0",
             "--extra-py-files": f"{tmp_path}/plain_helper.py,{tmp_path}/packed.zip",
-            "--additional-python-modules": str(tmp_path / "local_only-1.0-py3-none-any.whl"),
+            "--additional-python-modules": str(local_only),
             "--extra-jars": str(jar),
         },
     )
@@ -162,7 +156,7 @@ def test_a_session_that_cannot_start_fails_with_its_cause(api: Api) -> None:
     nowhere = api.create(DefaultArguments={"--extra-py-files": "/absent/helper.py"})
     for session, words in (
         (broken, "Invalid maximum heap size"),
-        (absent, "/absent/module.whl could not be installed"),
+        (absent, "/absent/module.whl is no file here"),
         (nowhere, "/absent/helper.py is no file here"),
     ):
         described = api.wait(session)

@@ -129,6 +129,16 @@ def test_sessions_on_aws_leave_the_environment_alone():
         assert not settings.removed_variables
 
 
+def test_sessions_on_a_lake_in_s3_are_told_its_region(monkeypatch):
+    monkeypatch.setenv("AWS_REGION", "sa-east-1")
+    for sessions in ("local", "aws", "http://127.0.0.1:1"):
+        with session_settings(sessions, "s3://bucket/lake") as settings:
+            told = {"--conf": "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"}
+            assert settings.default_arguments == told
+    with session_settings("aws", "/a/lake") as settings:
+        assert not settings.default_arguments
+
+
 def test_notebooks_are_found_where_one_stands_or_in_the_source_tree(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert notebooks_folder() == NOTEBOOKS

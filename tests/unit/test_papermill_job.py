@@ -46,7 +46,8 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
             *("--job-language", "python", "--TempDir", "s3://b/tmp", "--enable-metrics", "true"),
             *("--PARQUET_PATH", "s3://b/p", "--CSV_PATH", "s3://b/c", "--JSON_PATH", "s3://b/j"),
             *("--OUTPUT_PATH", "s3://lake/clientoutput/", "--FORCE", "true", "--RUN_ID", "r7"),
-            *("--ID_KEY", "arn:key", "--SESSION_ROLE", "arn:role", "--EXTRA_PY_FILES", "s3://b/w"),
+            *("--ID_KEY", "arn:key", "--SESSION_ROLE", "arn:role", "--SESSION_CONF", "a=b"),
+            *("--PYTHON_MODULES", "s3://b/w.gluewheels.zip"),
         ]
     )
     assert request.lake == "s3://lake"
@@ -54,7 +55,11 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
     assert request.run_id == "r7"
     assert request.parameters["id_key"] == "arn:key"
     assert request.session.role == "arn:role"
-    assert request.session.default_arguments == {"--extra-py-files": "s3://b/w"}
+    assert request.session.default_arguments == {
+        "--additional-python-modules": "s3://b/w.gluewheels.zip",
+        "--python-modules-installer-option": "--no-index",
+        "--conf": "a=b",
+    }
     assert request.session.id_prefix == "client-health"
 
 

@@ -39,7 +39,7 @@ def test_magics_become_members_and_arguments_of_the_session():
         "number_of_workers": "3",
         "idle_timeout": 15,
         "--datalake-formats": "iceberg",
-        "extra-py-files": "s3://b/x.whl",
+        "extra-py-files": "s3://b/x.zip",
         "region": "sa-east-1",
     }
     request = session_request(asked, SessionSettings(id_prefix="p"), ROLE, "r1")
@@ -50,9 +50,8 @@ def test_magics_become_members_and_arguments_of_the_session():
     assert request["Role"] == ROLE["glue_role_arn"]
     assert request["Id"].startswith("p-r1-")
     assert request["DefaultArguments"] == {
-        "--enable-glue-datacatalog": "true",
         "--datalake-formats": "iceberg",
-        "--extra-py-files": "s3://b/x.whl",
+        "--extra-py-files": "s3://b/x.zip",
     }
 
 

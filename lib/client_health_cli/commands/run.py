@@ -104,7 +104,7 @@ def run(  # noqa: PLR0917 - one for each option
         request = pipeline.request(asked)
         with (
             sigterm_unwinds(EXIT_SESSION),
-            pipeline.session_settings(sessions) as settings,
+            pipeline.session_settings(sessions, lake) as settings,
             listening(Console(stderr=True)) as listener,
         ):
             outcome = run_pipeline(replace(request, session=settings), listener)

@@ -1,0 +1,81 @@
+"""The library for the Spark session, as AWS Glue installs it: a zip of wheels.
+
+AWS's page "Using Python libraries with AWS Glue" describes it for Glue 5.0 and up: the name ends
+with ``.gluewheels.zip``, ``wheels/requirements.txt`` says what is installed, and the wheels lie
+beside it. With ``--no-index`` it is all that the installer looks into, on driver and executors.
+
+It holds the library and what ``locks/session.txt`` names: what the library needs beside what Glue
+5.1 brings (``locks/glue-5.1.txt``).
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+import venv
+from pathlib import Path
+
+from infra.archives import pack
+from infra.errors import DeployError
+
+SUFFIX = ".gluewheels.zip"
+PYTHON = "3.11"
+# What AWS's page lists for Glue 5.1, newest first: Amazon Linux 2023, glibc 2.34.
+_PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux2014_x86_64")
+_PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
+
+
+def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
+    """Pack the library's wheel and what is shipped with it.
+
+    Parameters
+    ----------
+    wheel
+        The library's.
+    lock
+        A lock file with hashes, which may name nothing; it is complete, so no dependency is added.
+
+    Returns
+    -------
+    tuple of str and bytes
+        The archive's name, and its content: the same for the same wheel and lock.
+
+    Raises
+    ------
+    DeployError
+        A package can't be had, as a wheel for Glue's Python and platform, with a locked hash.
+    """
+    name, version = wheel.name.split("-")[:2]
+    pins = dict(_PINNED.findall(lock.read_text(encoding="utf-8")))
+    wheels = [wheel.read_bytes()]
+    names = [wheel.name]
+    if pins:
+        with tempfile.TemporaryDirectory(prefix="session-") as folder:
+            for path in _fetch(lock, Path(folder)):
+                names.append(path.name)
+                wheels.append(path.read_bytes())
+    lines = [f"{name.replace('_', '-')}=={version}", *(f"{n}=={v}" for n, v in pins.items())]
+    files = {f"wheels/{name}": content for name, content in zip(names, wheels, strict=True)}
+    files["wheels/requirements.txt"] = "".join(f"{line}\n" for line in sorted(lines)).encode()
+    return f"{name}-{version}{SUFFIX}", pack(files)
+
+
+def _fetch(lock: Path, folder: Path) -> list[Path]:
+    # pip, as for the job's packages: `make setup` leaves none in its environment.
+    venv.create(folder / "installer", symlinks=True, with_pip=True)
+    command = [
+        *(str(folder / "installer" / "bin" / "python"), "-m", "pip", "download", "--quiet"),
+        *("--disable-pip-version-check", "--dest", str(folder / "wheels")),
+        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
+        *("--implementation", "cp", "--python-version", PYTHON),
+        *(word for platform in _PLATFORMS for word in ("--platform", platform)),
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise DeployError(
+            f"the packages of {lock.name} can't be had as wheels for Python {PYTHON} on "
+            f"{_PLATFORMS[0]}: {done.stderr.strip()[-1500:]}\n"
+            "Look whether the package index answers; after a change of versions run 'make lock'."
+        )
+    return sorted((folder / "wheels").glob("*.whl"))
