@@ -34,9 +34,10 @@ run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake, 
 e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become a published table
 	@$(ENV) $(BIN)/python -m infra.show_chain
 
-# What only the chain and its tests need: emulator, template scanners, Spark's jars for s3://.
+# What only the chain and its tests need: emulator, template scanners, what AWS Glue has installed,
+# Spark's jars for s3://.
 chain-parts: $(STAMP)
-	@$(BIN)/python tools/side_environment.py emulator scan
+	@$(BIN)/python tools/side_environment.py emulator scan glue
 	@$(ENV) $(BIN)/python -m glue_local.prepare --s3
 
 deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
@@ -77,4 +78,4 @@ lock: ## Resolve the locked versions again
 	@$(BIN)/python tools/lock.py
 
 clean: ## Remove the environment, sample data and lakes
-	rm -rf $(VENV) .venv-emulator .venv-scan data dist
+	rm -rf $(VENV) .venv-emulator .venv-scan .venv-glue data dist

@@ -61,12 +61,15 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         Of the template.
     endpoint : str
         Something before the emulator that clients are led to instead, such as a recorder.
+    service_arguments : tuple of str
+        Further arguments of the local service.
     """
 
     folder: Path
     listener: Listener
     parameters: Mapping[str, str] = field(default_factory=dict)
     endpoint: str = ""
+    service_arguments: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         port = free_port()
@@ -91,7 +94,10 @@ class LocalChain(AbstractContextManager["LocalChain"]):
                     upstream=self.emulator.environment,
                     log=log,
                     job_log_folder=self.folder / "jobs",
-                    arguments=("--call-log", str(self.folder / "glue-calls.jsonl")),
+                    arguments=(
+                        *("--call-log", str(self.folder / "glue-calls.jsonl")),
+                        *self.service_arguments,
+                    ),
                 )
             )
             self.deploy()

@@ -33,6 +33,14 @@ def emulator_environment(root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def glue_python(root: Path) -> Path:
+    """Make the environment with what AWS Glue 5.1 has; return its interpreter."""
+    made = [sys.executable, str(root / "tools" / "side_environment.py"), "glue"]
+    subprocess.run(made, check=True)
+    return root / ".venv-glue" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
 def spark() -> Iterator[object]:
     """Return a Spark session with Iceberg, as a Glue session has it."""
     from pyspark.sql import SparkSession

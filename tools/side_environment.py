@@ -1,8 +1,9 @@
-"""Build an environment beside ``.venv``: ``python tools/side_environment.py emulator scan``.
+"""Build an environment beside ``.venv``: ``python tools/side_environment.py emulator scan glue``.
 
-The emulator of AWS pins its own botocore, the scanners of templates half a hundred packages: each
-lives in ``.venv-<name>``, with the versions and hashes of ``locks/<name>.txt``. When a lock is
-unchanged since the last time, nothing is done.
+The emulator of AWS pins its own botocore, the scanners of templates half a hundred packages, and
+sessions that are to be like Glue's need what AWS documents and nothing else: each lives in
+``.venv-<name>``, with the versions and hashes of its lock. When a lock is unchanged since the last
+time, nothing is done.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ def local_service(
     working_directory: Path | None = None,
     port: int = 0,
     log: IO[Any] | None = None,
+    python: Path | None = None,
 ) -> Iterator[LocalService]:
     """Keep a local sessions service running.
 
@@ -31,6 +32,8 @@ def local_service(
         On 127.0.0.1; 0 for a free one.
     log
         Where the service's log goes; nowhere if None.
+    python
+        Interpreter of sessions' drivers and workers; this one if None.
 
     Raises
     ------
@@ -38,7 +41,11 @@ def local_service(
         If it doesn't start.
     """
     service = LocalService(
-        spark_conf=spark_conf, working_directory=working_directory, port=port, log=log
+        spark_conf=spark_conf,
+        working_directory=working_directory,
+        port=port,
+        log=log,
+        arguments=("--session-python", str(python)) if python else (),
     )
     try:
         service.start()

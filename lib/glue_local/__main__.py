@@ -77,6 +77,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="URL",
         help="where sessions and job runs find S3; AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL",
     )
+    add(
+        "--session-python",
+        default=sys.executable,
+        metavar="PATH",
+        help="interpreter of sessions' drivers and workers, with the same Python and PySpark",
+    )
     add("--job-log-folder", type=Path, metavar="FOLDER", help="keeps the output of job runs")
     add("--call-log", type=Path, metavar="FILE", help="gets who called which action, a line each")
     add("--parent-pid", type=int, help="stop when this process is gone")
@@ -115,6 +121,8 @@ async def _serve(options: argparse.Namespace) -> None:
         upstream=options.upstream,
         s3_endpoint=options.s3_endpoint,
         job_stop_seconds=options.job_stop_seconds,
+        # Not resolved: an environment's interpreter is a link, and is known by its path.
+        session_python=os.path.abspath(options.session_python),  # noqa: PTH100
         job_log_folder=options.job_log_folder and options.job_log_folder.absolute(),
         call_log=options.call_log and options.call_log.absolute(),
     )

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from glue_local import cluster
 from glue_local.errors import ApiError
 from glue_local.jars import FORMATS
 
@@ -112,10 +113,10 @@ def read_conf(text: str) -> dict[str, str]:
 
 def _check_conf(conf: Mapping[str, str]) -> None:
     master = conf.get("spark.master", "local")
-    if not _LOCAL_MASTER.fullmatch(master):
+    if not _LOCAL_MASTER.fullmatch(master) and not cluster.MASTER.fullmatch(master):
         raise ApiError.invalid(
-            f"--conf sets spark.master to {master[:80]!r}; the local service runs Spark in the "
-            "session's own process: local, local[2] or local[*]."
+            f"--conf sets spark.master to {master[:80]!r}; the local service runs Spark on this "
+            "machine: local, local[2], local[*], or with executors local-cluster[2,1,1024]."
         )
     for name in _JAVA_OPTIONS:
         try:

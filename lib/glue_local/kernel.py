@@ -7,7 +7,6 @@ import contextlib
 import os
 import queue
 import signal
-import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -62,8 +61,7 @@ class Kernel:
             _, connection = write_connection_file(file, transport="ipc", ip=prefix)
         else:
             _, connection = write_connection_file(file, ip="127.0.0.1")
-        # -P: a module in the working directory must not stand before the installed ones.
-        command = [sys.executable, "-P", "-m", "glue_local.kernel_main", str(folder), file]
+        command = [*session.command, str(folder), file]
         log = os.open(folder / _LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             process = await asyncio.create_subprocess_exec(

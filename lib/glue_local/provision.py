@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from glue_local import s3
+from glue_local import cluster, s3
 from glue_local.arguments import SessionArguments
 from glue_local.catalog import make_sure_of_default
 from glue_local.files import local_copy, python_files, search_path
+from glue_local.host import Interpreter
 from glue_local.jars import S3, SETS, archive_path, ensure, java, spark_home
 from glue_local.lifeline import MARK
 from glue_local.modules import install
@@ -27,6 +27,8 @@ SETTINGS_FILE = "session.json"
 # Variables of another Spark would send the driver or its files elsewhere; those of a Jupyter
 # server that we may run under would make the kernel look for a parent that isn't its own.
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
+# Another interpreter must not search what the service's own was told to.
+_FOREIGN_PYTHON = ("PYTHON", "VIRTUAL_ENV")
 
 # A session is short and its queries are new code each: on few cores the optimising compiler would
 # take as long as the work, and pauses of the collector matter less than its throughput.
@@ -49,10 +51,13 @@ class ProvisionedSession:
         The session's own folder.
     environment : dict of str to str
         The process's whole environment.
+    command : tuple of str
+        Starts the process; the session's folder and connection file come after.
     """
 
     folder: Path
     environment: dict[str, str]
+    command: tuple[str, ...]
 
 
 def spark_conf(
@@ -66,8 +71,9 @@ def spark_conf(
     JVM are taken as they are: they are code, as a statement is, and may open what they like.
     """
     given = {**settings.spark_conf, **arguments.conf}
+    master = given.get("spark.master", "local[*]")
     return {
-        "spark.master": "local[*]",
+        "spark.master": master,
         "spark.app.name": "glue-local",
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.defaultJavaOptions": " ".join(_JAVA_OPTIONS),
@@ -77,6 +83,7 @@ def spark_conf(
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.warehouse.dir": (folder / "warehouse").as_uri(),
         "spark.local.dir": str(folder / "spark"),
+        **cluster.spark_conf(master, folder, _JAVA_OPTIONS),
         **(s3.spark_conf(settings, folder, given) if settings.s3_endpoint else {}),
         **given,
         "spark.driver.host": "127.0.0.1",
@@ -105,6 +112,8 @@ def provision(
     SessionStartError, JarError
         When something the session was created with can't be had.
     """
+    interpreter = Interpreter(settings.session_python)
+    interpreter.check()
     (folder / "spark").mkdir()
     (folder / "tmp").mkdir()
     wanted = [*arguments.formats, *([S3] if settings.s3_endpoint else [])]
@@ -121,7 +130,7 @@ def provision(
                 install(
                     arguments,
                     folder,
-                    python=sys.executable,
+                    python=interpreter.path,
                     cancelled=cancelled,
                     s3_endpoint=endpoint,
                 )
@@ -133,10 +142,12 @@ def provision(
     if files:
         named = [*map(str, files), conf.get("spark.submit.pyFiles", "")]
         conf["spark.submit.pyFiles"] = ",".join(filter(None, named))
+    class_path = [str(jar) for jar in jars]
+    conf |= cluster.executor_class_path(conf, class_path)
     archive = archive_path()
     description = {
         "conf": conf,
-        "class_path": [str(jar) for jar in jars],
+        "class_path": class_path,
         "java": java(),
         "spark_home": str(spark_home()),
         "class_archive": str(archive) if archive.exists() else None,
@@ -145,17 +156,25 @@ def provision(
     path.touch(mode=0o600)
     path.write_text(json.dumps(description), encoding="utf-8")
     outer = {**os.environ, **settings.inherited}
-    return ProvisionedSession(folder, _environment(folder, search, outer))
+    if not interpreter.own:
+        outer = {k: v for k, v in outer.items() if not k.startswith(_FOREIGN_PYTHON)}
+    environment = {
+        **_environment(folder, search, outer, interpreter.path),
+        **cluster.environment(conf, folder, spark_home()),
+    }
+    return ProvisionedSession(folder, environment, tuple(interpreter.command(folder)))
 
 
-def _environment(folder: Path, search: list[str], outer: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    folder: Path, search: list[str], outer: Mapping[str, str], python: str
+) -> dict[str, str]:
     before = [outer["PYTHONPATH"]] if outer.get("PYTHONPATH") else []
     return {
         **{k: v for k, v in outer.items() if not k.startswith(_FOREIGN_VARIABLES)},
         "SPARK_HOME": str(spark_home()),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        "PYSPARK_PYTHON": sys.executable,
-        "PYSPARK_DRIVER_PYTHON": sys.executable,
+        "PYSPARK_PYTHON": python,
+        "PYSPARK_DRIVER_PYTHON": python,
         "PYTHONPATH": os.pathsep.join([*search, *before]),
         "PYTHONUNBUFFERED": "1",
         "MPLBACKEND": "agg",

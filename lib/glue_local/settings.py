@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +71,8 @@ class ServiceSettings:
         what it is about; nothing of its content.
     job_stop_seconds : float
         How long a job run's script gets to end after SIGTERM before it is killed.
+    session_python : str
+        Interpreter of sessions' drivers and workers; the service's own unless told.
     inherited : Mapping of str to str
         Variables of every session and job run, over the service's own.
     """
@@ -89,6 +92,7 @@ class ServiceSettings:
     job_log_folder: Path | None = None
     call_log: Path | None = None
     job_stop_seconds: float = 20.0
+    session_python: str = sys.executable
     inherited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 

@@ -181,7 +181,7 @@ def test_the_log_holds_neither_code_nor_output(place: Place, hostile: str) -> No
         ({"DefaultArguments": {"--conf": "=value"}}, "InvalidInputException"),
         ({"DefaultArguments": {"--conf": "spark.master=spark://a:7077"}}, "InvalidInputException"),
         (
-            {"DefaultArguments": {"--conf": "spark.master=local-cluster[1,1,512]"}},
+            {"DefaultArguments": {"--conf": "spark.master=local-cluster[0,1,512]"}},
             "InvalidInputException",
         ),
         (

@@ -39,6 +39,13 @@ def serve(
         list[str] | None,
         typer.Option(metavar="KEY=VALUE", help="Spark setting of every session; repeatable."),
     ] = None,
+    python: Annotated[
+        Path | None,
+        typer.Option(
+            help="Interpreter of sessions' drivers and workers, of the same Python and PySpark; "
+            "this command's by default."
+        ),
+    ] = None,
 ) -> None:
     """Serve the Glue Interactive Sessions API on this machine until Ctrl-C.
 
@@ -63,9 +70,11 @@ def serve(
         raise typer.BadParameter(
             f"{working_directory} is no folder", param_hint="--working-directory"
         )
+    if python is not None and not os.access(python, os.X_OK):
+        raise typer.BadParameter(f"{python} is no program", param_hint="--python")
     with (
         sigterm_unwinds(),
-        local_service(conf, working_directory, port, log=sys.stderr) as service,
+        local_service(conf, working_directory, port, log=sys.stderr, python=python) as service,
     ):
         for line in environment_lines(service.environment, service.removed_variables):
             typer.echo(line)

@@ -1,0 +1,190 @@
+"""Sessions as AWS Glue has them: executors of their own, and only what Glue has installed."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from infra.artifacts import build_artifacts
+from local_api import Api, gone, listening
+
+from glue_local.launch import LocalService
+
+# In each executor: which interpreter runs, whose process it is, where a module comes from.
+ASK = """
+import os, sys
+def of_module(name):
+    try:
+        return __import__(name).__file__
+    except ModuleNotFoundError as error:
+        return str(error)
+def ask(rows):
+    yield os.getppid(), sys.executable, of_module("client_health"), of_module("ipykernel")
+def everywhere():
+    import time
+    for _ in range(100):
+        found = set(sc.parallelize(range(8), 8).mapPartitions(ask).collect())
+        if len({row[0] for row in found}) > 1:
+            return sorted(found)
+        time.sleep(0.1)
+"""
+ABSENT = "No module named {!r}"
+
+
+@pytest.fixture(scope="module")
+def api(glue_python: Path) -> Iterator[Api]:
+    with LocalService(
+        driver_memory="512m",
+        spark_conf={"spark.master": "local-cluster[2,1,512]"},
+        arguments=("--session-python", str(glue_python)),
+    ) as service:
+        yield Api(service)
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The arguments that bring the library, as the job gives them."""
+    built = build_artifacts()
+    path = tmp_path_factory.mktemp("library") / built.library
+    path.write_bytes(built.files[built.library])
+    return {
+        "--additional-python-modules": str(path),
+        "--python-modules-installer-option": "--no-index",
+    }
+
+
+@pytest.fixture(scope="module")
+def session(api: Api, library: dict[str, str]) -> Iterator[str]:
+    """A session that has the library."""
+    name = api.ready(DefaultArguments=library)
+    api.text(name, ASK)
+    yield name
+    api.stop(name)
+
+
+@pytest.fixture(scope="module")
+def bare(api: Api) -> Iterator[str]:
+    """A session that was given nothing."""
+    name = api.ready()
+    api.text(name, ASK)
+    yield name
+    api.stop(name)
+
+
+def test_the_environment_holds_what_glue_documents_and_sparks_stand_in(
+    root: Path, glue_python: Path
+) -> None:
+    command = [sys.executable, "-m", "uv", "pip", "freeze", "--python", str(glue_python)]
+    frozen = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    documented = (root / "locks" / "glue-5.1.in").read_text().splitlines()
+    expected = {line for line in documented if not line.startswith("#")}
+    assert set(map(plain, frozen)) == set(map(plain, expected))
+
+
+def plain(requirement: str) -> str:
+    return re.sub(r"[-_.]+", "-", requirement.partition("==")[0]).lower() + (
+        "==" + requirement.partition("==")[2]
+    )
+
+
+def test_the_library_is_imported_from_what_was_shipped_on_driver_and_executors(
+    api: Api, session: str, glue_python: Path
+) -> None:
+    scratch = api.text(session, "print(sc.getConf().get('spark.local.dir'))")
+    shipped = str(Path(scratch).parent / "modules" / "client_health" / "__init__.py")
+    assert api.text(session, "print(of_module('client_health'))") == shipped
+    found = eval(api.text(session, "print(everywhere())"))
+    assert len(found) >= 2
+    assert {row[1:] for row in found} == {(str(glue_python), shipped, ABSENT.format("ipykernel"))}
+
+
+def test_what_was_not_shipped_is_nowhere(api: Api, bare: str, glue_python: Path) -> None:
+    absent = ABSENT.format("client_health")
+    assert api.text(bare, "print(of_module('client_health'))") == absent
+    for name in ("glue_papermill", "client_health_cli", "papermill", "duckdb"):
+        assert api.text(bare, f"print(of_module({name!r}))") == ABSENT.format(name)
+    found = eval(api.text(bare, "print(everywhere())"))
+    assert {row[1:] for row in found} == {(str(glue_python), absent, ABSENT.format("ipykernel"))}
+    assert api.text(bare, "import os; print('PYTHONPATH' in os.environ)") == "True"
+    assert api.text(bare, "print(os.environ['PYTHONPATH'])") == ""
+
+
+def test_functions_of_the_library_travel_to_the_executors(api: Api, session: str) -> None:
+    code = (
+        "from client_health import identity\n"
+        "people = spark.createDataFrame([('12345678909',), ('98765432100',)], ['cpf'])\n"
+        "ids = {row.cpf: row.id for row in identity.add_ids(people, b'k' * 32).collect()}\n"
+        "print(ids == {cpf: identity.client_id(b'k' * 32, cpf) for cpf in ids}, len(ids))"
+    )
+    assert api.text(session, code) == "True 2"
+
+
+def test_executors_are_processes_on_loopback_whose_pages_show_nothing(api: Api, bare: str) -> None:
+    api.text(bare, "everywhere()")
+    processes = api.processes(bare)
+    javas = [process for process in processes if process.name() == "java"]
+    assert len(javas) == 3
+    assert set(listening(processes)) == {"127.0.0.1"}
+    secret = api.text(bare, "print(sc.getConf().get('spark.authenticate.secret'))")
+    assert len(secret) == 64
+    assert not [p for p in javas if secret in " ".join(p.cmdline())]
+    ports = {c.laddr.port for p in javas for c in p.net_connections() if c.status == "LISTEN"}
+    answers = [found for found in map(first_line, sorted(ports)) if found.startswith("HTTP/")]
+    assert len(answers) == 3, "of the master, and of two workers"
+    assert {found.split()[1] for found in answers} == {"503"}
+
+
+def first_line(port: int) -> str:
+    """What is answered to somebody who asks for a page."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        try:
+            return connection.recv(1000).decode(errors="replace").partition("\r\n")[0]
+        except OSError:
+            return ""
+
+
+def test_executors_end_with_their_session_and_leave_no_file(api: Api) -> None:
+    session = api.ready()
+    api.text(session, ASK)
+    api.text(session, "everywhere()")
+    folder = Path(api.text(session, "print(sc.getConf().get('spark.local.dir'))")).parent
+    assert list(folder.glob("home/work/*/0/stderr"))
+    processes = api.processes(session)
+    assert len(processes) > 5
+    api.stop(session)
+    assert gone(processes, seconds=0)
+    assert not folder.exists()
+
+
+def test_executors_end_when_the_service_is_killed(glue_python: Path) -> None:
+    with LocalService(
+        driver_memory="512m",
+        spark_conf={"spark.master": "local-cluster[1,1,512]"},
+        arguments=("--session-python", str(glue_python)),
+    ) as service:
+        api = Api(service)
+        session = api.ready()
+        api.text(session, "sc.parallelize([1]).map(str).collect()")
+        processes = api.processes(session)
+        assert len([process for process in processes if process.name() == "java"]) == 2
+        assert service.pid is not None
+        psutil.Process(service.pid).kill()
+        assert gone(processes)
+
+
+@pytest.mark.parametrize(
+    ("python", "words"), [("/bin/false", "no Python that answers"), ("/absent", "/absent")]
+)
+def test_another_interpreter_must_have_the_same_python_and_spark(python: str, words: str) -> None:
+    with LocalService(arguments=("--session-python", python)) as service:
+        api = Api(service)
+        described = api.wait(api.create())
+        assert described["Status"] == "FAILED"
+        assert words in described["ErrorMessage"]
