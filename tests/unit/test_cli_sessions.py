@@ -99,6 +99,18 @@ def test_the_printed_lines_lead_boto3_to_the_service_until_it_is_stopped(stop, c
         assert all_gone(service)
 
 
+def test_sessions_run_in_the_interpreter_that_is_named(tmp_path):
+    python = tmp_path / "python"
+    python.symlink_to(sys.executable)
+    with started("sessions", "serve", "--python", str(python)) as process:
+        read_until(process, "Ctrl-C stops it")
+        (service,) = children_of(process)
+        line = service.cmdline()
+        assert line[line.index("--session-python") + 1] == str(python)
+    with started("sessions", "serve", "--python", str(tmp_path / "absent")) as process:
+        assert process.wait(60) == 2
+
+
 def test_a_service_that_ends_by_itself_is_reported_with_exit_code_4():
     with started("sessions", "serve") as process:
         read_until(process, "Ctrl-C stops it")

@@ -1,0 +1,187 @@
+"""The production job on sessions as AWS Glue has them.
+
+Driver and two executors are processes of an environment that holds what Glue 5.1 documents and
+nothing of ours; the library is in it only because the job's arguments ship it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from deployed import Deployed
+from infra.local_chain import Claimed, LocalChain
+from infra.show_chain import published_rows
+from infra.terminal import TerminalListener
+from policy import Permissions
+from recorder import Recorder, glue_calls
+from rich.console import Console
+
+import job_client_health
+from client_health_cli.sample_data import write
+from glue_local.settings import ACCOUNT
+from glue_papermill.request import configuration, session_request
+from glue_papermill.session import Session
+from glue_papermill.settings import Limits
+from glue_papermill.storage import s3_parts
+
+ROWS = 300
+KEY = "5a" * 32
+PATIENCE = 500.0
+LIBRARY = ("--additional-python-modules", "--python-modules-installer-option")
+WHERE = """
+import os
+def where(_):
+    try:
+        import client_health
+        return os.getppid(), client_health.__file__
+    except ModuleNotFoundError as error:
+        return os.getppid(), str(error)
+def everywhere():
+    import time
+    for _ in range(100):
+        found = set(sc.parallelize(range(8), 8).map(where).collect())
+        if len({row[0] for row in found}) > 1:
+            break
+        time.sleep(0.1)
+    return sorted({row[1] for row in found})
+print(where(0)[1])
+print(*everywhere())
+"""
+# With the workers' own credentials, as boto3 finds them there.
+IN_WORKERS = """
+def copy(number):
+    import boto3
+    s3 = boto3.client("s3")
+    key = {prefix!r} + f"/{{number}}"
+    s3.put_object(Bucket={bucket!r}, Key=key, Body=str(number).encode())
+    return int(s3.get_object(Bucket={bucket!r}, Key=key)["Body"].read())
+print(sc.parallelize(range(4), 4).map(copy).collect())
+"""
+
+
+@dataclass
+class Published:
+    """What one delivery left."""
+
+    chain: LocalChain
+    recorder: Recorder
+    raw: Path
+    claim: Claimed
+
+
+@pytest.fixture(scope="module")
+def published(
+    tmp_path_factory: pytest.TempPathFactory, emulator_environment: None, glue_python: Path
+) -> Iterator[Published]:
+    folder = tmp_path_factory.mktemp("executors")
+    raw = folder / "raw"
+    write(raw, ROWS, 0)
+    console = Console(file=(folder / "deploy.log").open("w"))
+    arguments = ("--session-python", str(glue_python), "--driver-memory", "1g")
+    arguments += ("--spark-conf", "spark.master=local-cluster[2,1,768]")
+    with Recorder() as recorder:
+        listener = TerminalListener(console, yes=True)
+        chain = LocalChain(folder, listener, {}, recorder.endpoint, arguments)
+        recorder.upstream = chain.emulator.endpoint
+        with chain, chain.id_key(KEY):
+            chain.upload({path.name: path for path in raw.glob("dados_*")})
+            (claim,) = chain.wait(1, PATIENCE)
+            yield Published(chain, recorder, raw, claim)
+
+
+@pytest.fixture
+def session(published: Published, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """A session as the deployed job asks for it, but for the arguments that are left out."""
+    chain = published.chain
+    job = chain.client("glue").get_job(JobName=chain.outputs["JobName"])["Job"]
+    words = [word for pair in job["DefaultArguments"].items() for word in pair]
+    sources = [f"--{kind}_PATH" for kind in ("PARQUET", "CSV", "JSON")]
+    named = [word for name in sources for word in (name, "s3://nowhere/x")]
+    raw = words.index("--RAW")
+    del words[raw : raw + 2]
+    asked = job_client_health.request_from_arguments([*words, *named]).session
+    root = Path(job_client_health.default_notebooks())
+    own = configuration(json.loads((root / "01_ingest.ipynb").read_text()), "01_ingest")
+    wanted = session_request(own, asked, {}, "r-where")
+    for name in request.param:
+        del wanted["DefaultArguments"][name]
+    session = Session.create(chain.client("glue"), wanted, Limits())
+    try:
+        session.wait_until_ready()
+        yield session
+    finally:
+        session.stop()
+
+
+def text(session: Session, code: str) -> list[str]:
+    statement: Any = session.run(code)
+    assert statement["State"] == "AVAILABLE", statement["Output"]
+    return str(statement["Output"]["Data"]["TextPlain"]).split("\n")
+
+
+def test_a_delivery_is_published(published: Published) -> None:
+    assert published.claim.end == "published"
+
+
+def test_the_rows_are_those_of_a_local_lake(published: Published, tmp_path: Path) -> None:
+    key = tmp_path / "id.key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    as_of = published.chain.claim(published.claim)["as_of"]
+    command = [Path(sys.executable).with_name("client-health"), "run", "--raw", published.raw]
+    command += ["--lake", tmp_path / "lake", "--as-of", as_of, "--id-key", key]
+    subprocess.run(list(map(str, command)), check=True, capture_output=True)
+    with published.chain.at_the_chain():
+        ours = published_rows(published.chain.lake)
+    assert ours.num_rows > 2 * ROWS
+    assert ours.equals(published_rows(str(tmp_path / "lake")))
+
+
+@pytest.mark.parametrize("session", [()], indirect=True, ids=["as deployed"])
+def test_the_library_is_the_shipped_one_on_driver_and_executors(
+    published: Published, session: Session
+) -> None:
+    driver, executors = text(session, WHERE)
+    scratch = Path(text(session, "print(sc.getConf().get('spark.local.dir'))")[0])
+    assert driver == executors == str(scratch.parent / "modules" / "client_health" / "__init__.py")
+    bucket, prefix = s3_parts(f"{published.chain.lake}/staging/by-workers")
+    copied = text(session, IN_WORKERS.format(bucket=bucket, prefix=prefix))
+    assert copied == ["[0, 1, 2, 3]"]
+
+
+@pytest.mark.parametrize("session", [LIBRARY], indirect=True, ids=["without the library"])
+def test_without_the_argument_the_library_is_nowhere(session: Session) -> None:
+    absent = "No module named 'client_health'"
+    assert text(session, WHERE) == [absent, absent]
+
+
+@pytest.mark.parametrize("session", [("--conf",)], indirect=True, ids=["without the region"])
+def test_without_the_region_there_is_no_s3(published: Published, session: Session) -> None:
+    statement: Any = session.run(f"spark.read.parquet('{published.chain.lake}/staging')")
+    assert statement["Output"]["Status"] == "error"
+    assert "Connection refused" in statement["Output"]["ErrorValue"]
+
+
+def test_nobody_asked_for_the_data_catalog_as_sparks_own(published: Published) -> None:
+    glue = published.chain.emulator.client("glue")
+    names = {found["Name"] for found in glue.get_databases()["DatabaseList"]}
+    assert names == {"db_client_insurance", "db_client_insurance_raw"}
+
+
+def test_the_sessions_role_may_do_all_that_driver_and_executors_call(published: Published) -> None:
+    glue = glue_calls(published.chain.folder / "glue-calls.jsonl", ACCOUNT, "us-east-1")
+    seen = glue | {c for c in published.recorder.calls if not c.action.startswith("glue:")}
+    version = published.chain.artifacts_version
+    permissions = Permissions(
+        Deployed(account=ACCOUNT, region="us-east-1", parameters={"ArtifactsVersion": version})
+    )
+    calls = {(call.action, call.resource) for call in seen if call.role == "session"}
+    assert len(calls) > 8
+    assert [call for call in sorted(calls) if not permissions.allows("session", *call)] == []
