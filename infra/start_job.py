@@ -1,9 +1,9 @@
 """What the Python Shell job starts with: brings its packages, then runs the production job.
 
-Runs on the Python 3.9 of AWS Glue, with the standard library and the boto3 that is there. No
-package index is asked: ``--PACKAGES`` names zip archives in S3, unpacked one over the other into a
-folder that the job's own process looks into first, and the processes that it starts as well.
-Everything else is handed on as it came.
+Runs on the Python 3.9 of AWS Glue. With ``library-set: none`` that has the standard library, awscli
+1.23.5 and botocore 1.23.5, and no boto3. No package index is asked: ``--PACKAGES`` names zip
+archives in S3, unpacked one over the other into a folder that the job's own process looks into
+first, and the processes that it starts as well. Everything else is handed on as it came.
 """
 
 from __future__ import annotations
@@ -16,9 +16,36 @@ import tempfile
 import zipfile
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 OPTION = "--PACKAGES"
 JOB = "job_client_health"
+_BLOCK = 1024 * 1024
+_MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket"})
+_DENIED = frozenset({"403", "AccessDenied"})
+# As the job's own: usage or configuration, and a service that failed.
+_CONFIGURATION = 2
+_SERVICE = 4
+
+
+class StartError(Exception):
+    """The job could not be started.
+
+    Parameters
+    ----------
+    uri : str
+        The archive.
+    found : str
+        What is wrong with it.
+    next_step : str
+        What to do.
+    exit_code : int
+        2 when another start would end the same way, 4 otherwise.
+    """
+
+    def __init__(self, uri: str, found: str, next_step: str, exit_code: int) -> None:
+        super().__init__(f"start_job: {uri} {found}: {next_step}")
+        self.exit_code = exit_code
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
@@ -42,6 +69,52 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     return [uri.strip() for uri in named.split(",") if uri.strip()], rest
 
 
+def fetch(uri: str, target: Path) -> None:
+    """Copy an object of S3 into a file, block by block.
+
+    Parameters
+    ----------
+    uri
+        ``s3://bucket/key``.
+    target
+        The file to write.
+
+    Raises
+    ------
+    StartError
+        It can't be had.
+    """
+    import botocore.session  # noqa: PLC0415 - the host's, and of this function alone
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+    from urllib3.exceptions import HTTPError  # noqa: PLC0415
+
+    bucket, _, key = uri[len("s3://") :].partition("/")
+    # The host's botocore reads neither these variables nor AWS_SDK_UA_APP_ID, as newer ones do.
+    # Nothing sets an endpoint on AWS.
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    try:
+        client: Any = botocore.session.get_session().create_client(
+            "s3", endpoint_url=endpoint, config=Config(user_agent_extra=f"app/{JOB}")
+        )
+        body = client.get_object(Bucket=bucket, Key=key)["Body"]
+        with target.open("wb") as file:
+            for block in body.iter_chunks(_BLOCK):
+                file.write(block)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _MISSING:
+            found, step = f"is not there ({code})", "deploy again, which uploads what is missing"
+            raise StartError(uri, found, step, _CONFIGURATION) from error
+        if code in _DENIED:
+            found = f"may not be read ({code})"
+            step = "let the job's role read it, and use the key that it is encrypted with"
+            raise StartError(uri, found, step, _CONFIGURATION) from error
+        raise StartError(uri, f"was refused ({error})", "start again", _SERVICE) from error
+    except (BotoCoreError, HTTPError, OSError) as error:
+        raise StartError(uri, f"did not arrive ({error})", "start again", _SERVICE) from error
+
+
 def unpack(uri: str, folder: Path) -> None:
     """Unpack an archive of S3.
 
@@ -51,14 +124,22 @@ def unpack(uri: str, folder: Path) -> None:
         ``s3://bucket/key`` of a zip archive.
     folder
         Where its files go.
-    """
-    import boto3  # noqa: PLC0415 - of the host, before ours is there
 
-    bucket, _, key = uri[len("s3://") :].partition("/")
+    Raises
+    ------
+    StartError
+        It can't be had, or is no zip archive.
+    """
     archive = folder / "archive.zip"
-    boto3.client("s3").download_file(bucket, key, str(archive))
-    with zipfile.ZipFile(archive) as packed:
-        packed.extractall(folder)
+    fetch(uri, archive)
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder)
+    except zipfile.BadZipFile as error:
+        step = "delete it and deploy again, which uploads it anew"
+        raise StartError(uri, f"is no zip archive ({error})", step, _CONFIGURATION) from error
+    except OSError as error:
+        raise StartError(uri, f"was not unpacked ({error})", "start again", _SERVICE) from error
     archive.unlink()
 
 
@@ -80,7 +161,8 @@ def run(arguments: list[str], folder: Path) -> int:
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
     process = subprocess.Popen(
         [sys.executable, "-m", JOB, *arguments],
-        env={**os.environ, "PYTHONPATH": path},
+        # CloudTrail then tells the job's calls from those of others.
+        env={**os.environ, "PYTHONPATH": path, "AWS_SDK_UA_APP_ID": JOB},
         cwd=str(folder),
     )
 
@@ -94,14 +176,18 @@ def run(arguments: list[str], folder: Path) -> int:
 
 def main() -> int:
     """Bring the packages and run the job."""
-    # CloudTrail then tells the job's calls from those of others.
-    os.environ["AWS_SDK_UA_APP_ID"] = JOB
     archives, rest = split_arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="job-") as name:
-        for uri in archives:
-            unpack(uri, Path(name))
+        try:
+            for uri in archives:
+                unpack(uri, Path(name))
+        except StartError as error:
+            sys.stderr.write(f"{error}\n")
+            return error.exit_code
         return run(rest, Path(name))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # AWS Glue runs this file from a script of its own: a good end needs no exception there.
+    if status := main():
+        sys.exit(status)
