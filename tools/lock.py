@@ -24,6 +24,8 @@ LOCKS: dict[str, list[str]] = {
         *("--constraint", "locks/glue-5.1.in", "locks/session.in"),
     ],
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
+    # AWS Glue's own two packages contradict each other: what they need is listed, not resolved.
+    "python-shell.txt": ["--python-version", "3.9", "--no-deps", "locks/python-shell.in"],
     "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", "pyproject.toml"],
 }
 
