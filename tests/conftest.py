@@ -41,6 +41,19 @@ def glue_python(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def python_shell() -> Path:
+    """Return a root as AWS Glue's Python Shell has it; skip where none can be made."""
+    import python_shell as tool
+
+    try:
+        return tool.make()
+    except tool.NotMadeError as error:
+        if os.environ.get("PYTHON_SHELL_REQUIRED") == "1":
+            pytest.fail(f"PYTHON_SHELL_REQUIRED=1, but no Python Shell can be made: {error}")
+        pytest.skip(f"no Python Shell: {error}")
+
+
+@pytest.fixture(scope="session")
 def spark() -> Iterator[object]:
     """Return a Spark session with Iceberg, as a Glue session has it."""
     from pyspark.sql import SparkSession

@@ -84,6 +84,13 @@ def _parser() -> argparse.ArgumentParser:
         help="interpreter of sessions' drivers and workers, with the same Python and PySpark",
     )
     add("--job-log-folder", type=Path, metavar="FOLDER", help="keeps the output of job runs")
+    add(
+        "--python-shell",
+        type=Path,
+        metavar="ROOT",
+        help="root folder that job runs start in, as AWS Glue's Python Shell does (needs root); "
+        "the service's own Python otherwise",
+    )
     add("--call-log", type=Path, metavar="FILE", help="gets who called which action, a line each")
     add("--parent-pid", type=int, help="stop when this process is gone")
     add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
@@ -124,6 +131,7 @@ async def _serve(options: argparse.Namespace) -> None:
         # Not resolved: an environment's interpreter is a link, and is known by its path.
         session_python=os.path.abspath(options.session_python),  # noqa: PTH100
         job_log_folder=options.job_log_folder and options.job_log_folder.absolute(),
+        python_shell=options.python_shell and options.python_shell.absolute(),
         call_log=options.call_log and options.call_log.absolute(),
     )
     own = Credentials.of(os.environ)

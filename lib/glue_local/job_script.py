@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from glue_local import python_shell
 from glue_local.errors import ApiError
 from glue_local.files import JOB_ARCHIVES, local_copy, python_files, search_path
 from glue_local.lifeline import MARK
@@ -19,7 +20,9 @@ log = logging.getLogger(__name__)
 
 _KIND = "pythonshell"
 _FILES = "--extra-py-files"
-_INSTALLED = ("--additional-python-modules", "library-set")
+_MODULES = "--additional-python-modules"
+_LIBRARY_SET = "library-set"
+_LOCATION = "--scriptLocation"
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class JobScript:
         if refused := sorted(fixed.keys() & arguments.keys()):
             raise ApiError.invalid(f"A run of this job may not set {', '.join(refused)}.")
         merged = {**(job.get("DefaultArguments") or {}), **arguments, **fixed}
-        return cls(merged.get("--scriptLocation") or command.get("ScriptLocation", ""), merged)
+        return cls(merged.get(_LOCATION) or command.get("ScriptLocation", ""), merged)
 
     def prepare(
         self, folder: Path, settings: ServiceSettings, outer: Mapping[str, str]
@@ -76,31 +79,47 @@ class JobScript:
         -------
         list of str, dict of str to str
             The command line and the environment. A Python Shell script gets the arguments of its
-            job and its run and nothing else: AWS Glue tells it neither its name nor its run's id.
+            job and its run and where it was read from: AWS Glue tells it neither its name nor its
+            run's id. Without a Python Shell in the settings, it runs in the service's own Python
+            with all its packages, which is kinder than AWS.
 
         Raises
         ------
         SessionStartError
             When a file can't be had.
         """
-        (folder / "tmp").mkdir()
-        (folder / "script").mkdir()
+        tmp = folder / "tmp"
+        tmp.mkdir()
+        scripts, libraries = python_shell.folders(tmp)
         endpoint = settings.s3_endpoint
-        script = local_copy(self.location, folder / "script", (".py",), s3_endpoint=endpoint)
+        script = local_copy(self.location, scripts, (".py",), s3_endpoint=endpoint)
         named = tuple(filter(None, map(str.strip, self.arguments.get(_FILES, "").split(","))))
-        files = python_files(named, folder / "python", archives=JOB_ARCHIVES, s3_endpoint=endpoint)
-        for name in _INSTALLED:
-            if name in self.arguments:
-                log.info("%s is not installed: a run has the packages of the service", name)
-        search = [*search_path(files, folder / "python"), outer.get("PYTHONPATH", "")]
+        files = python_files(named, libraries, archives=JOB_ARCHIVES, s3_endpoint=endpoint)
+        search = search_path(files, libraries)
+        # AWS Glue hands its own arguments on as well, and adds where the script was.
+        handed = {**self.arguments, _LOCATION: self.location}
+        given = [part for argument in handed.items() for part in argument]
+        if settings.python_shell is not None:
+            self._warn("has what its root has")
+            environment = python_shell.environment(settings.inherited, search, tmp)
+            command = python_shell.command(settings.python_shell, tmp, script, given)
+            python_shell.hand_over(tmp)
+            return command, {**environment, MARK: str(folder)}
+        log.warning("no Python Shell was given: a run has the Python and packages of the service")
+        self._warn("has the packages of the service")
         environment = {
             **{k: v for k, v in outer.items() if k not in REMOVED_VARIABLES},
             **settings.inherited,
-            "PYTHONPATH": os.pathsep.join(filter(None, search)),
+            "PYTHONPATH": os.pathsep.join(filter(None, [*search, outer.get("PYTHONPATH", "")])),
             "PYTHONUNBUFFERED": "1",
             "TZ": "UTC",
-            "TMPDIR": str(folder / "tmp"),
+            "TMPDIR": str(tmp),
             MARK: str(folder),
         }
-        given = [part for argument in self.arguments.items() for part in argument]
         return [sys.executable, str(script), *given], environment
+
+    def _warn(self, instead: str) -> None:
+        if _MODULES in self.arguments:
+            log.warning("%s is not installed: a run %s", _MODULES, instead)
+        if self.arguments.get(_LIBRARY_SET, "none") != "none":
+            log.warning("%s is taken for none: a run %s", _LIBRARY_SET, instead)

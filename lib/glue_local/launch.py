@@ -46,6 +46,8 @@ class LocalService:
         not here goes there, and its key pair is let in here.
     job_log_folder : Path, optional
         Keeps the output of job runs.
+    python_shell : Path, optional
+        The root folder that job runs start in; the service's own Python unless told.
 
     Examples
     --------
@@ -65,6 +67,7 @@ class LocalService:
         arguments: Sequence[str] = (),
         upstream: Mapping[str, str] | None = None,
         job_log_folder: Path | None = None,
+        python_shell: Path | None = None,
     ) -> None:
         command = [sys.executable, "-m", "glue_local", "--port", str(port)]
         command += ["--until-stdin-closes", "--parent-pid", str(os.getpid())]
@@ -76,6 +79,8 @@ class LocalService:
             command += ["--driver-memory", driver_memory]
         if job_log_folder is not None:
             command += ["--job-log-folder", str(job_log_folder)]
+        if python_shell is not None:
+            command += ["--python-shell", str(python_shell)]
         outer = dict(os.environ if environment is None else environment)
         if upstream is not None:
             command += ["--upstream", upstream["AWS_ENDPOINT_URL"], "--environment-credentials"]

@@ -73,6 +73,8 @@ class ServiceSettings:
         How long a job run's script gets to end after SIGTERM before it is killed.
     session_python : str
         Interpreter of sessions' drivers and workers; the service's own unless told.
+    python_shell : Path or None
+        The root folder that job runs start in; without, they run in the service's own Python.
     inherited : Mapping of str to str
         Variables of every session and job run, over the service's own.
     """
@@ -93,6 +95,7 @@ class ServiceSettings:
     call_log: Path | None = None
     job_stop_seconds: float = 20.0
     session_python: str = sys.executable
+    python_shell: Path | None = None
     inherited: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), repr=False)
 
 

@@ -148,7 +148,8 @@ def test_a_run_gets_its_jobs_arguments_and_its_own_over_them(jobs: Jobs) -> None
     ended = jobs.end(name, run)
     assert ended["JobRunState"] == "SUCCEEDED"
     argv = json.loads(jobs.said(ended))["argv"]
-    assert argv == ["--LAKE", "s3://a/lake", "--MODE", "other", "--TEXT", "a b; $HOME"]
+    given = ["--LAKE", "s3://a/lake", "--MODE", "other", "--TEXT", "a b; $HOME"]
+    assert argv == [*given, "--scriptLocation", f"s3://{BUCKET}/{name}.py"]
     assert ended["Arguments"] == {"--MODE": "other", "--TEXT": "a b; $HOME"}
 
 
