@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from client_health import __version__, contract
@@ -52,6 +53,9 @@ _STOPPED = 4
 _FINAL = frozenset({2, _GATE})
 _INTERRUPTED = "stopped from outside; start again to go on after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
+_ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
+# A look-up that only names this start must not hold it up.
+_QUICK = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 2})
 
 log = logging.getLogger(JOB)
 
@@ -253,8 +257,32 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status = found.status if found else ("stopped" if code in _FINAL else "failed")
         _tell(found, code, time.monotonic() - started)
         if given.CLAIM:
-            _leave(given.CLAIM, Outcome(code, status, listener.run_id, given.JOB_RUN_ID, message))
+            start = find_job_run(given.CLAIM)
+            _leave(given.CLAIM, Outcome(code, status, listener.run_id, start, message))
     return code
+
+
+def find_job_run(claim: str) -> str:
+    """Find which run of the job this is: a Python Shell job is not told.
+
+    Parameters
+    ----------
+    claim : str
+        The claim that the run was started for; one run at a time works on it.
+
+    Returns
+    -------
+    str
+        Id of the newest active run for it; empty where there is none, or it can't be looked up.
+    """
+    try:
+        found = boto3.client("glue", config=_QUICK).get_job_runs(JobName=JOB, MaxResults=20)
+    except (ClientError, BotoCoreError) as error:
+        log.warning("the id of this run of the job was not found (%s)", error)
+        return ""
+    active = (run for run in found["JobRuns"] if run["JobRunState"] in _ACTIVE)
+    ids = (run["Id"] for run in active if run.get("Arguments", {}).get("--CLAIM") == claim)
+    return next(ids, "")
 
 
 def _asked(given: argparse.Namespace) -> RunRequest:
@@ -305,7 +333,6 @@ def _parser() -> argparse.ArgumentParser:
         "SESSION_ROLE": "role of the interactive session",
         "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
-        "JOB_RUN_ID": "this start of the job, for the claim's outcome",
     }
     for name, text in texts.items():
         parser.add_argument(f"--{name}", default="", help=text)

@@ -179,17 +179,21 @@ def test_the_outcome_stands_beside_the_claim(versioned):
 
 
 def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
-    versioned, capsys, monkeypatch
+    versioned, capsys, monkeypatch, caplog
 ):
     _, raw, lake = versioned
     # The job names itself to AWS; the processes of later tests are not the job.
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", job_client_health.JOB)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", "http://127.0.0.1:1")
     claim = claim_of(read(raw), lake)
     arguments = ["--CLAIM", claim, "--LAKE", lake, "--RUN_ID", "no good name"]
     assert job_client_health.main(arguments) == 2
     outcome = json.loads(storage.read_bytes(claim.replace(".json", ".outcome.json")))
     assert (outcome["exit_code"], outcome["status"]) == (2, "stopped")
     assert "no run id" in outcome["message"]
+    # Nobody answers for Glue: what can't be looked up stays empty, and changes nothing else.
+    assert outcome["job_run_id"] == ""
+    assert "the id of this run of the job was not found (" in caplog.text
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (line["RunFailed"], line["GateStopped"], line["ExitCode"]) == (1, 0, 2)
     (described,) = line["_aws"]["CloudWatchMetrics"]

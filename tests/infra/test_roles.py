@@ -68,6 +68,7 @@ CALLS = {
         ("s3:GetObject", f"{LAKE}/lake/warehouse/db_client_insurance.db/clientoutput/metadata/1"),
         ("glue:GetTable", TABLE),
         ("glue:StartCrawler", f"{GLUE}:crawler/crawler_clients"),
+        ("glue:GetJobRuns", f"{GLUE}:job/job_client_health"),
         *(
             (f"glue:{action}", SESSION)
             for action in (
@@ -145,6 +146,8 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("def_lambda", "glue:StopSession", f"{GLUE}:session/somebody-else"),
         ("def_lambda", "glue:StartJobRun", f"{GLUE}:job/another"),
         ("job_client_health", "glue:RunStatement", f"{GLUE}:session/somebody-else"),
+        ("job_client_health", "glue:StartJobRun", f"{GLUE}:job/job_client_health"),
+        ("job_client_health", "glue:GetJobRuns", f"{GLUE}:job/another"),
         ("job_client_health", "glue:UpdateTable", TABLE),
         ("job_client_health", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
         ("session", "glue:GetTable", RAW_TABLE),
