@@ -159,10 +159,14 @@ def run(arguments: list[str], folder: Path) -> int:
         The job's exit code.
     """
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+    # Jupyter and IPython write to a home and end without one; the host's user may have none.
+    home = folder / "home"
+    home.mkdir(exist_ok=True)
+    # CloudTrail tells the job's calls from those of others by the last.
+    own = {"PYTHONPATH": path, "HOME": str(home), "AWS_SDK_UA_APP_ID": JOB}
     process = subprocess.Popen(
         [sys.executable, "-m", JOB, *arguments],
-        # CloudTrail then tells the job's calls from those of others.
-        env={**os.environ, "PYTHONPATH": path, "AWS_SDK_UA_APP_ID": JOB},
+        env={**os.environ, **own},
         cwd=str(folder),
     )
 
