@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
 from infra.changes import NAMED_BY, Plan
 from infra.errors import RefusedError, StackFailedError
 from infra.events import Event
-from infra.packages import build_packages
+from infra.packages import kept_packages
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.studio import Places, studio_copy
@@ -225,12 +224,10 @@ def _bring_packages(s3: Any, bucket: str, artifacts: Artifacts, listener: Listen
     if is_there(s3, bucket, artifacts.packages):
         listener.note("the job's packages are there already")
         return
-    listener.note(f"packing the job's packages from {LOCK.name} (a minute)")
-    with tempfile.TemporaryDirectory(prefix="packages-") as folder:
-        archive = Path(folder) / "packages.zip"
-        build_packages(LOCK, archive)
-        listener.note(f"uploading them, {archive.stat().st_size / 1e6:.0f} MB")
-        upload_file(s3, bucket, artifacts.packages, archive)
+    listener.note(f"packing the job's packages from {LOCK.name} (a minute the first time)")
+    archive = kept_packages(LOCK)
+    listener.note(f"uploading them, {archive.stat().st_size / 1e6:.0f} MB")
+    upload_file(s3, bucket, artifacts.packages, archive)
 
 
 def _publish_copies(

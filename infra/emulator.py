@@ -15,9 +15,13 @@ UNSUPPORTED = {
 }
 
 
-def emulator_settings() -> Settings:
+def emulator_settings(*, packages: bool = False) -> Settings:
     """Give the settings of a deployment to the emulator.
 
-    The job runs in this environment, where its packages are installed.
+    Parameters
+    ----------
+    packages
+        Whether the job brings its packages. It need not where it runs in this environment, which
+        has them installed.
     """
-    return Settings(unsupported=UNSUPPORTED, packages=False, poll_seconds=0.1)
+    return Settings(unsupported=UNSUPPORTED, packages=packages, poll_seconds=0.1)

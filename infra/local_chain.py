@@ -1,7 +1,9 @@
 """The whole chain on one machine: real events, a real Lambda, the real job, real sessions.
 
 The emulator of AWS stands for everything but Glue's sessions and job runs, which the local service
-does; the template is deployed by the same code as on AWS. ``make e2e`` is ``infra.show_chain``.
+does; the template is deployed by the same code as on AWS. Where one can be had, the job runs in a
+Python Shell (``tools/python_shell.py``) and brings its packages as on AWS; otherwise it runs in
+this environment, which has them. ``make e2e`` is ``infra.show_chain``.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from typing import Any, Self
 
 import boto3
 from botocore.config import Config
+from tools import python_shell
 
 from glue_local.emulator import Emulator, free_port
 from glue_local.launch import LocalService
@@ -63,6 +66,8 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         Something before the emulator that clients are led to instead, such as a recorder.
     service_arguments : tuple of str
         Further arguments of the local service.
+    python_shell : Path or None
+        The root that the job runs in; this environment without.
     """
 
     folder: Path
@@ -70,6 +75,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
     parameters: Mapping[str, str] = field(default_factory=dict)
     endpoint: str = ""
     service_arguments: tuple[str, ...] = ()
+    python_shell: Path | None = field(default_factory=python_shell.find)
 
     def __post_init__(self) -> None:
         port = free_port()
@@ -94,6 +100,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
                     upstream=self.emulator.environment,
                     log=log,
                     job_log_folder=self.folder / "jobs",
+                    python_shell=self.python_shell,
                     arguments=(
                         *("--call-log", str(self.folder / "glue-calls.jsonl")),
                         *self.service_arguments,
@@ -114,7 +121,8 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def deploy(self) -> None:
         """Create or update the stacks."""
-        settings = replace(emulator_settings(), parameters=self.parameters)
+        settings = emulator_settings(packages=self.python_shell is not None)
+        settings = replace(settings, parameters=self.parameters)
         self.outputs = deploy(self.client, settings, self.listener)
 
     @property

@@ -8,7 +8,9 @@ the lock, and the job only unpacks it (``infra/start_job.py``).
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 import tempfile
@@ -48,6 +50,39 @@ def packages_key(lock: Path) -> str:
     """
     facts = "\n".join([_LAYOUT, PYTHON, *_PLATFORMS, *_NOT_IMPORTED]).encode()
     return f"packages/{hashlib.sha256(facts + lock.read_bytes()).hexdigest()[:16]}.zip"
+
+
+def kept_packages(lock: Path) -> Path:
+    """Return the archive of a lock file, built once a machine.
+
+    Parameters
+    ----------
+    lock
+        A complete lock file with hashes.
+
+    Returns
+    -------
+    Path
+        In the user's cache folder, under the name of :func:`packages_key`.
+
+    Raises
+    ------
+    DeployError
+        As of :func:`build_packages`.
+    """
+    base = os.environ.get("XDG_CACHE_HOME")
+    cache = (Path(base) if base else Path.home() / ".cache") / "client-health"
+    archive = cache / packages_key(lock)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    with (archive.parent / ".lock").open("w") as file:
+        # Whoever comes second, as parallel tests do, waits for the first.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not archive.exists():
+            with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".build-") as name:
+                built = Path(name) / archive.name
+                build_packages(lock, built)
+                built.replace(archive)
+    return archive
 
 
 def build_packages(lock: Path, archive: Path) -> None:

@@ -199,6 +199,19 @@ def test_a_job_killed_in_each_stage_is_started_again_until_it_has_published(day:
     assert states == ["FAILED"] * len(STAGES) + ["SUCCEEDED"]
 
 
+def test_each_outcome_names_its_run_of_the_job(day: Day) -> None:
+    succeeded = {
+        run["Arguments"]["--CLAIM"]: run["Id"]
+        for run in day.chain.runs()
+        if run["JobRunState"] == "SUCCEEDED"
+    }
+    outcomes = {
+        claim.uri: json.loads(day.chain.read(claim.uri.replace(".json", ".outcome.json")))
+        for claim in day.claims
+    }
+    assert {uri: outcome["job_run_id"] for uri, outcome in outcomes.items()} == succeeded
+
+
 def test_a_file_that_is_uploaded_again_while_its_run_works_changes_nothing(day: Day) -> None:
     (first,) = claim_of(day.claims_while_running, FIRST)
     assert first.end == "published"
@@ -273,7 +286,8 @@ ELSEWHERE = {
         "glue:StopSession",  # a session that outlived its job, unless the job's guard was faster
     },
     "job_client_health": {
-        "s3:GetObject packages/",  # brought on AWS alone: here the packages are installed
+        # Brought into a Python Shell alone: otherwise the packages are installed.
+        "s3:GetObject packages/",
         "s3:GetObject upload/",  # deliveries in a bucket that keeps no versions
         "s3:ListBucket upload",  # a run by hand, which looks itself for the three sources
         "s3:AbortMultipartUpload deliveries/",  # a copy that fails in the middle
@@ -308,6 +322,8 @@ def test_each_role_can_do_what_its_code_calls_and_no_more(day: Day) -> None:
         unused[role] = found ^ elsewhere
     assert forbidden == []
     unused["def_lambda"].discard("glue:StopSession")
+    if day.chain.python_shell is not None:
+        unused["job_client_health"].remove("s3:GetObject packages/")
     assert unused == {role: set() for role in ELSEWHERE}
 
 
