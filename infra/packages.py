@@ -19,9 +19,10 @@ from pathlib import Path
 
 from infra.archives import pack_folder
 from infra.errors import DeployError
+from infra.native import too_new
 
 PYTHON = "3.9"
-# Python Shell jobs run on Amazon Linux 2, whose glibc is 2.26: newer wheels would not load.
+# Of Amazon Linux 2, as infra.native says: newer wheels would not load.
 _NEWEST_GLIBC = 26
 _PLATFORMS = (
     "manylinux1_x86_64",
@@ -30,9 +31,14 @@ _PLATFORMS = (
     *(f"manylinux_2_{minor}_x86_64" for minor in range(5, _NEWEST_GLIBC + 1)),
 )
 # Shortcuts, icons and manuals: nothing that is imported.
-_NOT_IMPORTED = ("bin", "etc", "share")
+_NOT_IMPORTED = (
+    *("bin", "etc", "share"),
+    # What a debugger puts into a process that runs: nobody attaches to the job, and a library of it
+    # needs glibc 2.34.
+    "debugpy/_vendored/pydevd/pydevd_attach_to_process",
+)
 # Changes when the same lock is to be packed in another way.
-_LAYOUT = "1"
+_LAYOUT = "2"
 
 
 def packages_key(lock: Path) -> str:
@@ -98,13 +104,20 @@ def build_packages(lock: Path, archive: Path) -> None:
     Raises
     ------
     DeployError
-        A package can't be had, as a wheel for that Python, with a locked hash.
+        A package can't be had, as a wheel for that Python, with a locked hash, or has a library
+        that the job's host can't load.
     """
     with tempfile.TemporaryDirectory(prefix="packages-") as name:
         folder = Path(name)
         _install(lock, folder / "site", folder / "installer")
         for unused in _NOT_IMPORTED:
             shutil.rmtree(folder / "site" / unused, ignore_errors=True)
+        if found := too_new(folder / "site"):
+            raise DeployError(
+                f"packages of {lock.name} can't be loaded where the job runs, whatever the tags of "
+                f"their wheels say: {', '.join(found)}. Pin an older version in pyproject.toml, "
+                "then run 'make lock'."
+            )
         pack_folder(folder / "site", archive)
 
 

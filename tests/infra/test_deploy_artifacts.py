@@ -6,14 +6,16 @@ import base64
 import hashlib
 import io
 import os
+import platform
 import zipfile
 from pathlib import Path
 
 import pytest
 from infra.archives import pack, pack_folder, unpacked
-from infra.artifacts import build_artifacts
+from infra.artifacts import LOCK, build_artifacts
 from infra.errors import DeployError
-from infra.packages import build_packages, packages_key
+from infra.native import libraries, too_new
+from infra.packages import build_packages, kept_packages, packages_key
 
 
 def names(archive: bytes) -> list[str]:
@@ -111,20 +113,21 @@ def test_neither_times_nor_order_nor_modes_show_in_an_archive(tmp_path: Path) ->
     assert unpacked(tmp_path / "one.zip") == {"sub/a": b"a", "sub/b": b"b"}
 
 
-def wheel(folder: Path, tag: str) -> str:
+def wheel(folder: Path, tag: str, **more: bytes) -> str:
     """Write a wheel of the package `thing` that tells its tag; give its hash."""
     info = "thing-1.0.dist-info"
     files = {
-        "thing.py": f"TAG = {tag!r}\n",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n",
+        "thing.py": f"TAG = {tag!r}\n".encode(),
+        f"{info}/METADATA": b"Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n",
+        f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: false\nTag: {tag}\n".encode(),
+        **more,
     }
     record = [
-        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip('=')},"
-        for name, text in files.items()
+        f"{name},sha256={base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip('=')},"
+        for name, content in files.items()
     ]
-    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""])
-    content = pack({name: text.encode() for name, text in files.items()})
+    files[f"{info}/RECORD"] = "\n".join([*record, f"{info}/RECORD,,", ""]).encode()
+    content = pack(files)
     (folder / f"thing-1.0-{tag}.whl").write_bytes(content)
     return hashlib.sha256(content).hexdigest()
 
@@ -167,4 +170,38 @@ def test_a_package_without_a_fitting_wheel_is_named(wheels: Path, tmp_path: Path
     lock = tmp_path / "lock.txt"
     lock.write_text(f"thing==1.0 --hash=sha256:{found}\n")
     with pytest.raises(DeployError, match=r"thing==1\.0"):
+        build_packages(lock, tmp_path / "packages.zip")
+
+
+def test_no_library_of_the_jobs_packages_is_newer_than_its_host(tmp_path: Path) -> None:
+    with zipfile.ZipFile(kept_packages(LOCK)) as archive:
+        archive.extractall(tmp_path)
+    assert any("zmq" in str(library) for library in libraries(tmp_path))
+    assert too_new(tmp_path) == []
+
+
+@pytest.fixture(scope="module")
+def modern() -> bytes:
+    """A program of this machine, which asks for symbols that the job's host has not."""
+    kind, version = platform.libc_ver()
+    if kind != "glibc" or tuple(map(int, version.split("."))) < (2, 34):
+        pytest.skip("the C library of this machine is not newer than the job's")
+    return Path("/bin/sh").read_bytes()
+
+
+def test_a_library_that_needs_a_newer_symbol_is_named(modern: bytes, tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "modern.so").write_bytes(modern)
+    (tmp_path / "text.so").write_text("GLIBC_2.99")
+    assert "deep/modern.so: GLIBC_2.34" in too_new(tmp_path)
+    assert too_new(tmp_path, {"GLIBC": (2, 999)}) == []
+
+
+def test_packages_whose_library_is_newer_than_its_tag_says_are_refused(
+    wheels: Path, tmp_path: Path, modern: bytes
+) -> None:
+    found = wheel(wheels, "cp39-cp39-manylinux2014_x86_64", **{"thing.so": modern})
+    lock = tmp_path / "lock.txt"
+    lock.write_text(f"thing==1.0 --hash=sha256:{found}\n")
+    with pytest.raises(DeployError, match=r"thing\.so: GLIBC_2\.34"):
         build_packages(lock, tmp_path / "packages.zip")
