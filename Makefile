@@ -35,9 +35,10 @@ e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become 
 	@$(ENV) $(BIN)/python -m infra.show_chain
 
 # What only the chain and its tests need: emulator, template scanners, what AWS Glue has installed,
-# Spark's jars for s3://.
+# Spark's jars for s3://, and a Python Shell for the job where it can be made.
 chain-parts: $(STAMP)
 	@$(BIN)/python tools/side_environment.py emulator scan glue
+	@$(BIN)/python tools/python_shell.py
 	@$(ENV) $(BIN)/python -m glue_local.prepare --s3
 
 deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"

@@ -43,7 +43,7 @@ def glue_python(root: Path) -> Path:
 @pytest.fixture(scope="session")
 def python_shell() -> Path:
     """Return a root as AWS Glue's Python Shell has it; skip where none can be made."""
-    import python_shell as tool
+    from tools import python_shell as tool
 
     try:
         return tool.make()

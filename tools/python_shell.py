@@ -100,15 +100,19 @@ def make() -> Path:
 
 
 def _bootstrap(root: Path) -> None:
-    if shutil.which("debootstrap") is None:
+    mirrors = _mirrors()
+    if shutil.which("debootstrap") is None or not mirrors:
+        # Until its lists are there, apt names no mirror either.
         _run(["apt-get", "update", "-qq"])
+        mirrors = mirrors or _mirrors()
+    if shutil.which("debootstrap") is None:
         needed = ("debootstrap", "debian-archive-keyring")
         _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *needed])
     # It mounts /proc there: in a namespace of its own nothing of that can stay.
     command = ["unshare", "--mount", "debootstrap"]
     command += ["--variant=minbase", f"--include=python{PYTHON}", SUITE, str(root)]
     failures = []
-    for mirror in _mirrors():
+    for mirror in mirrors:
         try:
             _run([*command, mirror])
         except NotMadeError as error:
@@ -145,6 +149,8 @@ def _install(root: Path) -> None:
 
 
 def _run(command: list[str]) -> str:
+    if shutil.which(command[0]) is None:
+        raise NotMadeError(f"{command[0]} is not installed")
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env={**os.environ, "LC_ALL": "C"}
     )

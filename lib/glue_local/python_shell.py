@@ -1,7 +1,7 @@
 """Run a job's script as AWS Glue's Python Shell does: in a root of its own, as nobody there knows.
 
 The root (``tools/python_shell.py``) has the Python and the packages that AWS documents. A run sees
-it read-only, with a ``/tmp`` of its own, and has neither a home nor a name nor a variable of ours
+it read-only, with a ``/tmp`` of its own in memory, and has neither a home nor a name nor a variable of ours
 beside those that stand for its role: credentials, region and endpoints. The mounts are in a
 namespace of the run, and end with it. Only root can do that.
 """
@@ -36,7 +36,8 @@ root=$1 tmp=$2
 shift 2
 mount --bind "$root" "$root"
 mount -o remount,bind,ro "$root"
-mount --bind "$tmp" "$root/tmp"
+mount -t tmpfs -o size=4g,mode=1777 tmp "$root/tmp"
+cp -a "$tmp/." "$root/tmp"
 mount -t proc proc "$root/proc"
 unset PWD
 exec "$@"
@@ -51,7 +52,7 @@ def command(root: Path, tmp: Path, script: Path, arguments: Sequence[str]) -> li
     root : Path
         The Python Shell.
     tmp : Path
-        The run's ``/tmp``, with the script in it.
+        What the run's ``/tmp`` starts with, the script among it.
     script : Path
         Below ``tmp``.
     arguments : sequence of str
@@ -66,6 +67,7 @@ def command(root: Path, tmp: Path, script: Path, arguments: Sequence[str]) -> li
         raise SessionStartError(f"{root} is no Python Shell: it has no {_PYTHON}.")
     unshare, chroot = (_program(name) for name in ("unshare", "chroot"))
     (tmp / _START).write_text(_START_SCRIPT, encoding="ascii")
+    # Copied with its mode: anybody may write, and remove what is theirs.
     tmp.chmod(0o1777)
     return [
         *(unshare, "--mount", "--propagation", "private"),
@@ -107,7 +109,7 @@ def folders(tmp: Path) -> tuple[Path, Path]:
 
 def hand_over(tmp: Path) -> None:
     """Give what is in a run's ``/tmp`` to the run."""
-    for path in (tmp, *tmp.rglob("*")):
+    for path in tmp.rglob("*"):
         os.chown(path, UID, UID)
 
 
