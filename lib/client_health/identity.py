@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 import secrets
 import stat
 from pathlib import Path
@@ -22,7 +23,10 @@ from pyspark.sql.pandas.functions import pandas_udf
 
 from client_health.errors import SettingsError
 
-_SECRET_PREFIXES = ("arn:aws:secretsmanager:", "arn:aws-cn:secretsmanager:")
+# Of any partition: AWS has several (GovCloud, China, the European one), and makes more.
+_SECRET = re.compile(
+    r"\Aarn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+\Z"
+)
 _KEY_BYTES = 32
 
 
@@ -51,8 +55,9 @@ def load_key(location: str = "") -> bytes:
     SettingsError
         When there is no key there, it is too short, or others may read the file.
     """
-    if location.startswith(_SECRET_PREFIXES):
-        return _secret(location)
+    secret = _SECRET.match(location)
+    if secret is not None:
+        return _secret(location, secret["region"])
     path = Path(location) if location else default_key_path()
     if not location:
         _make(path)
@@ -86,12 +91,10 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _secret(arn: str) -> bytes:
+def _secret(arn: str, region: str) -> bytes:
     import boto3  # noqa: PLC0415 (only where the key is a secret)
 
-    answer = boto3.client("secretsmanager", region_name=arn.split(":")[3]).get_secret_value(
-        SecretId=arn
-    )
+    answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=arn)
     value = answer.get("SecretBinary") or answer["SecretString"].encode()
     return _checked(bytes(value).strip(), "of the secret")
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import base64
+import json
 import re
 import stat
+import threading
 import uuid
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import boto3
 import pytest
 from frames import GOOD_CPF, OTHER_CPF, ingested
 from hypothesis import given
@@ -110,3 +115,66 @@ def test_the_key_check_tells_keys_apart_and_is_no_part_of_any_id() -> None:
     assert identity.key_check(KEY) != identity.key_check(OTHER_KEY)
     assert re.fullmatch(r"[0-9a-f]{16}", identity.key_check(KEY))
     assert KEY.hex()[:16] != identity.key_check(KEY)
+
+
+class Secrets(BaseHTTPRequestHandler):
+    """A Secrets Manager that has every secret, and keeps who was asked for which."""
+
+    asked: list[tuple[str, str]]
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        region = self.headers["Authorization"].split("/")[2]
+        self.asked.append((region, body["SecretId"]))
+        answer = json.dumps({"SecretString": KEY.decode()}).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/x-amz-json-1.1")
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
+
+@pytest.fixture
+def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
+    asked: list[tuple[str, str]] = []
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Secrets,), {"asked": asked}))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    for name, value in {
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+    }.items():
+        monkeypatch.setenv(name, value)
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("partition", boto3.Session().get_available_partitions())
+def test_the_key_is_a_secret_in_every_partition_of_aws(
+    secrets: list[tuple[str, str]], partition: str
+) -> None:
+    regions = boto3.Session().get_available_regions("s3", partition) or ["eu-somewhere-1"]
+    arn = f"arn:{partition}:secretsmanager:{regions[0]}:123456789012:secret:client-health/id-key-Ab"
+    assert identity.load_key(arn) == KEY
+    assert secrets == [(regions[0], arn)]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "arn:aws:s3:::bucket/id.key",
+        "arn:other:secretsmanager:sa-east-1:123456789012:secret:x",
+        "arn:aws:secretsmanager:sa-east-1:123456789012:secret:",
+        "here/arn:aws:secretsmanager:sa-east-1:123456789012:secret:x",
+    ],
+)
+def test_what_is_no_arn_of_a_secret_is_a_path(
+    secrets: list[tuple[str, str]], location: str
+) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        identity.load_key(location)
+    assert secrets == []
