@@ -26,7 +26,8 @@ _REASONS = (
     (("Checksum",), "its bytes are not those of its checksum"),
     (("EOF",), "it ends too early, cut off"),
 )
-# Not the file's fault, by parts of the names of what the clients of S3 throw.
+# Not the file's fault, by parts of the names of what the clients of S3 throw: the last two lines
+# are those of the AWS SDK 2 and of Hadoop 3.4's S3A, which Glue 5.1 has.
 _UNAVAILABLE = (
     *(
         "AWSClientIO",
@@ -38,6 +39,8 @@ _UNAVAILABLE = (
     ),
     *("ConnectException", "ConnectTimeout", "SocketTimeout", "SocketException", "UnknownHost"),
     *("NoHttpResponse", "AbortedException"),
+    *("ApiCallTimeout", "ApiCallAttemptTimeout", "RetryableException", "SdkInterrupted"),
+    *("HttpChannelEOF", "ConnectionPoolTimeout", "InterruptedIO"),
 )
 _DAMAGED = "its content is damaged or cut off"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import random
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
@@ -187,3 +188,41 @@ def test_storage_that_does_not_answer_is_no_fault_of_the_file(spark: SparkSessio
     assert str(told).startswith("a.csv: its storage does not answer (SocketTimeoutException);")
     assert "secret" not in str(told)
     assert isinstance(storage.unreadable("a.csv", java.io.EOFException("x")), InputError)
+
+
+def thrown(name: str, cause: SimpleNamespace | None = None) -> SimpleNamespace:
+    """A Java exception as far as its name and cause: Hadoop 3.4 and its SDK are not installed."""
+    kind = SimpleNamespace(getSimpleName=lambda: name)
+    return SimpleNamespace(getClass=lambda: kind, getCause=lambda: cause)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        # hadoop-aws 3.4, S3AUtils.translateException, and what it makes of the SDK's timeouts.
+        ("AWSApiCallTimeoutException", "ApiCallTimeoutException"),
+        ("AWSApiCallTimeoutException", "ApiCallAttemptTimeoutException"),
+        ("HttpChannelEOFException",),
+        ("InterruptedIOException", "SdkInterruptedException"),
+        # software.amazon.awssdk.core.exception, as a reader's own client throws them.
+        ("RuntimeException", "ApiCallTimeoutException"),
+        ("RuntimeException", "ApiCallAttemptTimeoutException"),
+        ("RuntimeException", "RetryableException"),
+        ("RuntimeException", "ConnectionPoolTimeoutException"),
+    ],
+    ids=" ".join,
+)
+def test_a_timeout_of_the_newer_sdk_is_no_fault_of_the_file(names: tuple[str, ...]) -> None:
+    found = None
+    for name in reversed(names):
+        found = thrown(name, found)
+    told = storage.unreadable("a.csv", found)
+    assert isinstance(told, StorageError)
+    assert names[-1] in str(told)
+
+
+@pytest.mark.parametrize(
+    "name", ["AccessDeniedException", "FileNotFoundException", "EOFException", "IOException"]
+)
+def test_what_s3_says_of_the_file_itself_stays_its_fault(name: str) -> None:
+    assert isinstance(storage.unreadable("a.csv", thrown(name)), InputError)
