@@ -31,6 +31,8 @@ _ARGUMENTS = {
 }
 _CONF = "--conf"
 _PREFIX = "spark.client_health."
+# The notebook's role may use sessions of this name alone.
+SESSIONS = "client-health-studio"
 # What CreateSession takes in one argument.
 _CONF_LIMIT = 4096
 
@@ -96,6 +98,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     lines = [
         "# Where this stack's things are. The cells below are those of the repository.\n",
         f"%iam_role {places.role}\n",
+        f"%session_id_prefix {SESSIONS}\n",
         f"%additional_python_modules {places.library}\n",
         f"%spark_conf {conf}",
     ]

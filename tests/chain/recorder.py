@@ -48,6 +48,8 @@ def s3_action(method: str, path: str, query: Mapping[str, list[str]]) -> str:
     version = "Version" if "versionId" in query else ""
     if "uploadId" in query and method == "DELETE":
         return "s3:AbortMultipartUpload"
+    if "uploadId" in query and method == "GET":
+        return "s3:ListMultipartUploadParts"
     if method in {"PUT", "POST"}:
         return "s3:PutObject"
     if method == "DELETE":

@@ -297,8 +297,10 @@ ELSEWHERE = {
     "session": {
         "s3:GetObject library",  # fetched by Glue as the role, here by the service
         "s3:GetBucketLocation",  # Glue's own S3 client asks, Hadoop's is told the region
+        "s3:ListBucketMultipartUploads lake",  # S3A's committers, after a task that died
         *(
-            f"s3:AbortMultipartUpload {zone}/"
+            f"s3:{action} {zone}/"
+            for action in ("AbortMultipartUpload", "ListMultipartUploadParts")
             for zone in ("clientoutput", "warehouse", "staging", "runs")
         ),
     },

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deployed import Deployed
 from infra.errors import SettingsError
 from infra.studio import Places, studio_copy
 from jupyter_client.manager import KernelManager
+from policy import Permissions
 
 PLACES = Places(
     role="arn:aws:iam::123456789012:role/client-health-session",
@@ -145,6 +147,12 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     assert "--extra-py-files" not in arguments
     assert arguments["--datalake-formats"] == "iceberg"
     assert asked[0]["Role"] == PLACES.role
+    # Glue Studio's user becomes a tag, which asks for leave of its own.
+    assert asked[0]["Tags"] == {"owner": "somebody"}
+    session = f"arn:aws:glue:sa-east-1:123456789012:session/{asked[0]['Id']}"
+    permissions = Permissions(Deployed())
+    for action in ("glue:CreateSession", "glue:TagResource", "glue:RunStatement"):
+        assert permissions.allows("NotebookRole", action, session)
     assert asked[0]["GlueVersion"] == "5.1"
     assert asked[0]["NumberOfWorkers"] == 3
     assert asked[0]["IdleTimeout"] == 15

@@ -1,0 +1,47 @@
+"""Every statement names actions that AWS has, and resources that these actions know.
+
+IAM takes a policy that names an action with a resource of another kind, and grants nothing by it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import pytest
+from deployed import Deployed
+from policy import Grant, Permissions
+from reference import fits, is_known, knows_resources
+
+QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/readers"
+DEPLOYED = Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT})
+
+
+def statements() -> list:
+    """Give the grants of each statement of each role and managed policy."""
+    found: dict[tuple[str, str], list[Grant]] = defaultdict(list)
+    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
+        for name, _ in DEPLOYED.of_type(kind):
+            for grant in Permissions(DEPLOYED).grants(name):
+                found[name, grant.sid].append(grant)
+    return [pytest.param(grants, id=f"{name} {sid}") for (name, sid), grants in found.items()]
+
+
+@pytest.mark.parametrize("grants", statements())
+def test_aws_has_the_actions_and_they_know_the_resources(grants: list[Grant]):
+    actions = {grant.action for grant in grants}
+    resources = {grant.resource for grant in grants}
+    assert [action for action in actions if not is_known(action)] == []
+    if resources == {"*"}:
+        assert [action for action in actions if knows_resources(action)] == []
+        return
+    lost = [a for a in actions if not any(fits(a, resource) for resource in resources)]
+    idle = [r for r in resources if not any(fits(action, r) for action in actions)]
+    assert (lost, idle) == ([], [])
+
+
+def test_the_reference_tells_resources_apart():
+    session = "arn:aws:glue:sa-east-1:123456789012:session/client-health-*"
+    assert fits("glue:StopSession", session)
+    assert not fits("glue:GetTable", session)
+    assert not knows_resources("glue:ListSessions")
+    assert not is_known("glue:StopSessions")
