@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from botocore.exceptions import ClientError
+
+from client_health import contract
 from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
 from infra.changes import NAMED_BY, Plan
 from infra.errors import RefusedError, StackFailedError
@@ -92,11 +95,7 @@ def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str
     if settings.packages:
         _bring_packages(s3, bucket, artifacts, listener)
 
-    template = _load(settings.template)
-    if settings.unsupported:
-        part = deployable(template, settings.unsupported)
-        listener.skipped(part.skipped)
-        template = part.template
+    template = _part_for(settings, _load(settings.template), listener)
     url = None
     if len(render(template).encode()) > _BODY_LIMIT:
         key = artifacts.key(settings.template.with_suffix(".json").name)
@@ -107,11 +106,51 @@ def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str
     _Operation(settings, listener).apply(stack, template, given, url=url)
     outputs = stack.outputs()
     _publish_copies(s3, bucket, artifacts, outputs, listener)
+    _deploy_maintenance(clients, settings, outputs, listener)
     return outputs
 
 
+def _deploy_maintenance(
+    clients: Clients, settings: Settings, outputs: Mapping[str, str], listener: Listener
+) -> None:
+    """Create or update the upkeep of the published table, once there is one."""
+    name = settings.maintenance_stack
+    if not _has_table(clients("glue")):
+        listener.note(
+            f"{name}: the table {contract.TABLE} is not there yet, and without it no optimizer can "
+            "be made; run 'make deploy' again after the first publication"
+        )
+        return
+    template = _part_for(settings, _load(settings.maintenance_template), listener)
+    stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
+    lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
+    given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"]}
+    _Operation(settings, listener).apply(stack, template, given)
+
+
+def _has_table(glue: Any) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
+    database, _, table = contract.TABLE.partition(".")
+    try:
+        glue.get_table(DatabaseName=database, Name=table)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "EntityNotFoundException":
+            raise
+        return False
+    return True
+
+
+def _part_for(settings: Settings, template: Template, listener: Listener) -> Template:
+    """Leave out what this place can't make, and tell."""
+    if not settings.unsupported:
+        return template
+    part = deployable(template, settings.unsupported)
+    if part.skipped:
+        listener.skipped(part.skipped)
+    return part.template
+
+
 def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
-    """Delete the chain's stack; buckets with data, keys and tables stay.
+    """Delete the chain's stack, after that of the table's upkeep; what holds data stays.
 
     Raises
     ------
@@ -120,9 +159,14 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     Stopped
         The listener did not agree.
     """
-    stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=settings.poll_seconds)
+    cloudformation, poll = clients("cloudformation"), settings.poll_seconds
+    stack = Stack(cloudformation, settings.stack, poll_seconds=poll)
+    upkeep = Stack(cloudformation, settings.maintenance_stack, poll_seconds=poll)
     if not stack.exists():
-        listener.note(f"there is no stack {stack.name}: nothing to remove")
+        if upkeep.exists():
+            _delete(upkeep, listener)
+        else:
+            listener.note(f"there is no stack {stack.name}: nothing to remove")
         return
     resources = stack.resources()
     declared = load_template(stack.template())["Resources"]
@@ -145,6 +189,10 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     )
     if not listener.agrees(f"Delete the stack {stack.name}?"):
         raise Stopped
+    if upkeep.exists():
+        # First: its optimizers work on the table with this stack's key.
+        listener.note(f"deleting {upkeep.name}, which keeps no data")
+        upkeep.delete(listener.event)
     stack.delete(listener.event)
     for kind, physical in kept.values():
         if kind == BUCKET and has_objects(s3, physical):
@@ -154,6 +202,12 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
             )
         else:
             listener.note(f"kept: {kind} {physical}")
+
+
+def _delete(stack: Stack, listener: Listener) -> None:
+    if not listener.agrees(f"Delete the stack {stack.name}?"):
+        raise Stopped
+    stack.delete(listener.event)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ UNSUPPORTED = {
     "AWS::Athena::NamedQuery": "the emulator's CloudFormation knows no saved queries",
     "AWS::Glue::Classifier": "the emulator does not crawl, so it knows no classifiers",
     "AWS::Glue::SecurityConfiguration": "the emulator encrypts nothing",
+    "AWS::Glue::TableOptimizer": "the emulator optimizes no tables",
     "AWS::QuickSight::Analysis": "the emulator has no QuickSight",
     "AWS::QuickSight::Dashboard": "the emulator has no QuickSight",
     "AWS::QuickSight::DataSet": "the emulator has no QuickSight",

@@ -22,13 +22,14 @@ class Settings:
     Parameters
     ----------
     stack : str
-        Name of the stack; the artifacts bucket is in a stack of its own, ``<stack>-artifacts``.
+        Name of the stack; the artifacts bucket is in a stack of its own, ``<stack>-artifacts``,
+        and so is the table's upkeep, ``<stack>-maintenance``.
     parameters : mapping of str to str
         Values of the template's parameters; others keep theirs.
     allowed : frozenset of str
         Logical names of resources whose loss is meant.
-    template, artifacts_template : Path
-        The two templates.
+    template, artifacts_template, maintenance_template : Path
+        The three templates.
     unsupported : mapping of str to str
         Resource types that this place can't make, and why; empty on AWS.
     packages : bool
@@ -42,6 +43,7 @@ class Settings:
     allowed: frozenset[str] = frozenset()
     template: Path = HERE / "template.yaml"
     artifacts_template: Path = HERE / "artifacts.yaml"
+    maintenance_template: Path = HERE / "maintenance.yaml"
     unsupported: Mapping[str, str] = field(default_factory=dict)
     packages: bool = True
     poll_seconds: float = 2.0
@@ -57,6 +59,11 @@ class Settings:
     def artifacts_stack(self) -> str:
         """Name of the stack with the artifacts bucket."""
         return f"{self.stack}-artifacts"
+
+    @property
+    def maintenance_stack(self) -> str:
+        """Name of the stack with the optimizers of the published table."""
+        return f"{self.stack}-maintenance"
 
 
 def read_parameters(texts: Iterable[str]) -> dict[str, str]:

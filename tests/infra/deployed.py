@@ -12,6 +12,7 @@ from infra.template import load_template
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "infra" / "template.yaml"
 ARTIFACTS = ROOT / "infra" / "artifacts.yaml"
+MAINTENANCE = ROOT / "infra" / "maintenance.yaml"
 _ABSENT = object()
 _IN_TEXT = re.compile(r"\$\{([^}!]+)\}")
 # Property with a resource's own name, and its ARN; ``{name}`` is that name.
@@ -62,7 +63,7 @@ class Deployed:
         self._where = {"account": account, "at": f"{region}:{account}"}
         declared = self.template.get("Parameters", {})
         self.parameters: dict[str, Any] = {
-            **{name: parameter["Default"] for name, parameter in declared.items()},
+            **{name: p["Default"] for name, p in declared.items() if "Default" in p},
             **(parameters or {}),
         }
         self._pseudo = {

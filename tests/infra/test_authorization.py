@@ -8,21 +8,30 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from deployed import Deployed
+from deployed import MAINTENANCE, Deployed
 from policy import Grant, Permissions
 from reference import fits, is_known, knows_resources
 
 QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/readers"
-DEPLOYED = Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT})
+KEY = "arn:aws:kms:sa-east-1:123456789012:key/0"
+DEPLOYED = (
+    Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT}),
+    Deployed(MAINTENANCE, parameters={"LakeBucket": "lake", "KeyArn": KEY}),
+)
 
 
 def statements() -> list:
     """Give the grants of each statement of each role and managed policy."""
     found: dict[tuple[str, str], list[Grant]] = defaultdict(list)
-    for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy"):
-        for name, _ in DEPLOYED.of_type(kind):
-            for grant in Permissions(DEPLOYED).grants(name):
-                found[name, grant.sid].append(grant)
+    roles = [
+        (one, name)
+        for one in DEPLOYED
+        for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+        for name, _ in one.of_type(kind)
+    ]
+    for one, name in roles:
+        for grant in Permissions(one).grants(name):
+            found[name, grant.sid].append(grant)
     return [pytest.param(grants, id=f"{name} {sid}") for (name, sid), grants in found.items()]
 
 

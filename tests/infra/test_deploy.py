@@ -23,9 +23,12 @@ from infra.events import Event
 from infra.settings import Settings, read_parameters
 from infra.template import Skipped, load_template, render
 
+from client_health import contract
 from glue_local.emulator import Emulator
 
 SETTINGS = emulator_settings()
+OPTIMIZER = "AWS::Glue::TableOptimizer"
+UPKEEP = "client-health-maintenance"
 # A region for each test: none sees what another has left.
 REGIONS = itertools.cycle(
     f"{area}-{side}-{number}"
@@ -160,7 +163,10 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
     everything = replace(SETTINGS, unsupported={}, parameters=parameters)
     with pytest.raises(StackFailedError) as caught:
         deploy(clients, everything, Recorder())
-    assert [kind for kind in UNSUPPORTED if kind not in str(caught.value)] == []
+    declared = load_template(SETTINGS.template.read_text())["Resources"].values()
+    kinds = {resource["Type"] for resource in declared} & UNSUPPORTED.keys()
+    assert [kind for kind in kinds if kind not in str(caught.value)] == []
+    assert UNSUPPORTED.keys() - kinds == {OPTIMIZER}
 
 
 def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
@@ -300,6 +306,85 @@ def test_undeploying_asks_first(clients: Callable[[str], Any]) -> None:
     with pytest.raises(Stopped):
         undeploy(clients, SETTINGS, Recorder(agrees=False))
     assert status(clients) == "CREATE_COMPLETE"
+
+
+# The upkeep of the published table
+
+
+def make_table(clients: Callable[[str], Any]) -> None:
+    """Make the entry that the first run makes."""
+    database, _, table = contract.TABLE.partition(".")
+    entry = {"Name": table, "Parameters": {"table_type": "ICEBERG"}}
+    clients("glue").create_table(DatabaseName=database, TableInput=entry)
+
+
+def stacks(clients: Callable[[str], Any]) -> list[str]:
+    found = clients("cloudformation").describe_stacks()["Stacks"]
+    return [stack["StackName"] for stack in found]
+
+
+def test_before_the_first_publication_there_is_no_table_to_maintain(
+    clients: Callable[[str], Any],
+) -> None:
+    listener = Recorder()
+    deploy(clients, SETTINGS, listener)
+    assert UPKEEP not in stacks(clients)
+    (told,) = [note for note in listener.notes if note.startswith(UPKEEP)]
+    assert "run 'make deploy' again after the first publication" in told
+
+
+def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
+    clients: Callable[[str], Any],
+) -> None:
+    outputs = deploy(clients, SETTINGS, Recorder())
+    make_table(clients)
+    listener = Recorder()
+    deploy(clients, SETTINGS, listener)
+    assert set(listener.plans) == {UPKEEP}
+    assert {entry.name for entry in listener.left_out} >= {"SnapshotRetention"}
+    made = clients("cloudformation").describe_stacks(StackName=UPKEEP)["Stacks"][0]
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in made["Parameters"]}.items() >= {
+        "LakeBucket": outputs["Lake"].removeprefix("s3://").partition("/")[0],
+        "KeyArn": outputs["DataKeyArn"],
+    }.items()
+    again = Recorder()
+    deploy(clients, SETTINGS, again)
+    assert again.plans == {}
+    assert f"{UPKEEP}: nothing to change" in again.notes
+
+
+def test_the_emulator_refuses_an_optimizer_and_the_command_says_so(
+    clients: Callable[[str], Any],
+) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    make_table(clients)
+    unsupported = {kind: why for kind, why in UNSUPPORTED.items() if kind != OPTIMIZER}
+    with pytest.raises(StackFailedError, match=OPTIMIZER):
+        deploy(clients, replace(SETTINGS, unsupported=unsupported), Recorder())
+    assert status(clients) == "CREATE_COMPLETE"
+
+
+def test_undeploying_removes_the_upkeep_first(clients: Callable[[str], Any]) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    make_table(clients)
+    deploy(clients, SETTINGS, Recorder())
+    listener = Recorder()
+    undeploy(clients, SETTINGS, listener)
+    ends = [e.name for e in listener.events if e.of_stack and e.status == "DELETE_COMPLETE"]
+    assert ends == [UPKEEP, "client-health"]
+    assert len(listener.questions) == 1
+    assert set(stacks(clients)) == {"client-health-artifacts"}
+
+
+def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], Any]) -> None:
+    deploy(clients, SETTINGS, Recorder())
+    make_table(clients)
+    deploy(clients, SETTINGS, Recorder())
+    clients("cloudformation").delete_stack(StackName="client-health")
+    with pytest.raises(Stopped):
+        undeploy(clients, SETTINGS, Recorder(agrees=False))
+    undeploy(clients, SETTINGS, Recorder())
+    assert set(stacks(clients)) == {"client-health-artifacts"}
 
 
 @pytest.mark.parametrize(
