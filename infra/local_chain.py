@@ -150,6 +150,11 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         }
         return str(found["ArtifactsVersion"])
 
+    def stacks(self) -> list[str]:
+        """Name the stacks that there are."""
+        found = self.client("cloudformation").describe_stacks()["Stacks"]
+        return [str(stack["StackName"]) for stack in found]
+
     @property
     def lake(self) -> str:
         """URI of the lake."""

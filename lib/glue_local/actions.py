@@ -86,6 +86,8 @@ class Actions:
 
     def _create_session(self, parameters: Parameters) -> Answer:
         _check_capacity(parameters)
+        _check_version(parameters.get("GlueVersion"))
+        _check_tags(parameters.get("Tags", {}))
         command = parameters["Command"]
         if command.get("Name") not in _SESSION_TYPES:
             raise ApiError.invalid(
@@ -137,6 +139,7 @@ class Actions:
 
     def _tag_resource(self, parameters: Parameters) -> Answer:
         session = self._resource(parameters)
+        _check_tags(parameters["TagsToAdd"])
         tags = session.tags | parameters["TagsToAdd"]
         if len(tags) > 50:
             raise ApiError.invalid(f"{len(tags)} tags; a resource may have 50.")
@@ -160,6 +163,18 @@ def _kind(parameters: Parameters) -> tuple[str, str]:
     resource = str(parameters["ResourceArn"]).split(":", 5)[-1]
     kind, _, name = resource.partition("/")
     return kind, name
+
+
+def _check_version(version: str | None) -> None:
+    # "auto" is one that the API's model knows, and says nothing of.
+    if version is not None and version.partition(".")[0] in ("0", "1", "2"):
+        raise ApiError.invalid(f"GlueVersion is {version}; a session's must be greater than 2.0.")
+
+
+def _check_tags(tags: Mapping[str, str]) -> None:
+    taken = [name for name in tags if name.lower().startswith("aws:")]
+    if taken:
+        raise ApiError.invalid(f"Tag {taken[0]!r} begins with aws:, which is kept for AWS.")
 
 
 def _check_capacity(parameters: Parameters) -> None:

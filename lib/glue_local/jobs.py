@@ -16,6 +16,9 @@ from glue_local.settings import ServiceSettings
 _PAGE = 200
 _MOST_REMEMBERED = 1000
 _SHOWN_STATES = ("FAILED", "TIMEOUT")
+# A week in minutes, which a run's timeout must stay below.
+_WEEK = 10_080
+_CAPACITIES = (0.0625, 1.0)
 
 
 class JobRuns:
@@ -41,6 +44,7 @@ class JobRuns:
         name = parameters["JobName"]
         if "JobRunId" in parameters:
             raise ApiError.invalid("JobRunId: the local service starts new runs only; leave it.")
+        _check(parameters)
         job = await self._job(name)
         # From here to the new run nothing is waited for, so that two callers can't both be last.
         limit = (job.get("ExecutionProperty") or {}).get("MaxConcurrentRuns") or 1
@@ -131,3 +135,17 @@ class JobRuns:
         task = asyncio.create_task(telling)
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
+
+
+def _check(parameters: Mapping[str, Any]) -> None:
+    """Refuse what the API's model allows and its documentation does not."""
+    minutes = parameters.get("Timeout", 0)
+    if minutes >= _WEEK:
+        raise ApiError.invalid(
+            f"Timeout is {minutes} minutes; a run's must be less than 7 days, or {_WEEK} minutes."
+        )
+    capacity = parameters.get("MaxCapacity")
+    if capacity is not None and capacity not in _CAPACITIES:
+        raise ApiError.invalid(
+            f"MaxCapacity is {capacity}; a Python Shell run may have 0.0625 or 1 DPU."
+        )

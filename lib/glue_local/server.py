@@ -157,7 +157,8 @@ class Server:
             settings = replace(settings, inherited=self.environment)
             self._job_runs = JobRuns(settings, upstream)
         self._registry = Registry(settings)
-        gate = Gate(credentials, frozenset({f"{_ADDRESS}:{port}", f"localhost:{port}"}))
+        hosts = frozenset({f"{_ADDRESS}:{port}", f"localhost:{port}"})
+        gate = Gate(credentials, hosts, settings.region)
         actions = Actions(self._registry, self._job_runs)
         parts = {
             "gate": gate,

@@ -79,11 +79,14 @@ class Gate:
         The key pair of this start.
     hosts : frozenset of str
         The ``Host`` values that name this service.
+    region : str
+        Where it stands for: what is signed for another region is refused, as there.
     """
 
-    def __init__(self, credentials: Credentials, hosts: frozenset[str]) -> None:
+    def __init__(self, credentials: Credentials, hosts: frozenset[str], region: str) -> None:
         self._credentials = credentials
         self._hosts = hosts
+        self._region = region
         self._seen: dict[str, _Use] = {}
 
     def check(self, request: Request) -> None:
@@ -114,6 +117,11 @@ class Gate:
                 "The access key is not this service's. Take the environment that the running "
                 "service printed; each start makes a new key pair.",
                 403,
+            )
+        if parts["region"] != self._region:
+            raise _invalid(
+                f"Credential should be scoped to a valid region: it is {parts['region']}, this "
+                f"service's is {self._region}. Set AWS_REGION."
             )
         self._check_time(headers.get("x-amz-date", ""), parts["date"])
         self._check_signature(request, parts)

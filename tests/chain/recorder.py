@@ -1,4 +1,8 @@
-"""A proxy before the emulator that writes down who called what, to check the roles against."""
+"""A proxy before the emulator that writes down who called what, to check the roles against.
+
+It refuses what AWS refuses and the emulator lets pass: requests that are not signed, and such that
+are signed for another region.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +17,9 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
-_SCOPE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([\w-]+)/aws4_request")
+_SCOPE = re.compile(
+    r"Credential=[^/]+/\d+/(?P<region>[\w-]+)/(?P<service>[\w-]+)/aws4_request,.*Signature=\w"
+)
 _APP = re.compile(r"\bapp/([\w-]+)")
 _OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
 # What an action is about, by a word of its name.
@@ -70,16 +76,20 @@ def _bucket_action(method: str, query: Mapping[str, list[str]]) -> str:
 
 
 class Recorder:
-    """The proxy; ``calls`` are distinct, in the order of their first time.
+    """The proxy; ``calls`` are distinct, in the order of their first time, ``refused`` are all.
 
     Parameters
     ----------
     port : int
         Where it listens on loopback; 0 takes a free one.
+    region : str
+        Where the resources behind it are.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, region: str = "us-east-1") -> None:
+        self._region = region
         self.calls: dict[Call, int] = {}
+        self.refused: list[str] = []
         self.upstream = ""
         self._lock = threading.Lock()
         recorder = self
@@ -111,7 +121,16 @@ class Recorder:
             body = _chunks(request)
         else:
             body = request.rfile.read(size)
-        self._record(request, body)
+        scope = _SCOPE.search(request.headers.get("Authorization") or "")
+        if scope is None:
+            self._refuse(request, 403, "AccessDenied", "Access Denied")
+            return
+        if scope["region"] != self._region:
+            told = f"the region '{scope['region']}' is wrong; expecting '{self._region}'"
+            code = "AuthorizationHeaderMalformed"
+            self._refuse(request, 400, code, f"The authorization header is malformed; {told}")
+            return
+        self._record(request, body, scope["service"])
         host = urlsplit(self.upstream).netloc
         connection = http.client.HTTPConnection(host, timeout=120)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_THE_HOP}
@@ -135,12 +154,25 @@ class Recorder:
         finally:
             connection.close()
 
-    def _record(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
+    def _refuse(
+        self, request: BaseHTTPRequestHandler, status: int, code: str, message: str
+    ) -> None:
+        """Answer as S3 does, which the others' clients understand as far as the status."""
+        with self._lock:
+            self.refused.append(f"{request.command} {request.path}: {message}")
+        content = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+        request.send_response(status)
+        request.send_header("Content-Type", "application/xml")
+        request.send_header("x-amz-bucket-region", self._region)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(content)
+
+    def _record(self, request: BaseHTTPRequestHandler, body: bytes, service: str) -> None:
         parts = urlsplit(request.path)
         query = parse_qs(parts.query, keep_blank_values=True)
         role = role_of(request.headers.get("User-Agent") or "")
-        found = _SCOPE.search(request.headers.get("Authorization") or "")
-        service = found[1] if found else "s3"
         target = request.headers.get("X-Amz-Target")
         if service == "s3":
             path = unquote(parts.path).strip("/")

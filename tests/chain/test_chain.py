@@ -266,6 +266,8 @@ def test_a_second_deployment_changes_nothing(day: Day) -> None:
     said = log.read_text()
     assert "client-health-artifacts: nothing to change" in said
     assert "client-health: nothing to change" in said
+    # There is a table now, so that its upkeep can be made.
+    assert "client-health-maintenance" in day.chain.stacks()
 
 
 def test_secrets_and_personal_data_are_in_no_log_of_the_chain(day: Day) -> None:
@@ -327,6 +329,11 @@ def test_each_role_can_do_what_its_code_calls_and_no_more(day: Day) -> None:
     if day.chain.python_shell is not None:
         unused["job_client_health"].remove("s3:GetObject packages/")
     assert unused == {role: set() for role in ELSEWHERE}
+
+
+def test_every_call_is_signed_for_the_region_of_the_chain(day: Day) -> None:
+    assert day.recorder.refused == []
+    assert len(day.recorder.calls) > 20
 
 
 def short(action: str, resource: str, version: str) -> str:

@@ -155,6 +155,7 @@ class Api:
         *,
         secret: str | None = None,
         service: str = "glue",
+        region: str = "us-east-1",
         method: str = "POST",
     ) -> dict[str, str]:
         """Return the headers of a signed request; ``change`` acts before it is signed."""
@@ -170,7 +171,7 @@ class Api:
         keys = Credentials(
             environment["AWS_ACCESS_KEY_ID"], secret or environment["AWS_SECRET_ACCESS_KEY"]
         )
-        SigV4Auth(keys, service, "us-east-1").add_auth(request)
+        SigV4Auth(keys, service, region).add_auth(request)
         return {**dict(request.headers.items()), "amz-sdk-invocation-id": str(uuid.uuid4())}
 
     def post(
@@ -181,13 +182,15 @@ class Api:
         *,
         secret: str | None = None,
         service: str = "glue",
+        region: str = "us-east-1",
         then: Callable[[dict[str, str]], None] = lambda headers: None,
         body: bytes | None = None,
         method: str = "POST",
     ) -> tuple[int, dict[str, Any]]:
         """Send one request by hand: ``change`` acts before it is signed, ``then`` after."""
         signed = parameters if isinstance(parameters, bytes) else json.dumps(parameters).encode()
-        sent = self.signed(action, signed, change, secret=secret, service=service, method=method)
+        scope = {"service": service, "region": region, "method": method}
+        sent = self.signed(action, signed, change, secret=secret, **scope)
         then(sent)
         connection = http.client.HTTPConnection("127.0.0.1", urlsplit(self.service.endpoint).port)
         try:

@@ -319,6 +319,14 @@ def test_unknown_jobs_and_runs_are_refused_by_name(jobs: Jobs) -> None:
     assert jobs.glue.get_job_runs(JobName=name)["JobRuns"] == []
 
 
+@pytest.mark.parametrize("asked", [{"Timeout": 10_080}, {"MaxCapacity": 0.5}])
+def test_what_a_run_may_not_have_is_refused(jobs: Jobs, asked: dict[str, Any]) -> None:
+    name = jobs.job("")
+    call = jobs.glue.start_job_run
+    assert code_of(call, JobName=name, **asked) == "InvalidInputException"
+    assert jobs.glue.get_job_runs(JobName=name)["JobRuns"] == []
+
+
 def test_a_job_of_spark_is_refused(jobs: Jobs) -> None:
     command = {"Name": "glueetl", "ScriptLocation": f"s3://{BUCKET}/x.py"}
     name = f"job-{uuid.uuid4()}"

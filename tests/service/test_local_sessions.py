@@ -44,6 +44,8 @@ def test_tags_are_added_read_and_removed(api: Api, session: str) -> None:
     arn = f"arn:aws:glue:us-east-1:123456789012:session/{session}"
     api.client.tag_resource(ResourceArn=arn, TagsToAdd={"run": "r 1"})
     assert api.client.get_tags(ResourceArn=arn)["Tags"] == {**SHARED, "run": "r 1"}
+    taken = {"ResourceArn": arn, "TagsToAdd": {"aws:run": "r"}}
+    assert code_of(api.client.tag_resource, **taken) == "InvalidInputException"
     api.client.untag_resource(ResourceArn=arn, TagsToRemove=["run"])
     assert api.client.get_tags(ResourceArn=arn)["Tags"] == SHARED
 
@@ -85,6 +87,14 @@ def test_what_is_not_there_is_not_found(api: Api, action: str, parameters: dict[
         ({"NumberOfWorkers": 1}, "InvalidInputException", "least is 2"),
         ({"MaxCapacity": 2.0, "NumberOfWorkers": 2}, "InvalidInputException", "not both"),
         ({"SessionType": "SPARK_CONNECT"}, "OperationNotSupportedException", "LIVY"),
+        ({"Id": ""}, "ValidationException", "Id"),
+        ({"Timeout": 0}, "ValidationException", "Timeout"),
+        ({"DefaultArguments": {"--a b": "c"}}, "ValidationException", "pattern"),
+        ({"DefaultArguments": {f"--a{i}": "" for i in range(76)}}, "ValidationException", "75"),
+        ({"Tags": {"k" * 129: ""}}, "ValidationException", "at most 128"),
+        ({"Tags": {"k": "v" * 257}}, "ValidationException", "at most 256"),
+        ({"Tags": {"aws:owner": "me"}}, "InvalidInputException", "kept for AWS"),
+        ({"GlueVersion": "2.0"}, "InvalidInputException", "greater than 2.0"),
     ],
 )
 def test_a_wrong_request_is_refused_and_says_why(

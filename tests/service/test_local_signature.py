@@ -55,6 +55,12 @@ def test_a_signature_for_another_service_is_refused(api: Api) -> None:
     assert (status, answer["__type"]) == (403, "InvalidSignatureException")
 
 
+def test_a_signature_for_another_region_is_refused(api: Api) -> None:
+    status, answer = api.post("GetSession", GET, region="sa-east-1")
+    assert (status, answer["__type"]) == (403, "InvalidSignatureException")
+    assert "scoped to a valid region: it is sa-east-1, this service's is us" in answer["Message"]
+
+
 @pytest.mark.parametrize(
     "header",
     [
