@@ -1,8 +1,8 @@
 """Run a job's script as AWS Glue's Python Shell does: in a root of its own, as nobody there knows.
 
 The root (``tools/python_shell.py``) has the Python and the packages that AWS documents. A run sees
-it read-only, with a ``/tmp`` of its own in memory, and has neither a home nor a name nor a variable of ours
-beside those that stand for its role: credentials, region and endpoints. The mounts are in a
+it read-only, with a ``/tmp`` of its own in memory, and has neither a home nor a name nor a variable
+of ours beside those that stand for its role: credentials, region and endpoints. The mounts are in a
 namespace of the run, and end with it. Only root can do that.
 """
 
