@@ -64,6 +64,7 @@ class Real:
             self.service.endpoint,
             does=does,
             struck=self,
+            patience=400.0,
             removed=self.service.removed_variables,
         )
         self.said += ended.said
@@ -74,7 +75,7 @@ class Real:
         """Wait until no session lives: one whose runner was killed still writes and commits."""
         given = {**os.environ, **self.service.environment}
         client = api.glue_client(given)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while True:
             found = client.list_sessions()["Sessions"]
             living = [one["Id"] for one in found if one["Status"] not in _ENDED]
