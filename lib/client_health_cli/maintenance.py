@@ -79,7 +79,7 @@ def maintain(
     asked = request.configuration(stage.read_notebook(last), last.notebook)
     code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
     with (
-        session_settings(sessions) as settings,
+        session_settings(sessions, place) as settings,
         own_session.opened(asked, settings, limits, _NAME, note) as session,
     ):
         printed = session.run_own(code)

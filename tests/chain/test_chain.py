@@ -26,12 +26,18 @@ from policy import Permissions
 from recorder import Recorder, glue_calls
 from rich.console import Console
 
+from client_health import contract
+from client_health_cli import maintenance
 from client_health_cli.sample_data import write
 from glue_local.settings import ACCOUNT
+from glue_papermill import publication
+from glue_papermill.settings import Limits, PublishedTable
 from glue_papermill.storage import s3_parts
+from register_contract.retention import Retention
 
 ROWS = 300
 KEY = "5a" * 32
+ACTIVE = {"STARTING", "RUNNING", "STOPPING"}
 FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
 PATIENCE = 300.0
@@ -345,3 +351,48 @@ def short(action: str, resource: str, version: str) -> str:
         return f"{action} library"
     place = key.removeprefix("lake/").removesuffix("*")
     return f"{action} {place or ('upload' if '-raw-' in bucket else 'lake')}"
+
+
+def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again(
+    day: Day, root: Path
+) -> None:
+    chain = day.chain
+    tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
+    with chain.at_the_chain():
+        before, rows = publication.history(chain.lake, tables), published_rows(chain.lake)
+        done = maintenance.maintain(
+            chain.lake,
+            Retention(snapshot_days=0, snapshots_kept=1),
+            sessions=chain.service.endpoint,
+            notebooks=root / "notebooks",
+            limits=Limits(),
+            note=lambda text: None,
+        )
+    assert done is not None
+    assert (done.publications, done.snapshots_after) == (2, 1)
+    assert done.snapshots_before > done.snapshots_after
+
+    # As if each event came again and nobody had noted that its delivery is published.
+    bucket, _ = s3_parts(chain.lake)
+    for claim in chain.claims():
+        key = s3_parts(claim.uri)[1].replace(".json", ".published")
+        chain.client("s3").delete_object(Bucket=bucket, Key=key)
+    assert not any(claim.end for claim in chain.claims())
+    runs = len(chain.runs())
+    chain.reconcile()
+    until("every claim has ended again", lambda: all_done(chain))
+    # Known as published from the record alone, without another run.
+    assert len(chain.runs()) == runs
+
+    # And started by hand, the job itself finds them published.
+    for claim in chain.claims():
+        chain.client("glue").start_job_run(
+            JobName=chain.outputs["JobName"], Arguments={"--CLAIM": claim.uri}
+        )
+        until("the run by hand has ended", lambda: chain.runs()[0]["JobRunState"] not in ACTIVE)
+        assert chain.runs()[0]["JobRunState"] == "SUCCEEDED"
+        outcome = json.loads(chain.read(claim.uri.replace(".json", ".outcome.json")))
+        assert outcome["status"] == "already_published"
+    with chain.at_the_chain():
+        assert publication.history(chain.lake, tables).published == before.published
+        assert published_rows(chain.lake).equals(rows)
