@@ -46,7 +46,7 @@ def show(
         with chain, chain.id_key(key := os.urandom(_KEY_BYTES).hex()):
             seconds = _publish(chain, raws, console)
             console.print(
-                f"{deliveries} delivery(s) of 3 x {rows:,} rows published {seconds:.1f} s after"
+                f"deliveries: {deliveries} of 3 x {rows:,} rows, published {seconds:.1f} s after"
             )
             console.print("the last upload: event, Lambda, job, session, three notebooks, commit")
             last = chain.claim(chain.claims()[-1])

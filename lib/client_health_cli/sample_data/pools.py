@@ -151,7 +151,7 @@ def make_pools(seed: int) -> Pools:
 
 
 def _tidy(text: str) -> str:
-    """Delivery what a CSV field would have to quote, and mend `de da Costa` to `da Costa`."""
+    """Drop what a CSV field would have to quote, and turn `de da Costa` into `da Costa`."""
     return re.sub(r"\bde (d[aeo]s? )", r"\1", re.sub(r'[|"\\\n]', "", text))
 
 
