@@ -1,8 +1,7 @@
 """Whether native libraries can be loaded where the job runs: by the symbols that they ask for.
 
 A wheel's tag says what it was built for, the versions in its libraries say what they need. AWS does
-not document the C library of Python Shell; Amazon Linux 2 is taken, which is the oldest that its
-Python 3.9 can be on.
+not document the C library of Python Shell; Amazon Linux 2 is assumed, to be on the safe side.
 """
 
 from __future__ import annotations

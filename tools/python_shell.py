@@ -165,7 +165,7 @@ def main() -> None:
     try:
         make()
     except NotMadeError as error:
-        print(f"  Python Shell: not made, so that the job does not run in one here: {error}")
+        print(f"  no Python Shell ({error}): the tests of the job in it are not run")
 
 
 if __name__ == "__main__":

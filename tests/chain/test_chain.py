@@ -41,6 +41,8 @@ ACTIVE = {"STARTING", "RUNNING", "STOPPING"}
 FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
 PATIENCE = 300.0
+# The whole story is told while the first test is set up, beside four other workers in CI.
+pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass
