@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.ready
 ROWS ?= 30000
 SEED ?= 7
+SCALE ?= 1
 RAW ?= data/raw-$(ROWS)-$(SEED)
 LAKE ?= data/lake
 DASHBOARD ?= data/painel.html
@@ -14,7 +15,7 @@ JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
+.PHONY: help setup run test bench e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -50,6 +51,9 @@ undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 # The longest files come first in the order of their names: left as they are, they end first.
 test: $(STAMP) lint chain-parts ## Run every check and every test
 	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+
+bench: $(STAMP) ## Compare with the first version's way and with DuckDB; write docs/performance.md: SCALE=10
+	@$(ENV) $(BIN)/python -m benchmarks.run --scale $(SCALE)
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What the pipeline costs, beside the first version's way and beside the limit: `make bench`."""

@@ -1,0 +1,152 @@
+"""Compare the three ways and write the page: `python -m benchmarks.run`, behind `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.figures import Round, Run
+from benchmarks.measure import MeasureError, measure
+from benchmarks.page import Result, page
+from benchmarks.ways import WAYS, Way
+
+ROOT = Path(__file__).resolve().parent.parent
+SEED = 7
+DAY = 850_000
+SIZES = (30_000, DAY)
+WARM_UP = 1_000
+
+
+class BenchmarkError(Exception):
+    """The comparison would mean nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """Where deliveries and results are kept.
+
+    Parameters
+    ----------
+    folder : Path
+        For deliveries, what the ways publish, and their output.
+    """
+
+    folder: Path
+
+    def delivery(self, rows: int) -> Path:
+        """Return the folder of a delivery without rejected rows; made when it isn't there."""
+        raw = self.folder / f"raw-{rows}-{SEED}"
+        complete = raw / ".complete"
+        if not complete.exists():
+            program = str(Path(sys.executable).with_name("client-health"))
+            given = {"--rows": rows, "--seed": SEED, "--defects": "all=0", "--out": raw}
+            options = [str(word) for option in given.items() for word in option]
+            subprocess.run([program, "sample-data", *options], check=True, stdout=sys.stderr)
+            complete.touch()
+        for path in raw.iterdir():
+            with path.open("rb") as file:
+                while file.read(1 << 24):
+                    pass
+        return raw
+
+    def once(self, way: Way, raw: Path) -> Run:
+        """Run one way on a delivery, and remove what it published.
+
+        Raises
+        ------
+        BenchmarkError
+            If it fails.
+        """
+        out, log = self.folder / "published", self.folder / f"{way.name.replace(' ', '-')}.log"
+        shutil.rmtree(out, ignore_errors=True)
+        # What the run before left to be written must not slow this one.
+        os.sync()
+        # The key of the ids is the benchmark's own, as a first use makes it.
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "config")}
+        took = measure(way.command(raw, out), log, environment=environment)
+        if took.exit_code:
+            raise BenchmarkError(f"{way.name} ended with exit code {took.exit_code}: see {log}")
+        run = Run(took, way.rows(out), way.stages(out))
+        shutil.rmtree(out)
+        return run
+
+    def round(self, raw: Path) -> Round:
+        """Run each way once, one after the other.
+
+        Raises
+        ------
+        BenchmarkError
+            If one fails, or they do not publish the same number of rows.
+        """
+        runs: dict[str, Run] = {}
+        for way in WAYS:
+            runs[way.name] = run = self.once(way, raw)
+            say(
+                f"  {way.name}: {run.took.wall_seconds:.1f} s, "
+                f"{run.took.processor_seconds:.1f} s of processor time, "
+                f"{run.took.peak_bytes / 2**30:.2f} GiB, {run.rows:,} rows"
+            )
+        if len({run.rows for run in runs.values()}) != 1:
+            counts = ", ".join(f"{name} {run.rows:,}" for name, run in runs.items())
+            raise BenchmarkError(f"the ways publish different numbers of rows: {counts}")
+        return runs
+
+    def compare(self, rows: int, rounds: int) -> Result:
+        """Run all rounds on a delivery of `rows` rows a source."""
+        raw = self.delivery(rows)
+        found = []
+        for number in range(1, rounds + 1):
+            say(f"3 x {rows:,} rows, round {number} of {rounds}")
+            found.append(self.round(raw))
+        return Result(rows, found)
+
+
+def say(line: str) -> None:
+    """Report progress."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def sizes(scale: int) -> tuple[int, ...]:
+    """Return the rows a source of all deliveries: a small one, a day's, and a multiple of it."""
+    return SIZES if scale == 1 else (*SIZES, DAY * scale)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, write the page, and keep the single measurements beside the deliveries."""
+    parser = argparse.ArgumentParser(prog="benchmarks.run", description=main.__doc__)
+    parser.add_argument(
+        "--scale", type=int, default=1, help="also a delivery so many times a day's"
+    )
+    parser.add_argument("--rows", type=int, nargs="+", help="rows a source, instead of the usual")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of each delivery")
+    parser.add_argument("--folder", type=Path, default=ROOT / "data" / "bench")
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "performance.md")
+    given = parser.parse_args(arguments)
+    if given.scale < 1 or given.rounds < 1:
+        parser.error("--scale and --rounds are 1 or more")
+    bench = Bench(given.folder.resolve())
+    results: list[Result] = []
+    try:
+        bench.folder.mkdir(parents=True, exist_ok=True)
+        say(f"3 x {WARM_UP:,} rows, not counted")
+        bench.round(bench.delivery(WARM_UP))
+        for rows in given.rows or sizes(given.scale):
+            results.append(bench.compare(rows, given.rounds))
+            # After each size, so that an end before the last one loses nothing.
+            given.page.write_text(page(results, seed=SEED, warm_up=WARM_UP), "utf-8")
+            kept = json.dumps([dataclasses.asdict(result) for result in results], indent=2)
+            (bench.folder / "results.json").write_text(kept + "\n", "utf-8")
+    except (BenchmarkError, MeasureError, subprocess.CalledProcessError) as problem:
+        sys.exit(f"benchmarks: {problem}")
+    say(f"written: {given.page}")
+
+
+if __name__ == "__main__":
+    main()
