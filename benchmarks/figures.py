@@ -59,3 +59,18 @@ def ratio(rounds: Sequence[Round], way: str, other: str) -> Ratio:
     """
     found = [one[way].took.wall_seconds / one[other].took.wall_seconds for one in rounds]
     return Ratio(statistics.median(found), min(found), max(found))
+
+
+# Of the machine's processors, what other programs may take before a round means little.
+DISTURBED = 0.1
+
+
+def disturbance(one: Round) -> float:
+    """Return the largest share of the processors that other programs took in a round."""
+    return max(run.took.others_share for run in one.values())
+
+
+def quietest(rounds: Sequence[Round], count: int) -> Sequence[Round]:
+    """Return the `count` least disturbed rounds, in the order they were run."""
+    kept = sorted(range(len(rounds)), key=lambda number: disturbance(rounds[number]))[:count]
+    return [rounds[number] for number in sorted(kept)]

@@ -14,7 +14,7 @@ from string import Template
 
 import psutil
 
-from benchmarks.figures import Ratio, Round, Run, median, ratio
+from benchmarks.figures import DISTURBED, Ratio, Round, Run, disturbance, median, ratio
 from benchmarks.ways import FIRST_VERSION, LIMIT, OURS, STAGES, WAYS
 
 _TEXT = Path(__file__).with_suffix(".md")
@@ -60,6 +60,7 @@ def page(results: Sequence[Result], *, seed: int, warm_up: int) -> str:
         circumstances=_circumstances(results, seed),
         results="\n".join(map(_delivery, results)),
         rounds=_in_words(len(results[0].rounds)),
+        disturbed=f"{DISTURBED:.0%}",
     )
 
 
@@ -67,9 +68,7 @@ def _circumstances(results: Sequence[Result], seed: int) -> str:
     memory = psutil.virtual_memory().total / 2**30
     packages = ("client-health-pipeline", "pyspark", "duckdb", "papermill")
     versions = [f"{name} {metadata.version(name)}" for name in packages]
-    taken = [
-        run.took.others_share for one in results for each in one.rounds for run in each.values()
-    ]
+    taken = [disturbance(one) for result in results for one in result.rounds]
     return (
         f"- **Date**: {datetime.now(tz=UTC):%Y-%m-%d}\n"
         f"- **Machine**: {psutil.cpu_count()} cores, {memory:.0f} GiB of memory, "

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from benchmarks.figures import Ratio, Round, Run, median, ratio
+from benchmarks.figures import Ratio, Round, Run, median, quietest, ratio
 from benchmarks.measure import Measurement, measure
 from benchmarks.page import Result, page
 from benchmarks.run import sizes
@@ -17,8 +17,8 @@ from benchmarks.ways import FIRST_VERSION, LIMIT, OURS, STAGES
 MEBIBYTE = 2**20
 
 
-def run(seconds: float, stages: tuple[float, ...] = ()) -> Run:
-    took = Measurement(0, seconds, 2 * seconds, 512 * MEBIBYTE, 0.01)
+def run(seconds: float, stages: tuple[float, ...] = (), others: float = 0.01) -> Run:
+    took = Measurement(0, seconds, 2 * seconds, 512 * MEBIBYTE, others)
     return Run(took, 1_234, dict(zip(STAGES, stages, strict=False)))
 
 
@@ -50,6 +50,12 @@ def test_a_ratio_compares_within_each_round_and_not_the_medians() -> None:
 
 def test_what_the_stages_leave_of_the_wall_time_is_outside() -> None:
     assert run(10, (1, 2, 3)).outside_seconds == 4
+
+
+def test_the_rounds_that_others_disturb_least_are_kept_in_their_order() -> None:
+    rounds = [{"way": run(10, others=share), "other": run(1)} for share in (0.2, 0.3, 0.02, 0.1)]
+    assert quietest(rounds, 3) == [rounds[0], rounds[2], rounds[3]]
+    assert quietest(rounds, 1) == [rounds[2]]
 
 
 def test_a_scale_adds_a_delivery_and_keeps_the_usual_ones() -> None:
