@@ -25,7 +25,7 @@ SEED = 7
 DAY = 850_000
 SIZES = (30_000, DAY)
 WARM_UP = 1_000
-_QUIET_SECONDS = 3.0
+_QUIET_SECONDS = 10.0
 
 
 class BenchmarkError(Exception):
