@@ -40,7 +40,7 @@ KEY = "5a" * 32
 ACTIVE = {"STARTING", "RUNNING", "STOPPING"}
 FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
-PATIENCE = 300.0
+PATIENCE = 600.0
 # The whole story is told while the first test is set up, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
 

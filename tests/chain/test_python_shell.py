@@ -27,7 +27,9 @@ from glue_local.python_shell import UID
 
 ROWS = 300
 KEY = "5a" * 32
-PATIENCE = 300.0
+PATIENCE = 600.0
+# A run of the whole chain sets up the first test, beside four other workers in CI.
+pytestmark = pytest.mark.timeout(1200)
 # A sixteenth of a DPU has 1 GB.
 MEMORY = 2**30
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
