@@ -272,7 +272,9 @@ def test_a_name_that_is_gone_would_be_noticed() -> None:
     assert not resolves("client_health.nothing")
 
 
-FOLDERS = ("docs", "infra", "jobs", "lib", "locks", "notebooks", "queries", "tests", "tools")
+FOLDERS = (
+    "benchmarks", "docs", "infra", "jobs", "lib", "locks", "notebooks", "queries", "tests", "tools"
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
