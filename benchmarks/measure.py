@@ -13,6 +13,7 @@ import dataclasses
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -98,11 +99,17 @@ def proportional_set_size(process: int) -> int:
 
 
 class _Sampler(threading.Thread):
-    """Looks at all descendants again and again; keeps the largest sum of their memory."""
+    """Looks at all descendants again and again.
+
+    It keeps the largest sum of their memory, and the processor time of those that the kernel
+    will not add to their parents' because these ignore their children's ends: Spark's Python
+    daemon does.
+    """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.peak = 0
+        self.unaccounted: dict[int, float] = {}
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -111,11 +118,25 @@ class _Sampler(threading.Thread):
             began = time.thread_time()
             found = psutil.Process().children(recursive=True)
             self.peak = max(self.peak, sum(proportional_set_size(one.pid) for one in found))
+            careless = {one.pid for one in found if _ignores_children(one.pid)}
+            for one in found:
+                # It may have ended meanwhile; what was seen of it last stays.
+                with contextlib.suppress(psutil.Error):
+                    if one.ppid() in careless:
+                        self.unaccounted[one.pid] = sum(one.cpu_times()[:4])
             pause = max(_SHORTEST_PAUSE, (time.thread_time() - began) / _SAMPLING_SHARE)
 
     def end(self) -> None:
         self._ended.set()
         self.join()
+
+
+def _ignores_children(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{process}/status").read_text("utf-8", "replace").splitlines():
+            if line.startswith("SigIgn:"):
+                return bool(int(line.split()[1], 16) >> (signal.SIGCHLD - 1) & 1)
+    return False
 
 
 def _supervise(log: Path, command: Sequence[str]) -> Measurement:
@@ -130,10 +151,11 @@ def _supervise(log: Path, command: Sequence[str]) -> Measurement:
         exit_code = process.wait()
     wall = time.monotonic() - began
     sampler.end()
-    _reap(command[0])
+    for orphan in _reap(command[0]):
+        sampler.unaccounted.pop(orphan, None)
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     own = resource.getrusage(resource.RUSAGE_SELF)
-    processor = children.ru_utime + children.ru_stime
+    processor = children.ru_utime + children.ru_stime + sum(sampler.unaccounted.values())
     others = _busy_seconds() - busy_before - processor - own.ru_utime - own.ru_stime
     elapsed = (time.monotonic() - began) * (os.cpu_count() or 1)
     return Measurement(exit_code, wall, processor, sampler.peak, max(0.0, others / elapsed))
@@ -152,15 +174,18 @@ def _busy_seconds() -> float:
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
-def _reap(name: str) -> None:
+def _reap(name: str) -> list[int]:
     """Wait for what outlived the command: only then its processor time is known."""
+    orphans: list[int] = []
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         try:
             ended, _ = os.waitpid(-1, os.WNOHANG)
         except ChildProcessError:
-            return
-        if not ended:
+            return orphans
+        if ended:
+            orphans.append(ended)
+        else:
             time.sleep(0.02)
     left = psutil.Process().children(recursive=True)
     for one in left:

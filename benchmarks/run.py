@@ -72,8 +72,13 @@ class Bench:
         shutil.rmtree(out, ignore_errors=True)
         # What the run before left to be written must not slow this one.
         os.sync()
-        # The key of the ids is the benchmark's own, as a first use makes it.
-        environment = {**os.environ, "XDG_CONFIG_HOME": str(self.folder / "config")}
+        environment = {
+            **os.environ,
+            # As in an active environment: Spark starts its workers with the first `python3`.
+            "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
+            # The key of the ids is the benchmark's own, as a first use makes it.
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
         took = measure(way.command(raw, out), log, environment=environment)
         if took.exit_code:
             raise BenchmarkError(f"{way.name} ended with exit code {took.exit_code}: see {log}")

@@ -109,3 +109,22 @@ def test_processes_that_left_their_parent_and_session_are_counted(tmp_path: Path
     assert took.processor_seconds >= 1
     assert took.peak_bytes >= 96 * MEBIBYTE
     assert took.wall_seconds > 0
+
+
+CARELESS = """
+import os, signal, subprocess, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+read, write = os.pipe()
+burn = "import time\\nwhile time.process_time() < 2: pass"
+subprocess.Popen([sys.executable, "-c", burn], pass_fds=[write])
+os.close(write)
+os.read(read, 1)  # until the child has ended
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured on Linux only")
+def test_processor_time_counts_where_a_parent_ignores_its_childrens_ends(tmp_path: Path) -> None:
+    took = measure([sys.executable, "-c", CARELESS], tmp_path / "log", environment=dict(os.environ))
+    assert (took.exit_code, (tmp_path / "log").read_text("utf-8")) == (0, "")
+    # The last moment of such a child is not seen.
+    assert took.processor_seconds > 1
