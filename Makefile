@@ -15,7 +15,7 @@ JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
+.PHONY: help setup run test test-fast bench e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 # The longest files come first in the order of their names: left as they are, they end first.
 test: $(STAMP) lint chain-parts ## Run every check and every test
 	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+
+test-fast: $(STAMP) ## Run the unit tests that need no JVM, no service and no network: for the edit loop
+	@$(BIN)/python -m pytest -n 2 --fast tests/unit tests/infra
 
 bench: $(STAMP) ## Compare with the first version's way and with DuckDB; write docs/performance.md: SCALE=10
 	@$(ENV) $(BIN)/python -m benchmarks.run --scale $(SCALE)

@@ -10,7 +10,11 @@ It holds the library and what ``locks/session.txt`` names: what the library need
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
+import os
 import re
+import shutil
 import subprocess
 import tempfile
 import venv
@@ -52,7 +56,7 @@ def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
     names = [wheel.name]
     if pins:
         with tempfile.TemporaryDirectory(prefix="session-") as folder:
-            for path in _fetch(lock, Path(folder)):
+            for path in _kept(lock, Path(folder)):
                 names.append(path.name)
                 wheels.append(path.read_bytes())
     lines = [f"{name.replace('_', '-')}=={version}", *(f"{n}=={v}" for n, v in pins.items())]
@@ -61,7 +65,25 @@ def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
     return f"{name}-{version}{SUFFIX}", pack(files)
 
 
-def _fetch(lock: Path, folder: Path) -> list[Path]:
+def _kept(lock: Path, folder: Path) -> list[Path]:
+    """Give the wheels that a lock names, fetched once a machine: each deployment packs the same."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    cache = (Path(base) if base else Path.home() / ".cache") / "client-health" / "session"
+    facts = "\n".join([PYTHON, *_PLATFORMS]).encode() + lock.read_bytes()
+    kept = cache / hashlib.sha256(facts).hexdigest()[:16]
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / ".lock").open("w") as file:
+        # The second of two that start at once, as parallel tests do, waits for the first.
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if not kept.exists():
+            _fetch(lock, folder)
+            with tempfile.TemporaryDirectory(dir=cache, prefix=".fetched-") as whole:
+                shutil.copytree(folder / "wheels", Path(whole) / "wheels")
+                (Path(whole) / "wheels").replace(kept)
+    return sorted(kept.glob("*.whl"))
+
+
+def _fetch(lock: Path, folder: Path) -> None:
     # pip, as for the job's packages: `make setup` leaves none in its environment.
     venv.create(folder / "installer", symlinks=True, with_pip=True)
     command = [
@@ -78,4 +100,3 @@ def _fetch(lock: Path, folder: Path) -> list[Path]:
             f"{_PLATFORMS[0]}: {done.stderr.strip()[-1500:]}\n"
             "Look whether the package index answers; after a change of versions run 'make lock'."
         )
-    return sorted((folder / "wheels").glob("*.whl"))

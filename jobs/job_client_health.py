@@ -43,8 +43,8 @@ _ALL = ("run_id", "lake", "attempt")
 # Each notebook, and the parameters that it takes.
 _STAGES = {
     "01_ingest": (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
-    "02_transform": _ALL,
-    "03_quality": (*_ALL, "id_key", "accept_volume_change", "accept_older"),
+    "02_transform": (*_ALL, "id_key"),
+    "03_quality": (*_ALL, "accept_volume_change", "accept_older"),
 }
 LAST_STAGE = list(_STAGES)[-1]
 _GATE = 3

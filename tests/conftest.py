@@ -17,6 +17,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Tests started in the background are deaf to Ctrl-C, and so is everything that they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
+# What asks for one of these, or for a fixture that does, waits for a JVM or another process.
+SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--fast``."""
+    parser.addoption(
+        "--fast", action="store_true", help="leave out what needs Spark, the emulator or a host"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With ``--fast``, deselect what is marked slow or asks for a slow fixture."""
+    if not config.getoption("--fast"):
+        return
+    slow = [
+        item
+        for item in items
+        if item.get_closest_marker("slow") or SLOW_FIXTURES & set(getattr(item, "fixturenames", ()))
+    ]
+    left_out = set(slow)
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=slow)
 
 
 @pytest.fixture(scope="session")

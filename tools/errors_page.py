@@ -44,11 +44,11 @@ _LOOKS = {
     0: ("the summary", "nothing is left to do"),
     1: (
         "the executed notebook: the failed cell holds the whole traceback",
-        "mend what it names, then the same command",
+        "fix what it names, then the same command",
     ),
     2: (
         "the message: it names the file or the argument",
-        "mend or deliver that, then the same command",
+        "fix or deliver that, then the same command",
     ),
     3: (
         "the gate's name in the message, and [the table of gates](#qualitygateerror)",
@@ -141,6 +141,7 @@ def _as_told(kind: type[BaseException], message: str = "") -> GluePapermillError
         notebook=f"{_LAKE}/03_quality.ipynb",
         input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
         gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
+        moved_errors=cast("tuple[str, ...]", defaults["moved_errors"]),
     )
 
 

@@ -12,10 +12,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
+# jsonschema checks addresses with it, which nobody here asks for; where it is installed, every
+# process that reads a notebook builds its grammar, for a second of processor time.
+WITHOUT = ["--no-emit-package", "rfc3987-syntax", "--no-emit-package", "lark"]
 LOCKS: dict[str, list[str]] = {
     "bootstrap.txt": ["--python-version", "3.11", "--universal", "locks/bootstrap.in"],
     "build.txt": ["--python-version", "3.11", "--universal", "locks/build.in"],
-    "dev.txt": ["--python-version", "3.11", "--universal", "--all-extras", "pyproject.toml"],
+    "dev.txt": [
+        *("--python-version", "3.11", "--universal", "--all-extras", *WITHOUT, "pyproject.toml")
+    ],
     "emulator.txt": ["--python-version", "3.11", "--universal", "locks/emulator.in"],
     # AWS's list is complete as it is: what it does not name is not there.
     "glue-5.1.txt": ["--python-version", "3.11", "--universal", "--no-deps", "locks/glue-5.1.in"],
@@ -26,7 +31,7 @@ LOCKS: dict[str, list[str]] = {
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
     # AWS Glue's own two packages contradict each other: what they need is listed, not resolved.
     "python-shell.txt": ["--python-version", "3.9", "--no-deps", "locks/python-shell.in"],
-    "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", "pyproject.toml"],
+    "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", *WITHOUT, "pyproject.toml"],
 }
 
 

@@ -32,7 +32,7 @@ _SUCCESS = 0
 
 
 class DriftError(Exception):
-    """A README and the code say different things, and only a person can mend it."""
+    """A README and the code say different things, and only a person can fix it."""
 
 
 @dataclass(frozen=True)
@@ -243,6 +243,7 @@ def _raised() -> Iterator[tuple[int, type[Exception]]]:
             notebook="",
             input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
             gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
+            moved_errors=cast("tuple[str, ...]", defaults["moved_errors"]),
         )
         yield made.exit_code, kind
 

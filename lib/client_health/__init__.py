@@ -1,3 +1,3 @@
 """Domain library of the client register: what the three notebooks call inside the Spark session."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -1,79 +1,12 @@
-"""Counting rows while they pass, never in a pass of their own.
-
-Spark's observations ride on the job that writes the data, so counting costs next to nothing and
-counts exactly what was written.
-"""
+"""The accounting: every row that comes in is handed on, rejected, a duplicate, or suppressed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark import SparkContext
-from pyspark.sql import Column, DataFrame, Observation
-from pyspark.sql import functions as F  # noqa: N812
-
 from client_health import contract
-from client_health.errors import HandoverError
-from client_health.sources import SOURCE
-
-_PATIENCE_MILLISECONDS = 60_000
-
-
-class RowCounter:
-    """Counts rows by source, and rows that meet each of some conditions, as they pass.
-
-    Parameters
-    ----------
-    conditions : mapping of str to Column of boolean, optional
-        What else to count, by name.
-    """
-
-    def __init__(self, conditions: Mapping[str, Column] | None = None) -> None:
-        self._conditions = dict(conditions or {})
-        self._observation = Observation()
-        self._context: SparkContext | None = None
-
-    def __call__(self, frame: DataFrame) -> DataFrame:
-        """Return the frame, observed; use with ``DataFrame.transform``."""
-        self._context = frame.sparkSession.sparkContext
-
-        def count(condition: Column, name: str) -> Column:
-            return F.count(F.when(condition, True)).alias(name)
-
-        return frame.observe(
-            self._observation,
-            *(count(F.col(SOURCE) == name, f"source {name}") for name in contract.SOURCE_NAMES),
-            *(count(condition, name) for name, condition in self._conditions.items()),
-        )
-
-    def by_source(self) -> dict[str, int]:
-        """Return the rows of each source, once the job that writes the frame has run."""
-        counted = self._counted()
-        return {name: counted.get(f"source {name}", 0) for name in contract.SOURCE_NAMES}
-
-    def by_condition(self) -> dict[str, int]:
-        """Return the rows that met each condition."""
-        counted = self._counted()
-        return {name: counted.get(name, 0) for name in self._conditions}
-
-    def _counted(self) -> dict[str, int]:
-        """Return what was observed; nothing when Spark proved that no row would pass.
-
-        ``Observation.get`` waits for ever in that case, since an empty part of a plan is removed
-        together with the observation on it. A count that were lost in another way would not
-        pass the accounting, which compares every stage with the one before.
-        """
-        observed = self._observation._jo
-        if self._context is None or observed is None:
-            raise HandoverError("Rows were asked for before they were counted: write them first.")
-        # Counts arrive with the listeners' events, after the job itself.
-        self._context._jsc.sc().listenerBus().waitUntilEmpty(_PATIENCE_MILLISECONDS)
-        metrics = observed.getClass().getDeclaredField("metrics")
-        metrics.setAccessible(True)
-        if metrics.get(observed).isEmpty():
-            return {}
-        return {name: int(count) for name, count in self._observation.get.items()}
+from client_health.survivors import Counted
 
 
 @dataclass(frozen=True)
@@ -122,11 +55,14 @@ class StageRows:
     sources : mapping of str to SourceRows
     rejections, warnings : mapping of str to int
         Rows by rule; a row may break several.
+    badly_formed_cpfs : int
+        Rows handed on whose CPF is not 11 digits: none, unless the library has a defect.
     """
 
     sources: Mapping[str, SourceRows]
     rejections: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
+    badly_formed_cpfs: int = 0
 
     @property
     def rows_in(self) -> int:
@@ -144,31 +80,35 @@ class StageRows:
         return sum(rows.rejected for rows in self.sources.values())
 
 
-def count_transformed(
-    rejected: RowCounter, accepted: RowCounter, survivors: RowCounter
+def transformed(
+    ingested: Mapping[str, int],
+    refused: Mapping[str, int],
+    rejections: Mapping[str, int],
+    counted: Counted,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from what passed at three places.
 
     Parameters
     ----------
-    rejected : RowCounter
-        On the rejected rows, with a condition for each error rule.
-    accepted : RowCounter
-        On the accepted rows, before duplicates are removed.
-    survivors : RowCounter
-        On one row a person, with a condition for each rule that warns.
+    ingested : mapping of str to int
+        Rows by source that the stage before handed over.
+    refused, rejections : mapping of str to int
+        Rejected rows by source, and by rule.
+    counted : Counted
+        What came through the shuffle, and what stayed. A row that was lost there is missing from
+        the sum, and stops the run.
     """
-    refused, passed, kept = rejected.by_source(), accepted.by_source(), survivors.by_source()
     return StageRows(
         {
             name: SourceRows(
-                rows_in=refused[name] + passed[name],
-                rows_out=kept[name],
+                rows_in=ingested[name],
+                rows_out=counted.kept[name],
                 rejected=refused[name],
-                duplicates=passed[name] - kept[name],
+                duplicates=counted.arrived[name] - counted.kept[name],
             )
             for name in contract.SOURCE_NAMES
         },
-        rejected.by_condition(),
-        survivors.by_condition(),
+        rejections,
+        counted.warnings,
+        counted.badly_formed_cpfs,
     )

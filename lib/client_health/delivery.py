@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame
+import polars as pl
+import pyarrow.parquet as pq
 
-from client_health import inspection
-from client_health.accounting import RowCounter, SourceRows, StageRows
+from client_health import contract, inspection, storage
+from client_health.accounting import SourceRows, StageRows
 from client_health.contract import Gate
-from client_health.errors import QualityGateError, SettingsError
-from client_health.readers import Input, read_source
-from client_health.stage import Handover, Stage
+from client_health.errors import InputError, QualityGateError, SettingsError, StorageError
+from client_health.readers import PIECE_BYTES, Input, Piece, read_source
+from client_health.stage import INGESTED, Stage
 from client_health.storage import File
+from client_health.worker import Ingestion
+from register_contract.manifest import Line
 
 logger = logging.getLogger(__name__)
-
-_UNDECODABLE = "undecodable"
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """The three sources as read.
+    """The three sources as they were found.
 
     Parameters
     ----------
@@ -42,21 +42,6 @@ class Delivery:
     delivery_id: str
     as_of: date
     inputs: Mapping[str, Input]
-
-    @property
-    def parquet(self) -> DataFrame:
-        """Rows of the Parquet source, all text."""
-        return self.inputs["parquet"].frame
-
-    @property
-    def csv(self) -> DataFrame:
-        """Rows of the CSV source, all text."""
-        return self.inputs["csv"].frame
-
-    @property
-    def json(self) -> DataFrame:
-        """Rows of the JSON lines source, all text."""
-        return self.inputs["json"].frame
 
     def described(self) -> list[list[Any]]:
         """Return source, files, bytes and ignored columns, for a table."""
@@ -110,7 +95,7 @@ def read_delivery(
     """
     paths = {"parquet": parquet_path, "csv": csv_path, "json": json_path}
     inputs = {
-        name: read_source(stage.spark, name, stage.setting(f"{name}_path", given))
+        name: read_source(name, stage.setting(f"{name}_path", given))
         for name, given in paths.items()
     }
     files = [(name, file) for name, given in inputs.items() for file in given.files]
@@ -125,52 +110,110 @@ def read_delivery(
     return Delivery(stage.setting("delivery_id", delivery_id, "d" + digest[:16]), parsed, inputs)
 
 
-def hand_over(stage: Stage, delivery: Delivery, ingested: DataFrame) -> tuple[Handover, StageRows]:
-    """Hand the delivery's rows on, counted on their way; say which file is to blame when it fails.
+def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
+    """Bring the delivery's rows into one shape, and stage them; say which file is to blame if not.
 
     Parameters
     ----------
     stage : Stage
     delivery : Delivery
-    ingested : DataFrame
-        The three sources in one shape.
 
     Returns
     -------
-    Handover
-        What the next stage reads.
-    StageRows
-        The accounting: what came in is what goes on.
+    list of Line
+        The staged files, each with what it holds: the manifest.
 
     Raises
     ------
     InputError
         When a file cannot be read to its end, or has a line that is none.
+    StorageError
+        When the storage does not answer.
     QualityGateError
         When a file is no UTF-8, or a source has no row.
     """
-    decoded = [name for name, given in delivery.inputs.items() if given.decoded]
-    counter = RowCounter({_UNDECODABLE: inspection.is_undecodable(decoded)})
-    try:
-        handover = stage.hand_over(ingested.transform(counter), "ingested", ["source"])
-    except (Py4JJavaError, PySparkException):
-        inspection.blame(stage.spark, delivery.inputs.values())
-        raise
-    damaged = counter.by_condition()[_UNDECODABLE]
+    folder = stage.folder(INGESTED)
+    # What an earlier attempt left is named by no manifest; here it would only take up room.
+    storage.delete(folder)
+    tasks = split(delivery)
+    work = Ingestion(tuple(tasks), folder)
+    numbers = stage.spark.range(0, len(tasks), 1, len(tasks))
+    answers = numbers.mapInArrow(work.run, "line string").collect()
+    found = [json.loads(answer["line"]) for answer in answers]
+    _raise_first(delivery, found)
+    lines = [Line(**told) for told in found]
+    damaged = sum(line.undecodable for line in lines)
     if damaged:
-        inspection.blame(stage.spark, delivery.inputs.values())
+        inspection.blame(delivery.inputs.values())
         logger.warning("%d rows came with U+FFFD: letters lost before they were delivered", damaged)
-    return handover, _count(counter, delivery)
+    return lines
 
 
-def _count(counter: RowCounter, delivery: Delivery) -> StageRows:
-    """Return the accounting: every row is handed on, malformed lines as well."""
-    rows = counter.by_source()
+def split(delivery: Delivery) -> list[tuple[Piece, ...]]:
+    """Share a delivery's pieces out to tasks, the largest first; small files go together."""
+    tasks: list[tuple[Piece, ...]] = []
+    for given in delivery.inputs.values():
+        together: list[Piece] = []
+        for piece in given.pieces:
+            if together and sum(one.size for one in (*together, piece)) > PIECE_BYTES:
+                tasks.append(tuple(together))
+                together = []
+            together.append(piece)
+        tasks += [tuple(together)] if together else []
+    return sorted(tasks, key=lambda pieces: -sum(one.size for one in pieces))
+
+
+def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None:
+    """Raise what a worker says of a file; of several the one that stands first."""
+    failed = [told for told in found if "failed" in told]
+    if not failed:
+        return
+    order = [file.relative for given in delivery.inputs.values() for file in given.files]
+    first = min(failed, key=lambda told: order.index(told["file"]))
+    if first["failed"] == "too_long":
+        inspection.blame(delivery.inputs.values())
+    if first["failed"] == "storage":
+        raise StorageError(first["message"])
+    raise InputError(
+        first["file"],
+        found=first["found"],
+        expected=first["expected"],
+        next_step=first["next_step"],
+    )
+
+
+def accounting(delivery: Delivery, lines: Sequence[Line]) -> StageRows:
+    """Return the accounting of ``01_ingest``: every row is handed on, malformed lines as well.
+
+    Raises
+    ------
+    QualityGateError
+        A source has no row.
+    """
+    rows = rows_by_source(lines)
     empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
     if empty:
         # Better now than after an hour.
         raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
     return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
+
+
+def first_rows(stage: Stage, lines: Sequence[Line]) -> pl.DataFrame:
+    """Return the first staged row of each source."""
+    firsts = []
+    for name in contract.SOURCE_NAMES:
+        files = sorted(line.file for line in lines if line.source == name and line.rows)
+        with storage.opened(storage.join(stage.folder(INGESTED), files[0])) as file:
+            firsts.append(pl.DataFrame(pl.from_arrow(next(pq.ParquetFile(file).iter_batches(1)))))
+    return pl.concat(firsts)
+
+
+def rows_by_source(lines: Sequence[Line]) -> dict[str, int]:
+    """Return the rows of each source in a manifest."""
+    return {
+        name: sum(line.rows for line in lines if line.source == name)
+        for name in contract.SOURCE_NAMES
+    }
 
 
 def _named(files: Sequence[File]) -> str:

@@ -7,15 +7,14 @@ from datetime import date, datetime
 from types import ModuleType
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+import polars as pl
 
 from client_health import contract, text
 from client_health.sources import MALFORMED_LINE, SOURCE
 
 _WIDEST = 60
 # Columns that show only what they are for.
-_RECOGNISED: Mapping[str, Callable[[Column], Column]] = {
+_RECOGNISED: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
     "estado": lambda estado: text.is_state(text.substituir_estado_por_sigla(estado)),
     "sexo": lambda sexo: ~text.is_unknown_sexo(sexo),
 }
@@ -67,7 +66,7 @@ def _cell(value: object) -> str:
     return shown if len(shown) <= _WIDEST else shown[: _WIDEST - 1] + "…"
 
 
-def masked(frame: DataFrame) -> DataFrame:
+def masked(frame: pl.DataFrame) -> pl.DataFrame:
     """Return a frame with every personal value replaced by the mask, nulls left visible.
 
     A state or a sex shows only where it is one: in a file whose columns have shifted, a street
@@ -82,47 +81,35 @@ def masked(frame: DataFrame) -> DataFrame:
         for column in contract.COLUMNS
     }
 
-    def shown(name: str) -> Column:
-        mask = F.when(F.col(name).isNotNull(), F.lit(contract.MASK))
+    def shown(name: str) -> pl.Expr:
+        mask = pl.when(pl.col(name).is_not_null()).then(pl.lit(contract.MASK)).alias(name)
         if name in personal:
-            return mask.alias(name)
+            return mask
         column = known.get(name)
         recognised = _RECOGNISED.get(column.name if column else name)
         if recognised is None:
-            return F.col(name)
-        harmless = recognised(F.col(name)) | (F.col(name) == contract.DEFAULT_TEXT)
-        return F.when(harmless, F.col(name)).otherwise(mask).alias(name)
+            return pl.col(name)
+        harmless = recognised(pl.col(name)) | (pl.col(name) == contract.DEFAULT_TEXT)
+        return pl.when(harmless).then(pl.col(name)).otherwise(mask).alias(name)
 
-    return frame.select(*(shown(name) for name in frame.columns))
+    return frame.select(shown(name) for name in frame.columns)
 
 
-def sample(frame: DataFrame, rows: int = 2) -> str:
-    """Return the first rows of each source, masked, as a table.
+def sample(frame: pl.DataFrame) -> str:
+    """Return some rows, masked, as a table with a line for each column.
 
     Parameters
     ----------
     frame : DataFrame
-        With the column ``source``.
-    rows : int
-        Rows to show of each source.
+        A few rows; their source heads them where it is known.
     """
-    parts = [
-        masked(frame.filter(F.col(SOURCE) == source)).select(*_shown(frame)).limit(rows)
-        for source in contract.SOURCE_NAMES
-    ]
-    return table([list(row) for part in parts for row in part.collect()], _shown(frame))
-
-
-def newest(frame: DataFrame, rows: int = 6) -> str:
-    """Return the newest registrations, masked, as a table: the same rows wherever it runs."""
-    first = frame.orderBy(F.col("data_cadastro").desc(), "cpf").limit(rows)
+    names = [c.name for c in contract.COLUMNS if c.name in frame.columns]
+    rows = masked(frame.select(names)).rows()
+    heads = frame[SOURCE].to_list() if SOURCE in frame.columns else range(1, frame.height + 1)
     return table(
-        [list(row) for row in masked(first).select(*_shown(frame)).collect()], _shown(frame)
+        [[name, *(_cell(row[at]) for row in rows)] for at, name in enumerate(names)],
+        ["column", *(str(head) if SOURCE in frame.columns else f"row {head}" for head in heads)],
     )
-
-
-def _shown(frame: DataFrame) -> list[str]:
-    return [SOURCE, *(c.name for c in contract.REGISTER_COLUMNS if c.name in frame.columns)]
 
 
 def counts(found: Mapping[str, int], meaning: bool = True) -> str:

@@ -97,8 +97,9 @@ class SettingsError(ClientHealthError):
 class HandoverError(ClientHealthError):
     """What the stage before should have handed over is not there or not whole.
 
-    Why: a notebook was run alone before the one it follows, or files in the run's staging folder
-    were changed or removed since.
+    Why: a notebook was run alone before the one it follows; or the files in the run's staging
+    folder, or the run's audit branch, were changed or removed since; or 02_transform wrote another
+    number of rows than it counted.
     What to do: run the same command again: it finds the stage that is no longer true and repeats
     it. By hand, run the notebook before first, with the same run_id.
     """
@@ -127,10 +128,26 @@ class QualityGateError(ClientHealthError):
 
 
 class PublishError(ClientHealthError):
-    """The table moved while this run was publishing, again and again.
+    """The audit branch is not there any more.
 
-    Why: other runs, or people, wrote to the table at the same time. Each time this run began its
-    publishing anew, and gave up in the end.
-    What to do: see that nobody else writes to the table, then run the same command: the last stage
-    is repeated, the others are not.
+    Why: somebody removed the branch of this run from the table while the run was at work.
+    What to do: see that nobody else works on the table's branches, then run the same command.
     """
+
+
+class MainMovedError(ClientHealthError):
+    """The table was published by others between two stages of this run.
+
+    Why: another run, or a person, wrote to the table after 02_transform had written this run's
+    rows to their branch. Publishing them now would take the others' rows back.
+    What to do: nothing; the runner does both stages again, and gives up after the third time. By
+    hand, run 02_transform and 03_quality again.
+    """
+
+    @classmethod
+    def since_written(cls, table: str) -> MainMovedError:
+        """Build for rows whose branch ``main`` has left behind."""
+        return cls(
+            f"The table {table} was published by others since 02_transform wrote this run's rows. "
+            "Nothing of this run was published. Run 02_transform and 03_quality again."
+        )

@@ -5,133 +5,123 @@ A pass over good data would be too dear for this, and over bad data it may take 
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import PySparkException
-from pyspark.sql import Column, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from client_health import contract, lines, signature, storage
+from client_health import lines, pieces, signature, storage
+from client_health.contract import Source
 from client_health.errors import InputError
-from client_health.readers import Input, octets, parquet_columns, untyped_columns
-from client_health.sources import MALFORMED_LINE, SOURCE
+from client_health.readers import PIECE_BYTES, Input
 from client_health.storage import File
 
-logger = logging.getLogger(__name__)
-
-# What Java puts in the place of bytes that are no UTF-8.
-_REPLACEMENT = "\ufffd"
-_PLACES_A_PARTITION = 1 << 33
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Findings:
     """The first place of each fault, counted from 1; None where there is none."""
 
-    undecodable: int | None
-    too_long: int | None
+    undecodable: int | None = None
+    too_long: int | None = None
+
+    def add(self, first: int, undecodable: int | None, too_long: int | None) -> None:
+        """Take over what a block shows, whose lines are counted from ``first``."""
+        if self.undecodable is None and undecodable is not None:
+            self.undecodable = first + undecodable
+        if self.too_long is None and too_long is not None:
+            self.too_long = first + too_long
 
 
-def is_undecodable(sources: Iterable[str]) -> Column:
-    """Say whether a row of the register seems to come from bytes that are no UTF-8.
-
-    A malformed line does not count: it is rejected anyway, and a file that was cut off may end
-    within a letter.
-
-    Parameters
-    ----------
-    sources : iterable of str
-        Names of the sources whose text had to be decoded.
-    """
-    texts = [c.name for c in contract.REGISTER_COLUMNS if c.type == "string"]
-    judged = F.col(SOURCE).isin(*sources) & F.col(MALFORMED_LINE).isNull()
-    return judged & F.concat_ws("", *texts).contains(_REPLACEMENT)
-
-
-def blame(spark: SparkSession, inputs: Iterable[Input]) -> None:
+def blame(inputs: Iterable[Input]) -> None:
     """Look for what is wrong with the files of a delivery.
 
     Parameters
     ----------
-    spark : SparkSession
     inputs : iterable of Input
 
     Raises
     ------
     InputError
         When a file cannot be read to its end, or has a line that is none.
+    StorageError
+        When its storage does not answer.
     QualityGateError
         When a file is no UTF-8.
     """
     for given in inputs:
+        is_parquet = given.source.name == "parquet"
+        place = "row" if is_parquet else "line"
         for file in given.files:
             try:
-                found = _parquet(spark, given, file) if _is_parquet(given) else _text(spark, file)
-            except Py4JJavaError as error:
-                raise storage.unreadable(file.relative, error.java_exception) from None
-            except PySparkException:
-                raise _damaged(file) from None
-            place = "row" if _is_parquet(given) else "line"
+                found = _parquet(given.source, file) if is_parquet else _text(file)
+            except storage.READ_ERRORS as error:
+                raise storage.unreadable(file.relative, error) from None
             if found.too_long is not None:
                 raise _too_long(file, f"{place} {found.too_long:,}")
             if found.undecodable is not None:
                 raise signature.not_utf8(file.relative, f"{place} {found.undecodable:,}")
 
 
-def _is_parquet(given: Input) -> bool:
-    return given.source.name == "parquet"
+def _text(file: File) -> _Findings:
+    found, before, rest = _Findings(), 0, b""
+    with storage.unpacked(file.uri) as stream:
+        while block := stream.read(PIECE_BYTES):
+            data = rest + block
+            end = pieces.last_line_end(data)
+            before += _look(found, before, data[:end])
+            rest = data[end:]
+            if len(rest) > lines.LONGEST:
+                break
+    _look(found, before, rest)
+    return found
 
 
-def _text(spark: SparkSession, file: File) -> _Findings:
-    line = F.col("value")
-    raw = line.cast("binary")
-    long = lines.too_long(F.octet_length(line))
-    undecodable = ~long & _is_no_utf8(raw)
-    place = F.monotonically_increasing_id()
-    parts = (
-        spark.read.text(storage.literal(file.uri))
-        .select(F.spark_partition_id().alias("part"), place.alias("place"), long, undecodable)
-        .toDF("part", "place", "long", "undecodable")
-        .groupBy("part")
-        .agg(
-            F.count("*"),
-            F.min(F.when(F.col("undecodable"), F.col("place"))),
-            F.min(F.when(F.col("long"), F.col("place"))),
-        )
-        .orderBy("part")
-        .collect()
-    )
-    before = 0
-    first: list[int | None] = [None, None]
-    for _, count, *places in parts:
-        for at, found in enumerate(places):
-            if first[at] is None and found is not None:
-                first[at] = before + found % _PLACES_A_PARTITION + 1
-        before += count
-    return _Findings(*first)
+def _look(found: _Findings, before: int, data: bytes) -> int:
+    """Look at a block of whole lines; return how many there are."""
+    split = _LINE_END.split(data)
+    if not split[-1]:
+        split.pop()
+    long = next((at for at, line in enumerate(split) if len(line) > lines.LONGEST), None)
+    torn = None
+    if not _is_utf8(data):
+        each = (at for at, line in enumerate(split) if at != long and not _is_utf8(line))
+        torn = next(each, None)
+    found.add(before + 1, torn, long)
+    return len(split)
 
 
-def _is_no_utf8(raw: Column) -> Column:
-    return raw != F.encode(F.decode(raw, "UTF-8"), "UTF-8")
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
-def _parquet(spark: SparkSession, given: Input, file: File) -> _Findings:
-    frame = spark.read.parquet(storage.literal(file.uri))
-    row = F.col("_metadata.row_index") + 1
-    undecodable = F.lit(False)
-    for name in untyped_columns(frame.schema, given.source):
-        undecodable |= F.coalesce(_is_no_utf8(F.col(name)), F.lit(False))
-    rows = frame.select(
-        row.alias("row"), undecodable.alias("bad"), *parquet_columns(frame.schema, given.source)
-    )
-    found = rows.agg(
-        F.min(F.when(F.col("bad"), F.col("row"))),
-        F.min(F.when(lines.too_long(octets(given.source)), F.col("row"))),
-    ).head()
-    return _Findings(*(found or (None, None)))
+def _parquet(source: Source, file: File) -> _Findings:
+    found, before = _Findings(), 0
+    with storage.opened(file.uri) as stream:
+        inside = pq.ParquetFile(stream, page_checksum_verification=True)
+        untyped = pieces.untyped_columns(inside.schema_arrow, source)
+        for batch in inside.iter_batches(pieces.BLOCK_ROWS, columns=list(source.columns)):
+            table = pa.Table.from_batches([batch])
+            sizes = pieces.row_sizes(pieces.as_text(table, source))
+            long = (sizes > lines.LONGEST).arg_true()
+            torn = _first_torn(table, untyped)
+            found.add(before + 1, torn, long[0] if len(long) else None)
+            before += batch.num_rows
+    return found
+
+
+def _first_torn(table: pa.Table, untyped: list[str]) -> int | None:
+    for row, values in enumerate(zip(*(table.column(n).to_pylist() for n in untyped), strict=True)):
+        if any(value is not None and not _is_utf8(value) for value in values):
+            return row
+    return None
 
 
 def _too_long(file: File, place: str) -> InputError:
@@ -140,13 +130,4 @@ def _too_long(file: File, place: str) -> InputError:
         found=f"{place} is longer than {lines.LONGEST:,} bytes",
         expected="a record of the register, of some hundred bytes",
         next_step="Ask the sender to mend it, and run the same command with the new file.",
-    )
-
-
-def _damaged(file: File) -> InputError:
-    return InputError(
-        file.relative,
-        found="it cannot be read to its end: damaged",
-        expected="a whole file",
-        next_step="Deliver the file again, and run the same command.",
     )

@@ -8,12 +8,12 @@ the run's record. Snapshots expire, so the table ``publications`` keeps every re
 
 from __future__ import annotations
 
-import logging
 import re
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from pyspark.errors import IllegalArgumentException
@@ -21,15 +21,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from client_health import contract, storage
-from client_health.errors import PublishError, SettingsError
+from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.session import configure
 from register_contract import publications
 from register_contract.publications import History, OldLakeError, Publication
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject
 
 MAIN = "main"
-_ATTEMPTS = 3
 # How long a branch may live that its run has left behind: longer than any run lasts.
 BRANCH_DAYS = 7
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
@@ -48,11 +48,6 @@ _SQLITE_TABLES = (
 )
 
 
-def is_remote(uri: str) -> bool:
-    """Say whether a lake is in object storage."""
-    return "://" in uri and not uri.startswith("file:")
-
-
 @dataclass(frozen=True)
 class Snapshot:
     """A published state of the table: its id, its rows, and the run's record in its summary."""
@@ -60,6 +55,15 @@ class Snapshot:
     snapshot_id: str
     rows: int
     summary: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A data file of the published table: its URI, its partition, and its rows."""
+
+    uri: str
+    partition: str
+    rows: int
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class Lake:
         uri : str
             A path means local files and a SQLite catalog, an ``s3://`` URI the Glue Data Catalog.
         """
-        settings = _catalog_settings(uri) if is_remote(uri) else _local_settings(uri)
+        settings = _catalog_settings(uri) if storage.is_remote(uri) else _local_settings(uri)
         location = settings[f"{_CATALOG_CONF}.warehouse"]
         known = spark.conf.get(f"{_CATALOG_CONF}.warehouse", None)
         if known not in (None, location):
@@ -200,85 +204,119 @@ class Lake:
             writer = writer.option(f"snapshot-property.{key}", value)
         writer.append()
 
+    def metadata(self) -> publications.Metadata:
+        """Return the newest metadata of the published table."""
+        return self._metadata(self.table)
+
     def _metadata(self, table: str) -> publications.Metadata:
-        newest = self.spark.table(f"{table}.metadata_log_entries").select("file").collect()[-1][0]
-        return publications.parse(storage.read_bytes(self.spark, newest))
+        # Iceberg's own view of it, without a job: SQL would plan and run one for a line of text.
+        location = self._iceberg(table).operations().current().metadataFileLocation()
+        return publications.parse(storage.read_bytes(str(location)))
+
+    def _iceberg(self, table: str) -> JavaObject:
+        gateway = self.spark.sparkContext._jvm
+        if gateway is None:
+            raise SettingsError(
+                "The Spark session was stopped. Run the notebook again, in a new session."
+            )
+        spark3 = gateway.org.apache.iceberg.spark.Spark3Util
+        return spark3.loadIcebergTable(self.spark._jsparkSession, table)
 
     def snapshot(self, branch: str = MAIN) -> Snapshot | None:
         """Return the newest snapshot of a branch, or None where there is none."""
-        found = self.spark.sql(
-            f"SELECT s.snapshot_id, s.summary FROM {self.table}.refs r"  # noqa: S608
-            f" JOIN {self.table}.snapshots s ON s.snapshot_id = r.snapshot_id"
-            f" WHERE r.name = '{branch}'"
-        ).collect()
+        metadata = self.metadata()
+        head = metadata.get("refs", {}).get(branch, {}).get("snapshot-id")
+        found = [one for one in metadata.get("snapshots", ()) if one["snapshot-id"] == head]
         if not found:
             return None
-        summary = dict(found[0]["summary"])
-        return Snapshot(str(found[0]["snapshot_id"]), int(summary.get("total-records", 0)), summary)
+        summary = found[0]["summary"]
+        return Snapshot(str(head), int(summary.get("total-records", 0)), summary)
 
-    def publish(
-        self,
-        frame: DataFrame,
-        run_id: str,
-        record: Mapping[str, str],
-        audit: Callable[[DataFrame, Snapshot], None],
-    ) -> Snapshot:
-        """Replace the published table by a frame: write a branch, audit it, move ``main`` to it.
+    def files(self, snapshot_id: str) -> list[DataFile]:
+        """Return the data files of a snapshot, sorted by partition and path."""
+        found = (
+            self.spark.read.option("snapshot-id", snapshot_id)
+            .table(f"{self.table}.files")
+            .select("file_path", f"partition.{contract.PARTITION_COLUMN}", "record_count")
+            .collect()
+        )
+        return sorted(
+            (DataFile(*row) for row in found), key=lambda file: (file.partition or "", file.uri)
+        )
+
+    def write_branch(self, frame: DataFrame, branch: str, *, many_files: bool = False) -> Snapshot:
+        """Write a frame to an audit branch of its own, in the place of what ``main`` has.
 
         Parameters
         ----------
         frame : DataFrame
             The columns of the contract.
-        run_id : str
-        record : mapping of str to str
-            Properties of the snapshot: the publication record.
-        audit : callable
-            Gets the branch's rows and its snapshot; raises to stop the publication.
+        branch : str
+            Its name; see :func:`branch_name`.
+        many_files : bool
+            The partitions are so many that rows are shuffled and sorted by them first.
 
         Returns
         -------
         Snapshot
-            The published one.
+            The head of the branch; no reader sees it until :meth:`publish`.
 
         Raises
         ------
         PublishError
-            When ``main`` moved under every attempt.
+            When the branch is gone already.
         """
-        branch = re.sub(r"\W", "_", f"audit_{run_id}", flags=re.ASCII)
-        for attempt in range(1, _ATTEMPTS + 1):
-            written = self._write_branch(frame, branch, record)
-            try:
-                audit(self.spark.table(f"{self.table}.branch_{branch}"), written)
-                if self._fast_forward(branch):
-                    return written
-            finally:
-                self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
-            logger.warning("main moved while run %s was publishing (attempt %d)", run_id, attempt)
-        raise PublishError(
-            f"The table {contract.TABLE} was published by others {_ATTEMPTS} times while this run"
-            " was publishing. Nothing of this run was published. Run the same command again."
-        )
-
-    def _write_branch(self, frame: DataFrame, branch: str, record: Mapping[str, str]) -> Snapshot:
-        # A branch of that name is left over from an attempt that died.
-        self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
         self.spark.sql(
             f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
         )
-        writer = frame.writeTo(f"{self.table}.branch_{branch}")
-        for key, value in record.items():
-            writer = writer.option(f"snapshot-property.{key}", value)
+        # A task keeps a file open for each partition, or shuffles and sorts first.
+        mode = ("hash", "false") if many_files else ("none", "true")
+        writer = frame.writeTo(f"{self.table}.`branch_{branch}`")
+        writer = writer.option("distribution-mode", mode[0]).option("fanout-enabled", mode[1])
         writer.overwrite(F.lit(True))
-        written = self.snapshot(branch)
-        if written is None:
+        return self._head(branch)
+
+    def record(self, branch: str, properties: Mapping[str, str]) -> Snapshot:
+        """Put a run's record on its branch, whose counts are known once its rows are written.
+
+        Parameters
+        ----------
+        branch : str
+        properties : mapping of str to str
+            What the summary of the branch's new head carries.
+
+        Returns
+        -------
+        Snapshot
+            The head: an append of no files.
+        """
+        append = self._iceberg(self.table).newAppend().toBranch(branch)
+        for key, value in properties.items():
+            append = append.set(key, value)
+        append.commit()
+        return self._head(branch)
+
+    def _head(self, branch: str) -> Snapshot:
+        head = self.snapshot(branch)
+        if head is None:
             raise PublishError(
                 f"The branch that was just written to {contract.TABLE} is gone; somebody removed "
                 "it. Nothing was published. Run the same command again."
             )
-        return written
+        return head
 
-    def _fast_forward(self, branch: str) -> bool:
+    def at(self, snapshot_id: str) -> DataFrame:
+        """Return the rows of a snapshot, as readers of ``main`` would get them."""
+        return self.spark.read.option("snapshot-id", snapshot_id).table(self.table)
+
+    def publish(self, branch: str) -> None:
+        """Move ``main`` to a branch in one step.
+
+        Raises
+        ------
+        MainMovedError
+            When ``main`` has moved since the branch was written.
+        """
         try:
             self.spark.sql(
                 f"CALL {contract.CATALOG}.system.fast_forward("
@@ -287,8 +325,31 @@ class Lake:
         except IllegalArgumentException as error:
             if "not an ancestor" not in str(error):
                 raise
-            return False
-        return True
+            raise MainMovedError.since_written(contract.TABLE) from None
+
+    def drop_branch(self, branch: str) -> None:
+        """Remove a branch, if it is there; its rows go with its snapshot."""
+        self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
+
+    def drop_branches(self, run_id: str) -> None:
+        """Remove all that earlier attempts of a run have left."""
+        own = re.compile(re.escape(branch_name(run_id, "")) + "[0-9a-f]{32}")
+        for name in self.metadata().get("refs", {}):
+            if own.fullmatch(name):
+                self.drop_branch(name)
+
+
+def shares_of(files: Iterable[DataFile]) -> dict[str, int]:
+    """Return the rows of each partition, most first."""
+    shares: dict[str, int] = {}
+    for file in files:
+        shares[file.partition] = shares.get(file.partition, 0) + file.rows
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+
+def branch_name(run_id: str, token: str) -> str:
+    """Name the audit branch of an attempt of ``02_transform``: 32 hexadecimal digits each."""
+    return f"audit_{run_id}_{token}"
 
 
 # What the log shows to people; its snapshots' summaries have the whole records.

@@ -1,23 +1,131 @@
-"""Publishing a run: the register with ids and masks, audited on its branch."""
+"""Publishing a run: the audit branch held against everything that was counted, then ``main``."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
 
+import polars as pl
 from pyspark.sql import DataFrame
 
-from client_health import contract, identity, quality
+from client_health import contract, quality, storage
 from client_health.accounting import SourceRows, StageRows
-from client_health.contract import Gate
-from client_health.errors import QualityGateError, SettingsError
-from client_health.lake import Snapshot
+from client_health.errors import HandoverError, MainMovedError, QualityGateError
+from client_health.lake import MAIN, DataFile, shares_of
 from client_health.quality import Expectations, QualityReport
-from client_health.register import mask
-from client_health.sources import SOURCE
 from client_health.stage import INGEST, Stage
-from register_contract import publications
+from register_contract.publications import descends
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What ``02_transform`` handed over: the rows to publish, on their audit branch.
+
+    Parameters
+    ----------
+    stage : Stage
+    name : str
+    snapshot_id : str
+        The branch's head.
+    is_published : bool
+        ``main`` has it already: an earlier attempt died after its commit.
+    """
+
+    stage: Stage
+    name: str
+    snapshot_id: str
+    is_published: bool = False
+
+    @property
+    def rows(self) -> DataFrame:
+        """The rows, as readers would get them."""
+        return self.stage.lake.at(self.snapshot_id)
+
+    @cached_property
+    def files(self) -> list[DataFile]:
+        """The data files that hold the rows."""
+        return self.stage.lake.files(self.snapshot_id)
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Rows by health plan, most first."""
+        return shares_of(self.files)
+
+    def sample(self, rows: int = 2) -> pl.DataFrame:
+        """Return some rows of the smallest health plan, read from its own files."""
+        smallest = list(self.shares)[-1]
+        parts = []
+        for file in self.files:
+            if file.partition == smallest:
+                with storage.opened(file.uri) as content:
+                    parts.append(pl.read_parquet(content))
+        return pl.concat(parts).sort("id").head(rows)
+
+    def checked(
+        self,
+        check: Callable[..., _Found],
+        *held_against: Any,  # noqa: ANN401 - each check has its own
+    ) -> _Found:
+        """Run a check of the rows; a gate that stops the run takes the branch away.
+
+        Parameters
+        ----------
+        check : callable
+            Takes the rows and what follows.
+        held_against
+            What it takes beside the rows.
+
+        Raises
+        ------
+        QualityGateError
+            Of the check. What must not be published does not stay.
+        """
+        try:
+            return check(self.rows, *held_against)
+        except QualityGateError:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Remove the branch, unless readers have its rows already."""
+        if not self.is_published:
+            self.stage.lake.drop_branch(self.name)
+
+
+def branch(stage: Stage) -> Branch:
+    """Return the branch that ``02_transform`` of this run handed over, whole and unchanged.
+
+    Parameters
+    ----------
+    stage : Stage
+
+    Raises
+    ------
+    HandoverError
+        When the branch is not there, or is another one by now.
+    MainMovedError
+        When others have published since it was written.
+    """
+    handover = stage.receipt_before().handover
+    stage.lake.make_tables()
+    metadata = stage.lake.metadata()
+    name, snapshot_id = handover["branch"], handover["snapshot_id"]
+    heads = {key: str(ref["snapshot-id"]) for key, ref in metadata.get("refs", {}).items()}
+    if MAIN in heads and descends(metadata, heads[MAIN], snapshot_id):
+        return Branch(stage, name, snapshot_id, is_published=True)
+    if heads.get(name) != snapshot_id:
+        raise HandoverError(
+            f"The branch {name} of {contract.TABLE} is not the one that 02_transform handed over. "
+            "Run 02_transform again."
+        )
+    if MAIN in heads and not descends(metadata, snapshot_id, heads[MAIN]):
+        stage.lake.drop_branch(name)
+        raise MainMovedError.since_written(contract.TABLE)
+    return Branch(stage, name, snapshot_id)
 
 
 def expectations(
@@ -31,7 +139,6 @@ def expectations(
     accept_volume_change, accept_older : bool or str
         The notebook's parameters; empty means "from the session's configuration".
     """
-    stage.lake.make_tables()
     before = stage.receipt_before()
     last = stage.lake.complete_log().last
     return Expectations(
@@ -49,23 +156,16 @@ def _accepted(stage: Stage, name: str, given: bool | str) -> bool:
 
 
 def publish(
-    stage: Stage,
-    register: DataFrame,
-    report: QualityReport,
-    id_key: str = "",
-    accept_older: bool | str = False,
+    stage: Stage, audited: Branch, report: QualityReport, accept_older: bool | str = False
 ) -> dict[str, Any]:
-    """Add ids, mask, write the audit branch, check it, publish it, and write the receipt.
+    """Publish an audited branch, and write the receipt.
 
     Parameters
     ----------
     stage : Stage
-    register : DataFrame
-        ``source`` and the register's columns, checked.
+    audited : Branch
     report : QualityReport
         What was checked.
-    id_key : str
-        Location of the id key; see :func:`client_health.identity.load_key`.
     accept_older : bool or str
         As for :func:`expectations`; looked at again, since others may have published meanwhile.
 
@@ -77,55 +177,35 @@ def publish(
     Raises
     ------
     QualityGateError
-        When the branch does not show what was written, or a later day's delivery was published.
-    SettingsError
-        When the id key is missing, or not the one of the last publication.
+        When a later day's delivery was published meanwhile.
+    MainMovedError
+        When another one was.
     """
-    key = identity.load_key(stage.setting("id_key", id_key, ""))
     before = stage.receipt_before()
-    rows = StageRows(
-        {name: SourceRows(count, count) for name, count in report.by_source.items()},
-        before.rows.rejections,
-        before.rows.warnings,
-    )
-    check = identity.key_check(key)
-    last = stage.lake.history().last
-    if last and last.key_check not in ("", check):
-        raise SettingsError(
-            "The table was published with another id key: with this one every id would change. "
-            "Give the key of the last publication, or start a new lake."
-        )
-    described = stage.receipt(
-        rows, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
-    )
-    record = {
-        publications.RUN_ID: stage.run_id,
-        publications.DELIVERY_ID: before.delivery_id,
-        publications.RECEIPT: json.dumps(described, separators=(",", ":"), ensure_ascii=False),
-        publications.KEY_CHECK: check,
-    }
-    may_be_older = _accepted(stage, "accept_older", accept_older)
-
-    def audit(branch: DataFrame, written: Snapshot) -> None:
-        failures = quality.audit_failures(branch, report.rows)
-        if written.rows != report.rows:
-            failures.append(f"{report.rows:,} rows to write, {written.rows:,} in the snapshot")
-        if failures:
-            raise QualityGateError([(Gate.AUDITORIA_DIVERGENTE, ", ".join(failures))])
+    if not audited.is_published:
         newest = stage.lake.history().last
-        published_day = newest.day if newest else ""
-        older = quality.older_failures(before.as_of.isoformat(), published_day, may_be_older)
+        older = quality.older_failures(
+            before.as_of.isoformat(),
+            newest.day if newest else "",
+            _accepted(stage, "accept_older", accept_older),
+        )
         if older:
+            audited.drop()
             raise QualityGateError(older)
-
-    published = mask(identity.add_ids(register.drop(SOURCE), key))
-    snapshot = stage.lake.publish(published, stage.run_id, record, audit)
+        stage.lake.publish(audited.name)
+    stage.lake.drop_branch(audited.name)
     stage.lake.complete_log()
     handover: Mapping[str, Any] = {
         "table": contract.TABLE,
-        "snapshot_id": snapshot.snapshot_id,
-        "rows": snapshot.rows,
+        "snapshot_id": audited.snapshot_id,
+        "rows": report.rows,
     }
+    kept = {name: rows.rows_out for name, rows in before.rows.sources.items()}
+    rows = StageRows(
+        {name: SourceRows(count, count) for name, count in kept.items()},
+        before.rows.rejections,
+        before.rows.warnings,
+    )
     return stage.finish(
         rows, handover, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
     )

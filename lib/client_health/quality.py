@@ -7,16 +7,15 @@ everything before they stop, so that one run names all that is wrong.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
-from client_health import contract, text
+from client_health import contract
 from client_health.accounting import StageRows
 from client_health.contract import Gate, Limits
 from client_health.errors import QualityGateError
-from client_health.sources import SOURCE
 
 
 def schema_differences(
@@ -84,23 +83,24 @@ class QualityReport:
     Parameters
     ----------
     rows : int
-    by_source : mapping of str to int
-        Rows to publish by source.
+    distinct_ids : int
+        One for each CPF, from which it is made.
     shares : mapping of str to int
-        Rows to publish by health plan.
-    nulls : mapping of str to int
-        Nulls by required column.
-    badly_formed_cpfs, distinct_cpfs : int
+        Rows to publish by health plan, most first.
+    nulls, unmasked : mapping of str to int
+        Nulls by required column, and values by masked column that are not the mask.
+    badly_formed_cpfs : int
+        Counted before they were masked.
     failures : sequence of (Gate, str)
         Gates that would stop the run, each with what was found; empty when all is well.
     """
 
     rows: int
-    by_source: Mapping[str, int]
+    distinct_ids: int
     shares: Mapping[str, int]
     nulls: Mapping[str, int]
-    badly_formed_cpfs: int
-    distinct_cpfs: int
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    badly_formed_cpfs: int = 0
     failures: Sequence[tuple[Gate, str]] = ()
 
     def checks(self) -> list[tuple[str, str]]:
@@ -120,6 +120,7 @@ _JUDGED_HERE = frozenset(
         Gate.REJEITADOS_DEMAIS,
         Gate.VOLUME_DIFERENTE,
         Gate.REMESSA_ANTIGA,
+        Gate.AUDITORIA_DIVERGENTE,
     }
 )
 
@@ -154,13 +155,17 @@ class Expectations:
     limits: Limits = contract.LIMITS
 
 
-def validar_qualidade_dados(frame: DataFrame, expectations: Expectations) -> QualityReport:
-    """Check the rows to publish, before ids and masks.
+def validar_qualidade_dados(
+    branch: DataFrame, shares: Mapping[str, int], expectations: Expectations
+) -> QualityReport:
+    """Check the rows to publish: the audit branch, and the accounting of all stages.
 
     Parameters
     ----------
-    frame : DataFrame
-        ``source`` and the register's columns.
+    branch : DataFrame
+        The rows of the branch, as readers would get them.
+    shares : mapping of str to int
+        Its rows by health plan.
     expectations : Expectations
 
     Returns
@@ -177,7 +182,8 @@ def validar_qualidade_dados(frame: DataFrame, expectations: Expectations) -> Qua
     Rule: specification, "Verificação de Qualidade": nulls in required columns, format and
     uniqueness of CPFs, integrity. The accounting of rows is ours.
     """
-    report = measure(frame)
+    badly_formed = sum(stage.badly_formed_cpfs for stage in expectations.stages)
+    report = measure(branch, shares, badly_formed)
     failures = [
         *_content_failures(report),
         *_accounting_failures(report, expectations),
@@ -188,39 +194,31 @@ def validar_qualidade_dados(frame: DataFrame, expectations: Expectations) -> Qua
     return report
 
 
-def measure(frame: DataFrame) -> QualityReport:
-    """Measure the rows to publish in two small aggregations."""
+def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0) -> QualityReport:
+    """Measure the rows to publish in one pass over the columns that can be wrong."""
 
     def count(condition: Column, name: str) -> Column:
         return F.count(F.when(condition, True)).alias(name)
 
-    required = [column.name for column in contract.REGISTER_COLUMNS if column.required]
-    groups = frame.groupBy(SOURCE, contract.PARTITION_COLUMN).agg(
+    required = [column.name for column in contract.COLUMNS if column.required]
+    masked = [column.name for column in contract.COLUMNS if column.masked]
+    found = branch.agg(
         F.count("*").alias("rows"),
-        count(~text.cpf_is_well_formed(F.col("cpf")), "badly_formed"),
+        # Different hashes mean different ids, and cost a fraction; the rare tie is looked at below.
+        F.count_distinct(F.xxhash64("id")).alias("ids"),
         *(count(F.col(name).isNull(), f"null {name}") for name in required),
-    )
-    found = [row.asDict() for row in groups.collect()]
-    # As numbers CPFs compare much faster; those that are no numbers fail another gate.
-    distinct = frame.agg(F.count_distinct(F.col("cpf").cast("bigint"))).collect()[0][0]
-
-    def total(key: str) -> int:
-        return sum(int(row[key]) for row in found)
-
-    def by(key: str) -> dict[str, int]:
-        totals: dict[str, int] = {}
-        for row in found:
-            totals[str(row[key])] = totals.get(str(row[key]), 0) + int(row["rows"])
-        return totals
-
-    shares = sorted(by(contract.PARTITION_COLUMN).items(), key=lambda item: (-item[1], item[0]))
+        *(count(F.col(name) != contract.MASK, f"unmasked {name}") for name in masked),
+    ).collect()[0]
+    rows, ids = int(found["rows"]), int(found["ids"])
+    if ids != rows:
+        ids = int(branch.agg(F.count_distinct("id")).collect()[0][0])
     return QualityReport(
-        rows=total("rows"),
-        by_source={name: by(SOURCE).get(name, 0) for name in contract.SOURCE_NAMES},
+        rows=rows,
+        distinct_ids=ids,
         shares=dict(shares),
-        nulls={name: total(f"null {name}") for name in required},
-        badly_formed_cpfs=total("badly_formed"),
-        distinct_cpfs=int(distinct),
+        nulls={name: int(found[f"null {name}"]) for name in required},
+        unmasked={name: int(found[f"unmasked {name}"]) for name in masked},
+        badly_formed_cpfs=badly_formed,
     )
 
 
@@ -234,9 +232,19 @@ def _content_failures(report: QualityReport) -> list[tuple[Gate, str]]:
     if report.badly_formed_cpfs:
         found = f"{report.badly_formed_cpfs:,} CPFs are not {contract.CPF_DIGITS} digits"
         failures.append((Gate.CPF_FORA_DO_FORMATO, found))
-    if report.distinct_cpfs != report.rows:
-        found = f"{report.rows:,} rows hold {report.distinct_cpfs:,} different CPFs"
+    if report.distinct_ids != report.rows:
+        found = f"{report.rows:,} rows hold {report.distinct_ids:,} different CPFs"
         failures.append((Gate.CPF_DUPLICADO, found))
+    bare = [
+        f"{rows:,} values of {name} are not masked"
+        for name, rows in report.unmasked.items()
+        if rows
+    ]
+    listed = sum(report.shares.values())
+    if listed != report.rows:
+        bare.append(f"the branch lists {listed:,} rows and shows {report.rows:,}")
+    if bare:
+        failures.append((Gate.AUDITORIA_DIVERGENTE, ", ".join(bare)))
     return failures
 
 
@@ -253,12 +261,9 @@ def _accounting_failures(
             if expected_in is not None and expected_in[name] != rows.rows_in:
                 wrong.append(f"{name}: {expected_in[name]:,} handed over, {rows.rows_in:,} read")
         expected_in = {name: rows.rows_out for name, rows in stage.sources.items()}
-    if expected_in is not None:
-        wrong += [
-            f"{name}: {expected_in[name]:,} accepted, {rows:,} to publish"
-            for name, rows in report.by_source.items()
-            if expected_in.get(name) != rows
-        ]
+    accepted = sum((expected_in or {}).values())
+    if expected_in is not None and accepted != report.rows:
+        wrong.append(f"{accepted:,} accepted, {report.rows:,} to publish")
     if wrong:
         failures.append((Gate.CONTAGEM_DIVERGENTE, ", ".join(wrong)))
     if expectations.stages:
@@ -305,45 +310,4 @@ def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[G
             f" {limits.rejected_share:.0%})"
         )
         failures.append((Gate.REJEITADOS_DEMAIS, found))
-    return failures
-
-
-def audit_failures(branch: DataFrame, rows: int) -> list[str]:
-    """Return what the audit branch shows that it should not.
-
-    Parameters
-    ----------
-    branch : DataFrame
-        The rows of the branch, as readers would get them.
-    rows : int
-        How many were written.
-
-    Returns
-    -------
-    list of str
-        Differences in schema and row count, ids that are missing or there twice, values that are
-        not masked; empty when all is well.
-    """
-    failures = schema_differences(branch)
-    if failures:
-        return failures
-    masked = [column.name for column in contract.COLUMNS if column.masked]
-    checked = branch.agg(
-        F.count("*").alias("rows"),
-        # Different hashes mean different ids, and cost a fraction; the rare tie is looked at below.
-        F.count_distinct(F.xxhash64("id")).alias("ids"),
-        *(
-            F.count(F.when(~F.col(name).eqNullSafe(contract.MASK), True)).alias(name)
-            for name in masked
-        ),
-    ).collect()[0]
-    if checked["rows"] != rows:
-        failures.append(f"{rows:,} rows were written, the branch shows {checked['rows']:,}")
-    if checked["ids"] != checked["rows"]:
-        ids = branch.agg(F.count_distinct("id")).collect()[0][0]
-        if ids != checked["rows"]:
-            failures.append(f"{checked['rows']:,} rows have {ids:,} different ids")
-    failures += [
-        f"{checked[name]:,} values of {name} are not masked" for name in masked if checked[name]
-    ]
     return failures

@@ -1,9 +1,8 @@
-"""Reading a delivery's files with declared columns: nothing is guessed and no line is lost.
+"""Looking at a delivery's files before they are read, and cutting them into pieces for workers.
 
 Columns are found by name in every file. An unknown extra column is reported and ignored, a missing
-one stops the run. A line that cannot be split into its columns is kept whole, with its reason.
-What can be seen at a file's start is refused here; what shows only while all of it is read is
-found by :mod:`client_health.inspection`.
+one stops the run. What can be seen at a file's start is refused here; what shows only while all of
+it is read is found by :mod:`client_health.inspection`.
 """
 
 from __future__ import annotations
@@ -11,20 +10,15 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F  # noqa: N812
-from pyspark.sql.types import BinaryType, StructType
+import pyarrow.parquet as pq
 
 from client_health import contract, headers, lines, signature, storage
 from client_health.contract import Gate, Source
 from client_health.errors import InputError, QualityGateError, StorageError
-from client_health.sources import MALFORMED_LINE
 from client_health.storage import File
 
 logger = logging.getLogger(__name__)
@@ -36,46 +30,65 @@ _MARK = 8
 _JSON_SAMPLE_LINES = 1000
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_REPEATED_COLUMN = "COLUMN_ALREADY_EXISTS"
 # Behind a Parquet file's footer stand its length and the format's mark.
 _TAIL = 8
 _LONGEST_FOOTER = 8 << 20
 _AGAIN = "Deliver the file again, whole, and run the same command."
+# What a worker takes at once: small enough for a few hundred megabytes of memory, large enough to
+# be worth a task.
+PIECE_BYTES = 32 << 20
 
 
-# Frame, unknown columns, and whether text was decoded.
-_Read = tuple[DataFrame, list[str], bool]
+@dataclass(frozen=True)
+class Piece:
+    """A part of a file that one task reads.
+
+    Parameters
+    ----------
+    source : str
+    uri, relative : str
+        The file, and its name for messages.
+    start : int
+        First byte of a text file's part, or the number of a row group.
+    size : int
+        Bytes of the part; of a packed file, which has but one, all that it has.
+    header : str
+        Of a CSV file.
+    """
+
+    source: str
+    uri: str
+    relative: str
+    start: int
+    size: int
+    header: str = ""
 
 
 @dataclass(frozen=True)
 class Input:
-    """A source as read.
+    """A source whose files have been looked at.
 
     Parameters
     ----------
     source : Source
     files : tuple of File
-    frame : DataFrame
-        The contract's columns of the source, all text, and ``malformed_line``.
+    pieces : tuple of Piece
+        All that there is to read.
     ignored : tuple of str
         Columns that nobody knows: reported, not read. Where a name might be data, how many.
-    decoded : bool
-        Whether its text came as bytes, whose encoding nobody vouches for.
     """
 
     source: Source
     files: tuple[File, ...]
-    frame: DataFrame
+    pieces: tuple[Piece, ...]
     ignored: tuple[str, ...]
-    decoded: bool = True
 
 
-def read_source(spark: SparkSession, name: str, uri: str) -> Input:
-    """Read one source of a delivery.
+def read_source(name: str, uri: str) -> Input:
+    """Look at the files of one source of a delivery.
 
     Parameters
     ----------
-    spark : SparkSession
     name : str
         ``parquet``, ``csv`` or ``json``.
     uri : str
@@ -93,75 +106,56 @@ def read_source(spark: SparkSession, name: str, uri: str) -> Input:
         When a column is missing or named twice, or the encoding is another one.
     """
     source = next(source for source in contract.SOURCES if source.name == name)
-    found = tuple(storage.files(spark, uri))
+    found = tuple(storage.files(uri))
     empty = [file.relative for file in found if not file.size]
     if empty or not found:
-        there = "a folder without data files" if storage.exists(spark, uri) else "no such file"
+        there = "a folder without data files" if storage.exists(uri) else "no such file"
         raise InputError(
-            empty[0] if empty else uri.rstrip("/").rsplit("/", 1)[-1],
+            empty[0] if empty else storage.name_of(uri),
             found="an empty file" if empty else there,
             expected=f"the {name} source of the delivery",
             next_step="Check the path, deliver the file again, and run the same command.",
         )
-    readers = {"parquet": _read_parquet, "csv": _read_csv, "json": _read_json}
-    frame, unknown, decoded = readers[name](spark, source, found)
+    look = {"parquet": _look_at_parquet, "csv": _look_at_csv, "json": _look_at_json}[name]
+    pieces: list[Piece] = []
+    unknown: list[str] = []
+    for file in found:
+        parts, others = look(source, file)
+        pieces += parts
+        unknown += others
     ignored = headers.shown(sorted(set(unknown)))
     if ignored:
         logger.warning("%s: unknown columns ignored: %s", name, ", ".join(ignored))
-    return Input(source, found, frame, ignored, decoded)
+    return Input(source, found, tuple(pieces), ignored)
 
 
-def parquet_columns(schema: StructType, source: Source) -> list[Column]:
-    """Return a source's columns of a Parquet file as text, under their names."""
-    untyped = untyped_columns(schema, source)
-
-    def text(name: str) -> Column:
-        given = F.col(name)
-        return F.decode(given, "UTF-8") if name in untyped else given.cast("string")
-
-    return [text(name).alias(name) for name in source.columns]
-
-
-def untyped_columns(schema: StructType, source: Source) -> list[str]:
-    """Return the columns whose text was not declared as such, and may have any encoding."""
-    return [name for name in source.columns if isinstance(schema[name].dataType, BinaryType)]
-
-
-def octets(source: Source) -> Column:
-    """Return how many bytes a row of text columns has."""
-    sizes = (F.coalesce(F.octet_length(name), F.lit(0)).cast("bigint") for name in source.columns)
-    return reduce(Column.__add__, sizes)
-
-
-def _read_parquet(spark: SparkSession, source: Source, files: Sequence[File]) -> _Read:
-    frames: list[DataFrame] = []
-    unknown: list[str] = []
-    decoded = False
-    for file in files:
-        _check_parquet(spark, file)
-        try:
-            frame = spark.read.parquet(storage.literal(file.uri))
-        except AnalysisException as error:
-            if error.getErrorClass() == _REPEATED_COLUMN:
-                name = (error.getMessageParameters() or {}).get("columnName", "").strip("`")
-                raise headers.repeated(file.relative, name) from None
-            raise _not_parquet(file, "a footer that cannot be read") from None
-        except Py4JJavaError as error:
-            told = storage.unreadable(file.relative, error.java_exception)
-            if isinstance(told, StorageError):
-                raise told from None
-            raise _not_parquet(file, "a footer that cannot be read") from None
-        unknown += headers.check(source, file.relative, frame.columns)
-        decoded |= bool(untyped_columns(frame.schema, source))
-        frames.append(frame.select(*parquet_columns(frame.schema, source)))
-    combined = reduce(DataFrame.unionByName, frames)
-    too_long = F.when(lines.too_long(octets(source)), lines.stop())
-    return combined.withColumn(MALFORMED_LINE, too_long), unknown, decoded
+def _look_at_parquet(source: Source, file: File) -> tuple[list[Piece], Sequence[str]]:
+    _check_parquet(file)
+    try:
+        with storage.opened(file.uri) as stream:
+            inside = pq.ParquetFile(stream)
+            names = list(inside.schema_arrow.names)
+            groups = [
+                inside.metadata.row_group(at).total_byte_size
+                for at in range(inside.metadata.num_row_groups)
+            ]
+    except storage.READ_ERRORS as error:
+        told = storage.unreadable(file.relative, error)
+        if isinstance(told, StorageError):
+            raise told from None
+        raise _not_parquet(file, "a footer that cannot be read") from None
+    twice = [name for name, times in Counter(names).items() if times > 1]
+    if twice:
+        raise headers.repeated(file.relative, twice[0])
+    unknown = headers.check(source, file.relative, names)
+    return [
+        Piece(source.name, file.uri, file.relative, at, size) for at, size in enumerate(groups)
+    ], unknown
 
 
-def _check_parquet(spark: SparkSession, file: File) -> None:
-    start = storage.start_of(spark, file, len(signature.PARQUET))
-    tail = storage.end_of(spark, file, _TAIL)
+def _check_parquet(file: File) -> None:
+    start = storage.start_of(file, len(signature.PARQUET))
+    tail = storage.end_of(file, _TAIL)
     if start != signature.PARQUET:
         is_text = all(byte in b"\t\r\n" or byte >= 0x20 for byte in start)
         kind = signature.format_of(start) or ("text" if is_text else "other data")
@@ -177,12 +171,20 @@ def _not_parquet(file: File, found: str) -> InputError:
     return InputError(file.relative, found=found, expected="a whole Parquet file", next_step=_AGAIN)
 
 
-def _first_lines(spark: SparkSession, source: Source, file: File) -> list[bytes]:
+def _text_pieces(source: Source, file: File, header: str = "") -> list[Piece]:
+    whole = bool(signature.packing(file.uri))
+    cuts = [(0, file.size)] if whole else lines.cut(file.size, PIECE_BYTES)
+    return [
+        Piece(source.name, file.uri, file.relative, start, size, header) for start, size in cuts
+    ]
+
+
+def _first_lines(source: Source, file: File) -> list[bytes]:
     """Return the lines at the start of a text file that say something, without the last if torn."""
-    signature.check_packing(file.relative, storage.start_of(spark, file, _MARK))
+    signature.check_packing(file.relative, storage.start_of(file, _MARK))
     expected = {"csv": "CSV", "json": "JSON lines"}[source.name]
     for size in (_START, lines.LONGEST):
-        start = storage.start_of(spark, file, size, unpacked=True)
+        start = storage.start_of(file, size, unpack=True)
         signature.check_text(file.relative, start, expected)
         found = _LINE_END.split(start.removeprefix(_BYTE_ORDER_MARK))
         if len(start) < size:
@@ -204,51 +206,51 @@ def _first_lines(spark: SparkSession, source: Source, file: File) -> list[bytes]
     return told
 
 
-def _read_csv(spark: SparkSession, source: Source, files: Sequence[File]) -> _Read:
-    # Spark applies a declared schema by position: files are read together only where their
-    # headers are the same.
-    groups: dict[str, list[str]] = {}
-    unknown: list[str] = []
-    for file in files:
-        first = _first_lines(spark, source, file)[0]
-        try:
-            header = first.decode()
-        except UnicodeDecodeError:
-            raise signature.not_utf8(file.relative, "its first line") from None
-        if header.lstrip().startswith(("{", "[")):
-            raise InputError(
-                file.relative,
-                found="JSON under another format's name",
-                expected=f"CSV, its columns between '{contract.CSV_DELIMITER}'",
-                next_step=_AGAIN,
-            )
-        headers.check_delimiter(source, file.relative, header)
-        unknown += headers.check(source, file.relative, headers.split(header))
-        groups.setdefault(header, []).append(storage.literal(file.uri))
-    frames = [
-        lines.read_csv(spark, uris, header, headers.split(header), source.columns)
-        for header, uris in groups.items()
-    ]
-    return reduce(DataFrame.unionByName, frames), unknown, True
+def _look_at_csv(source: Source, file: File) -> tuple[list[Piece], Sequence[str]]:
+    first = _first_lines(source, file)[0]
+    try:
+        header = first.decode()
+    except UnicodeDecodeError:
+        raise signature.not_utf8(file.relative, "its first line") from None
+    if header.lstrip().startswith(("{", "[")):
+        raise InputError(
+            file.relative,
+            found="JSON under another format's name",
+            expected=f"CSV, its columns between '{contract.CSV_DELIMITER}'",
+            next_step=_AGAIN,
+        )
+    headers.check_delimiter(source, file.relative, header)
+    unknown = headers.check(source, file.relative, headers.split(header))
+    return _text_pieces(source, file, header), unknown
 
 
-def _read_json(spark: SparkSession, source: Source, files: Sequence[File]) -> _Read:
-    unknown: list[str] = []
-    for file in files:
-        sample = _first_lines(spark, source, file)[:_JSON_SAMPLE_LINES]
-        records = [record for line in sample if (record := _keys(line)) is not None]
-        if not records:
-            raise _no_json_lines(file, sample)
-        seen = list(dict.fromkeys(key for record in records for key in record))
-        # A writer may leave out nulls: a key is missing when no line of the file has it.
-        text = spark.read.text(storage.literal(file.uri))
-        for name in source.columns:
-            if name not in seen and text.filter(F.col("value").rlike(f'"{name}"\\s*:')).head(1):
-                seen.append(name)
-        twice = {key for record in records for key in record if record.count(key) > 1}
-        unknown += headers.check(source, file.relative, [*seen, *sorted(twice)])
-    uris = [storage.literal(file.uri) for file in files]
-    return lines.read_json(spark, uris, source.columns), unknown, True
+def _look_at_json(source: Source, file: File) -> tuple[list[Piece], Sequence[str]]:
+    sample = _first_lines(source, file)[:_JSON_SAMPLE_LINES]
+    records = [record for line in sample if (record := _keys(line)) is not None]
+    if not records:
+        raise _no_json_lines(file, sample)
+    seen = list(dict.fromkeys(key for record in records for key in record))
+    # A writer may leave out nulls: a key is missing when no line of the file has it.
+    seen += [name for name in source.columns if name not in seen and _has_key(file, name)]
+    twice = {key for record in records for key in record if record.count(key) > 1}
+    unknown = headers.check(source, file.relative, [*seen, *sorted(twice)])
+    return _text_pieces(source, file), unknown
+
+
+def _has_key(file: File, name: str) -> bool:
+    """Look through a whole file for a key."""
+    key = re.compile(rb'"%s"\s*:' % re.escape(name.encode()))
+
+    def search() -> bool:
+        before = b""
+        with storage.unpacked(file.uri) as stream:
+            while block := stream.read(PIECE_BYTES):
+                if key.search(before + block):
+                    return True
+                before = block[-_START:]
+        return False
+
+    return storage.readable(file.relative, search)
 
 
 def _keys(line: bytes) -> list[str] | None:

@@ -1,167 +1,166 @@
-"""From three sources in one shape to one row a person: the work of ``02_transform``.
+"""From three sources in one shape to the rows that compete for a person's place.
 
-Functions take and return DataFrames; they are meant for ``DataFrame.transform``.
+Functions take and return Polars frames. What needs every row of a person at once, and so Spark's
+shuffle, begins where :func:`candidates` ends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 
-from pyspark.sql import Column, DataFrame, Window
-from pyspark.sql import functions as F  # noqa: N812
+import polars as pl
+import polars_hash
 
 from client_health import contract, rules, text
 from client_health.sources import (
     MALFORMED_LINE,
+    REGISTER_TYPES,
     SOURCE,
     UNREADABLE_BIRTH,
     UNREADABLE_NUMBER,
     UNREADABLE_REGISTRATION,
 )
 
-_PLACE = "place"
+WARNINGS = "warnings"
+RANK = "rank"
+PLACE = "place"
+CONTENT = ("content_1", "content_2")
+
 _WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
 _MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
+# Masked when published; the CPF still has to bring a person's rows together.
+_ENDING = ("logradouro", "bairro", "cidade")
+_KEPT = {name: kind for name, kind in REGISTER_TYPES.items() if name not in _ENDING}
+# Defaults that the contract writes as text.
+_TIMES = {"date": date, "timestamp_ntz": datetime}
+# What `candidates` returns. A person's row is the one with the highest rank, then the lowest
+# place, then the lowest content.
+CANDIDATE_SCHEMA = pl.Schema(
+    {SOURCE: pl.String()}
+    | _KEPT
+    | {WARNINGS: pl.Int32(), RANK: pl.Int64(), PLACE: pl.Int32()}
+    | dict.fromkeys(CONTENT, pl.Int64())
+)
+
+# Microseconds that set future times below all valid ones: the years 0 to 9999 have less than a
+# tenth of this on either side of 1970.
+_AFTER_VALID = 1 << 62
+_AFTER_ALL = -(1 << 63)
+_HALF = pl.lit(1 << 64, dtype=pl.UInt128)
 
 
-_TEXTS = ("nome_completo", "convenio", "logradouro", "bairro", "cidade", "estado")
-_ODD = "has_odd_spaces"
-
-
-def normalise(ingested: DataFrame) -> DataFrame:
+def normalise(ingested: pl.DataFrame) -> pl.DataFrame:
     """Normalise the texts of the register; blank becomes null.
 
     Rule: specification, "Normalização de Texto"; what each column gets is in the data contract.
-
-    Notes
-    -----
-    Three projections, each on columns of the one before: Spark then computes each step once, where
-    one nested expression would be repeated in every branch of a condition. White space is looked
-    for once a row, in all texts together, since few rows have any to mend.
     """
-    plain = ingested.withColumns(
-        {
-            "cpf": text.without_punctuation(F.col("cpf")),
-            "nome_completo": text.remove_accents(F.col("nome_completo")),
-            "convenio": text.remove_accents(F.col("convenio")),
-            _ODD: F.concat_ws("|", *_TEXTS),
-        }
-    ).withColumn(_ODD, text.has_odd_spaces(F.col(_ODD)))
-    collapsed = plain.withColumns(
-        {
-            "cpf": text.trim(F.col("cpf")),
-            "sexo": text.normalise_sexo(F.col("sexo")),
-            rules.UNKNOWN_SEXO: text.is_unknown_sexo(F.col("sexo")),
-            **{name: text.collapse(F.col(name), F.col(_ODD)) for name in _TEXTS},
-        }
-    ).drop(_ODD)
-    return collapsed.withColumns(
-        {
-            "cpf": text.blank_to_null(F.col("cpf")),
-            "nome_completo": text.remove_titles(F.col("nome_completo")),
-            "convenio": text.blank_to_null(F.col("convenio")),
-            "logradouro": text.blank_to_null(F.col("logradouro")),
-            "bairro": text.blank_to_null(F.col("bairro")),
-            "cidade": F.when(F.col("cidade") != "", F.initcap("cidade")),
-            "estado": text.sigla(F.col("estado")),
-        }
+    sexo = pl.col("sexo")
+    return (
+        ingested.lazy()
+        .with_columns(
+            text.normalise_cpf(pl.col("cpf")),
+            text.normalise_name(pl.col("nome_completo")),
+            text.tidy(text.remove_accents(pl.col("convenio"))),
+            text.normalise_sexo(sexo),
+            text.tidy(pl.col("logradouro")),
+            text.tidy(pl.col("bairro")),
+            text.title_case(text.tidy(pl.col("cidade"))),
+            text.substituir_estado_por_sigla(pl.col("estado")),
+            text.is_unknown_sexo(sexo).alias(rules.UNKNOWN_SEXO),
+        )
+        .collect()
     )
 
 
-def rejected_rows(ingested: DataFrame) -> DataFrame:
+def rejected_rows(ingested: pl.DataFrame) -> pl.DataFrame:
     """Return the rows that break an error rule, as they came, with the rules' names.
 
     Only the CPF is normalised to find them: no other error rule looks at normalised text. Nearly
     every CPF is well written, and one look sorts those rows out.
     """
-    came = "cpf_as_it_came"
-    doubtful = ~F.coalesce(F.col("cpf").rlike(_WELL_WRITTEN), F.lit(False))
-    judged = (
-        ingested.filter(doubtful | F.col(MALFORMED_LINE).isNotNull())
-        .withColumn(came, F.col("cpf"))
-        .withColumn("cpf", text.normalise_cpf(F.col("cpf")))
-    )
-    return (
-        judged.filter(~rules.is_accepted())
-        .withColumn(rules.REASONS, rules.reasons())
-        .withColumn("cpf", F.col(came))
-        .drop(came)
+    well_written = pl.col("cpf").str.contains(_WELL_WRITTEN).fill_null(value=False)
+    doubtful = ingested.filter(~well_written | pl.col(MALFORMED_LINE).is_not_null())
+    judged = doubtful.with_columns(text.normalise_cpf(pl.col("cpf")))
+    rejected = judged.select(~rules.is_accepted()).to_series()
+    return doubtful.with_columns(judged.select(rules.reasons().alias(rules.REASONS))).filter(
+        rejected
     )
 
 
-def accepted_rows(normalised: DataFrame) -> DataFrame:
+def accepted_rows(normalised: pl.DataFrame) -> pl.DataFrame:
     """Return the rows that break no error rule."""
     return normalised.filter(rules.is_accepted())
 
 
-def _source_order() -> Column:
-    places = [F.when(F.col(SOURCE) == n, i) for i, n in enumerate(contract.SOURCE_NAMES)]
-    return F.coalesce(*places)
+def _rank(as_of: date) -> pl.Expr:
+    """Return a number that is higher the sooner a row is chosen.
+
+    The newest valid registration comes first, future ones after all valid ones, a missing one
+    last.
+    """
+    time = pl.col("data_cadastro").cast(pl.Int64)
+    future = rules.registered_in_the_future(as_of)
+    return pl.when(future).then(time - _AFTER_VALID).otherwise(time).fill_null(_AFTER_ALL)
 
 
-def remove_duplicates(as_of: date) -> Callable[[DataFrame], DataFrame]:
-    """Keep one row a CPF: the newest registration.
+def _place() -> pl.Expr:
+    places = {name: place for place, name in enumerate(contract.SOURCE_NAMES)}
+    return pl.col(SOURCE).replace_strict(places, return_dtype=pl.Int32)
 
-    A missing, unreadable or future time of registration ranks after every valid one. Ties fall by
-    source (Parquet, CSV, JSON) and then by the whole content of the row, so that the order of rows
-    and files never decides.
+
+def _content() -> list[pl.Expr]:
+    """Return 128 bits of the whole row, so that the order of rows and files never decides.
+
+    Rows alike in all columns may still differ in what could not be read.
+    """
+    # Each value with its length, nulls unlike empty texts, the same in every version.
+    row = polars_hash.hash_rows([*REGISTER_TYPES, *_MARKS], version=1)
+    bits = row.nchash.xxh3_128()
+    halves = (bits // _HALF, bits % _HALF)
+    return [
+        half.cast(pl.UInt64).reinterpret(signed=True).alias(name)
+        for name, half in zip(CONTENT, halves, strict=True)
+    ]
+
+
+def _filled(column: contract.Column) -> pl.Expr:
+    default: str | int | date | None = column.default
+    if default is None:
+        return pl.col(column.name)
+    if column.type in _TIMES:
+        default = _TIMES[column.type].fromisoformat(str(default))
+    return pl.col(column.name).fill_null(pl.lit(default, dtype=REGISTER_TYPES[column.name]))
+
+
+def candidates(accepted: pl.DataFrame, as_of: date) -> pl.DataFrame:
+    """Return what decides between a person's rows, and what is published of them.
+
+    Nulls become the contract's defaults here. Street, district and city, which are masked when
+    published, end here: they count in the rows' content alone.
+
+    Rule: specification, "Valores Nulos".
 
     Parameters
     ----------
+    accepted : DataFrame
+        Normalised rows that break no error rule.
     as_of : date
         Day of the delivery.
 
     Returns
     -------
-    callable
-        A transformation of accepted rows.
+    DataFrame
+        The columns of :data:`CANDIDATE_SCHEMA`.
     """
-
-    def transformation(accepted: DataFrame) -> DataFrame:
-        no_time = F.col("data_cadastro").isNull() | rules.registered_in_the_future(as_of)
-        content = [F.col(column.name) for column in contract.REGISTER_COLUMNS]
-        best_first = Window.partitionBy("cpf").orderBy(
-            no_time.asc(),
-            F.col("data_cadastro").desc_nulls_last(),
-            _source_order().asc(),
-            *(column.asc_nulls_last() for column in content),
-            # Rows alike in all columns may still differ in what could not be read.
-            *(F.col(mark).asc() for mark in _MARKS),
+    return (
+        accepted.lazy()
+        .select(
+            pl.col(SOURCE),
+            *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
+            rules.warning_bits(as_of).alias(WARNINGS),
+            _rank(as_of).alias(RANK),
+            _place().alias(PLACE),
+            *_content(),
         )
-        return (
-            accepted.withColumn(_PLACE, F.row_number().over(best_first))
-            .filter(F.col(_PLACE) == 1)
-            .drop(_PLACE)
-        )
-
-    return transformation
-
-
-def fill_nulls(register: DataFrame) -> DataFrame:
-    """Replace nulls by the contract's defaults and keep the source and the register's columns.
-
-    Rule: specification, "Valores Nulos".
-    """
-
-    def filled(column: contract.Column) -> Column:
-        value = F.col(column.name).cast(column.type)
-        if column.default is not None:
-            value = F.coalesce(value, F.lit(column.default).cast(column.type))
-        return value.alias(column.name)
-
-    return register.select(F.col(SOURCE), *(filled(c) for c in contract.REGISTER_COLUMNS))
-
-
-def mask(published: DataFrame) -> DataFrame:
-    """Replace what identifies a person by the mask.
-
-    Rule: specification, "Proteção de Dados Sensíveis (LGPD)".
-    """
-    masked = {column.name for column in contract.COLUMNS if column.masked}
-    return published.select(
-        *(
-            F.lit(contract.MASK).alias(name) if name in masked else F.col(name)
-            for name in published.columns
-        )
+        .collect()
     )

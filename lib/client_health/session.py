@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING
+import os
 
 from pyspark.sql import SparkSession
 
 from client_health.errors import SettingsError
-
-if TYPE_CHECKING:
-    from py4j.java_gateway import JavaObject
 
 # Values for a notebook's empty parameters: set with the session's `--conf`.
 CONF_PREFIX = "spark.client_health."
@@ -38,24 +35,23 @@ def spark_session() -> SparkSession:
 
 def configure(spark: SparkSession) -> None:
     """Set what every stage relies on, on a session of any origin."""
+    context = spark.sparkContext
+    # Read once, when a worker loads Polars: Spark already has a worker for each core.
+    context.environment["POLARS_MAX_THREADS"] = "1"
+    region = spark.conf.get("spark.hadoop.fs.s3a.endpoint.region", None)
+    if region:
+        os.environ.setdefault("AWS_REGION", region)
+    # Workers reach S3 as the driver does; credentials are their host's own.
+    for name in ("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        if name in os.environ:
+            context.environment[name] = os.environ[name]
     for key, value in {
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
         "spark.sql.caseSensitive": "true",
-        # A malformed line is only seen when all its columns are parsed.
-        "spark.sql.csv.parser.columnPruning.enabled": "false",
-        # Java runs a method of more than 8,000 bytes of code uncompiled, many times slower:
-        # Spark then splits the work into smaller methods instead.
-        "spark.sql.codegen.hugeMethodLimit": "8000",
         # Of a group of duplicates most are single rows: limiting groups before the shuffle would
         # only sort everything twice.
         "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
-        # A register is some hundred megabytes: more partitions than this only cost files.
-        "spark.sql.shuffle.partitions": "32",
-        # A delivery is three files of some hundred megabytes: smaller pieces keep every core busy.
-        "spark.sql.files.maxPartitionBytes": "32m",
-        # Staging lives for a run: cheap to write matters more than small.
-        "spark.sql.parquet.compression.codec": "snappy",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
     }.items():
         spark.conf.set(key, value)
@@ -86,13 +82,3 @@ def setting(spark: SparkSession, name: str, given: str, default: str | None = No
             f"the session with --conf {CONF_PREFIX}{name}=..."
         )
     return value
-
-
-def jvm(spark: SparkSession) -> JavaObject:
-    """Return the driver's JVM, for the parts of Hadoop that Spark's Python does not offer."""
-    gateway = spark.sparkContext._jvm
-    if gateway is None:
-        raise SettingsError(
-            "The Spark session was stopped. Run the notebook again, in a new session."
-        )
-    return gateway

@@ -35,7 +35,7 @@ _TWO_BYTES_A_LETTER = re.compile(rb"(?:[ -~]\x00){8}|(?:\x00[ -~]){8}")
 
 
 def packing(name: str) -> str:
-    """Return the ending under which Hadoop unpacks a file by itself, or nothing."""
+    """Return the ending under which a file is unpacked while it is read, or nothing."""
     return next((ending for ending in _PACKED if name.endswith(ending)), "")
 
 

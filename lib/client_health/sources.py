@@ -7,8 +7,7 @@ its sender as it was; only dates and numbers are read here, since each source wr
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+import polars as pl
 
 from client_health import contract, dates, text
 from client_health.contract import Source
@@ -28,46 +27,59 @@ _READ = {
 _BY_NAME = {source.name: source for source in contract.SOURCES}
 
 
-def _one_shape(raw: DataFrame, source: Source) -> DataFrame:
-    def given(name: str) -> Column:
-        column = F.col(source.column(name))
+_TYPES: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "date": pl.Date(),
+    "int": pl.Int32(),
+    "timestamp_ntz": pl.Datetime("us"),
+}
+REGISTER_TYPES = {column.name: _TYPES[column.type] for column in contract.REGISTER_COLUMNS}
+# What each function of this module returns.
+SCHEMA = pl.Schema(
+    {SOURCE: pl.String()}
+    | REGISTER_TYPES
+    | dict.fromkeys(_READ.values(), pl.Boolean())
+    | {MALFORMED_LINE: pl.String()}
+)
+
+
+def _one_shape(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
+    def given(name: str) -> pl.Expr:
+        column = pl.col(source.column(name))
         return text.trim(column) if name in _READ else column
 
-    def read(name: str) -> Column:
+    def read(name: str) -> pl.Expr:
         if name == "numero":
-            return dates.parse_house_number(F.col(name))
-        return dates.parse(F.col(name), source.date if "nascimento" in name else source.timestamp)
+            return dates.parse_house_number(pl.col(name))
+        return dates.parse(pl.col(name), source.date if "nascimento" in name else source.timestamp)
 
-    names = [column.name for column in contract.REGISTER_COLUMNS]
-    malformed = F.col(MALFORMED_LINE) if MALFORMED_LINE in raw.columns else F.lit(None)
-    # Three projections, each on columns of the one before: nothing is computed twice, and the
-    # marks are set by the values that are written.
-    came = raw.select(
-        *(given(name).alias(name) for name in names), malformed.cast("string").alias(MALFORMED_LINE)
-    )
-    values = came.select(
-        *(read(name).alias(name) if name in _READ else F.col(name) for name in names),
-        *((F.col(name) != "").alias(mark) for name, mark in _READ.items()),
-        MALFORMED_LINE,
-    )
-    return values.select(
-        F.lit(source.name).alias(SOURCE),
-        *names,
-        *(
-            (F.coalesce(F.col(mark), F.lit(False)) & F.col(name).isNull()).alias(mark)
+    malformed = pl.col(MALFORMED_LINE) if MALFORMED_LINE in raw.columns else pl.lit(None)
+    # Each step is on columns of the one before, so the marks are set by the values written.
+    return (
+        raw.lazy()
+        .select(
+            pl.lit(source.name).alias(SOURCE),
+            *(given(name).alias(name) for name in REGISTER_TYPES),
+            malformed.cast(pl.String).alias(MALFORMED_LINE),
+        )
+        .with_columns((pl.col(name) != "").alias(mark) for name, mark in _READ.items())
+        .with_columns(read(name).alias(name) for name in _READ)
+        .with_columns(
+            (pl.col(mark).fill_null(value=False) & pl.col(name).is_null()).alias(mark)
             for name, mark in _READ.items()
-        ),
-        MALFORMED_LINE,
+        )
+        .select(SCHEMA.names())
+        .collect()
     )
 
 
-def transform_parquet(raw: DataFrame) -> DataFrame:
+def transform_parquet(raw: pl.DataFrame) -> pl.DataFrame:
     """Bring the Parquet source into the register's shape.
 
     Parameters
     ----------
     raw : DataFrame
-        The columns of the contract's Parquet source, all text.
+        The columns of the contract's Parquet source and ``malformed_line``, all text.
 
     Returns
     -------
@@ -77,11 +89,11 @@ def transform_parquet(raw: DataFrame) -> DataFrame:
     return _one_shape(raw, _BY_NAME["parquet"])
 
 
-def transform_csv(raw: DataFrame) -> DataFrame:
+def transform_csv(raw: pl.DataFrame) -> pl.DataFrame:
     """Bring the CSV source into the register's shape; see :func:`transform_parquet`."""
     return _one_shape(raw, _BY_NAME["csv"])
 
 
-def transform_json(raw: DataFrame) -> DataFrame:
+def transform_json(raw: pl.DataFrame) -> pl.DataFrame:
     """Bring the JSON lines source into the register's shape; see :func:`transform_parquet`."""
     return _one_shape(raw, _BY_NAME["json"])

@@ -1,7 +1,8 @@
 """One stage of one run: what it reads, what it hands over, and its receipt.
 
-Stages hand over through Parquet in ``staging/<run_id>/``, so each can be run alone, and leave a
-receipt in ``runs/<run_id>/`` as their last act. A stage without a receipt has not happened.
+``01_ingest`` hands over files in ``staging/<run_id>/``, ``02_transform`` an audit branch of the
+table, so each can be run alone. A stage leaves a receipt in ``runs/<run_id>/`` as its last act;
+without one it has not happened.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 import client_health
 from client_health import contract, storage
@@ -21,18 +22,12 @@ from client_health.accounting import SourceRows, StageRows
 from client_health.errors import HandoverError, SettingsError
 from client_health.lake import Lake
 from client_health.session import setting, spark_session
+from register_contract import manifest
+from register_contract.manifest import Line
 
 INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
+INGESTED, REJECTED = "ingested", "rejected"
 _BEFORE = {TRANSFORM: INGEST, QUALITY: TRANSFORM}
-
-
-@dataclass(frozen=True)
-class Handover:
-    """Data handed to the next stage: path below the lake, rows, and what its files are known by."""
-
-    path: str
-    rows: int
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -58,7 +53,14 @@ class Receipt:
             {name: SourceRows.from_receipt(rows) for name, rows in self.content["rows"].items()},
             self.content["rejections"],
             self.content["warnings"],
+            self.content.get("badly_formed_cpfs", 0),
         )
+
+    @property
+    def handover(self) -> Mapping[str, Any]:
+        """What the stage hands over: files, or a snapshot on a branch."""
+        handover: Mapping[str, Any] = self.content["handover"]
+        return handover
 
 
 @dataclass(frozen=True)
@@ -101,49 +103,66 @@ class Stage:
             When that stage has not been finished.
         """
         wanted = name or _BEFORE[self.name]
-        text = storage.read_text(self.spark, self._receipt_uri(wanted))
+        text = storage.read_text(self._receipt_uri(wanted))
         if text is None:
             raise HandoverError(
                 f"Stage {wanted} of run {self.run_id} has left no receipt. Run its notebook first."
             )
         return Receipt(json.loads(text))
 
-    def read(self, name: str) -> DataFrame:
-        """Return what an earlier stage of this run handed over, whole and unchanged.
+    def folder(self, name: str) -> str:
+        """Return the URI of a folder of this run's files."""
+        return self.lake.path(self._staging(name))
+
+    def files(self) -> list[Line]:
+        """Return the files that ``01_ingest`` of this run handed over, whole and unchanged.
 
         Raises
         ------
         HandoverError
-            When its files are not the ones of the receipt.
+            When the files are not the ones of the receipt.
         """
-        handover = self.receipt_before().content["handover"]
-        uri = self.lake.path(handover["path"])
-        found = storage.fingerprint(storage.files(self.spark, uri))
-        if handover["path"] != self._staging(name) or found != handover["fingerprint"]:
+        handover = self.receipt_before(INGEST).handover
+        folder = self.lake.path(handover["path"])
+        text = storage.read_text(storage.join(folder, manifest.NAME)) or ""
+        there = {file.relative: file.size for file in storage.files(folder)}
+        try:
+            lines = manifest.parse(text)
+            found = manifest.fingerprint_of(text, there)
+        except ValueError:
+            lines, found = [], ""
+        if handover["path"] != self._staging(INGESTED) or found != handover["fingerprint"]:
             raise HandoverError(
-                f"The files in {handover['path']} are not the ones that stage"
-                f" {_BEFORE[self.name]} handed over. Run that stage again."
+                f"The files in {handover['path']} are not the ones that stage {INGEST} handed over."
+                " Run that stage again."
             )
-        return self.spark.read.parquet(uri)
+        return lines
 
-    def hand_over(self, frame: DataFrame, name: str, partition_by: Sequence[str] = ()) -> Handover:
-        """Write a frame for the next stage, replacing what an earlier attempt left.
+    def hand_over(self, lines: Sequence[Line]) -> dict[str, Any]:
+        """Hand files on by naming them in a manifest.
+
+        Parameters
+        ----------
+        lines : sequence of Line
+            The files of this run's folder ``ingested``, each once.
 
         Returns
         -------
-        Handover
-            With zero rows: the caller has counted them on the way.
+        dict
+            The receipt's ``handover``.
         """
-        uri = self.lake.path(self._staging(name))
-        writer = frame.write.mode("overwrite").partitionBy(*partition_by)
-        # Nearly every value differs from the others: dictionaries would cost on both sides.
-        writer.option("parquet.enable.dictionary", "false").parquet(uri)
-        return Handover(self._staging(name), 0, storage.fingerprint(storage.files(self.spark, uri)))
+        text = manifest.dump(lines)
+        storage.write_text(storage.join(self.folder(INGESTED), manifest.NAME), text)
+        return {
+            "path": self._staging(INGESTED),
+            "rows": sum(one.rows for one in lines),
+            "fingerprint": manifest.fingerprint_of(text, {one.file: one.size for one in lines}),
+        }
 
     def finish(
         self,
         rows: StageRows,
-        handover: Mapping[str, Any] | Handover,
+        handover: Mapping[str, Any],
         *,
         delivery_id: str,
         as_of: date,
@@ -155,7 +174,7 @@ class Stage:
         Parameters
         ----------
         rows : StageRows
-        handover : Handover or mapping
+        handover : mapping
             What the next stage reads, or the published snapshot.
         delivery_id, as_of, inputs, shares
             Of the receipt.
@@ -168,16 +187,9 @@ class Stage:
         receipt = self.receipt(
             rows, delivery_id=delivery_id, as_of=as_of, inputs=inputs, shares=shares
         )
-        if isinstance(handover, Handover):
-            receipt["handover"] = {
-                "path": handover.path,
-                "rows": rows.rows_out,
-                "fingerprint": handover.fingerprint,
-            }
-        else:
-            receipt["handover"] = dict(handover)
+        receipt["handover"] = dict(handover)
         text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
-        storage.write_text(self.spark, self._receipt_uri(self.name), text)
+        storage.write_text(self._receipt_uri(self.name), text)
         return receipt
 
     def receipt(
@@ -206,6 +218,8 @@ class Stage:
             "rejections": dict(rows.rejections),
             "warnings": dict(rows.warnings),
         }
+        if rows.badly_formed_cpfs:
+            receipt["badly_formed_cpfs"] = rows.badly_formed_cpfs
         if shares is not None:
             receipt["shares"] = dict(shares)
         return receipt
@@ -247,5 +261,5 @@ def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> 
         setting(spark, "attempt", attempt, ""),
         started,
     )
-    storage.delete(stage.spark, opened.path("runs", stage.run_id, f"{name}.json"))
+    storage.delete(opened.path("runs", stage.run_id, f"{name}.json"))
     return stage

@@ -1,48 +1,57 @@
-"""Files of a lake and of a delivery, through Hadoop's file systems: paths and ``s3://`` URIs."""
+"""Files of a lake and of a delivery, through Arrow's file systems: paths and ``s3://`` URIs.
+
+Driver and workers read and write alike, without a JVM. Where S3 is, and who asks, comes from the
+same variables and credentials as boto3's.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import bz2
+import gzip
+import os
 import re
-from collections.abc import Callable
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, TypeVar, cast
 
-from py4j.protocol import Py4JJavaError
-from pyspark.sql import SparkSession
+from pyarrow import fs
+from pyarrow.lib import ArrowException
 
+from client_health import signature
 from client_health.errors import InputError, StorageError
-from client_health.session import jvm
 
-if TYPE_CHECKING:
-    from py4j.java_gateway import JavaObject
+# What a read can throw of itself: Arrow's errors, those of unpacking, and the system's.
+READ_ERRORS = (OSError, EOFError, zlib.error, ArrowException)
 
-# What went wrong, by parts of the names of Java's exceptions: a message shows neither these nor
-# their texts, which may quote data and are no help at night.
+# What went wrong, by parts of what was thrown: a message shows no text from there, which may quote
+# data and is no help at night.
 _REASONS = (
-    (("AccessControl", "AccessDenied", "Forbidden"), "this account may not read it"),
-    (("FileNotFound", "NoSuchFile"), "it is gone"),
-    (("Checksum",), "its bytes are not those of its checksum"),
-    (("EOF",), "it ends too early, cut off"),
-)
-# Not the file's fault, by parts of the names of what the clients of S3 throw: the last two lines
-# are those of the AWS SDK 2 and of Hadoop 3.4's S3A, which Glue 5.1 has.
-_UNAVAILABLE = (
-    *(
-        "AWSClientIO",
-        "SdkClient",
-        "Throttl",
-        "ServiceUnavailable",
-        "InternalServer",
-        "AWSStatus500",
-    ),
-    *("ConnectException", "ConnectTimeout", "SocketTimeout", "SocketException", "UnknownHost"),
-    *("NoHttpResponse", "AbortedException"),
-    *("ApiCallTimeout", "ApiCallAttemptTimeout", "RetryableException", "SdkInterrupted"),
-    *("HttpChannelEOF", "ConnectionPoolTimeout", "InterruptedIO"),
+    (("ACCESS_DENIED", "PermissionError"), "this account may not read it"),
+    (("FileNotFoundError", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"), "it is gone"),
+    (("crc", "CRC"), "its bytes are not those of its checksum"),
+    (("EOFError", "end of file", "end of stream", "Truncated"), "it ends too early, cut off"),
 )
 _DAMAGED = "its content is damaged or cut off"
+_AWS_ERROR = re.compile(r"AWS Error ([A-Z_]+)")
+# Not the file's fault: what the AWS SDK says when a service throttles, fails or is not there.
+_UNAVAILABLE = frozenset(
+    {
+        "NETWORK_CONNECTION", "SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "THROTTLING",
+        "REQUEST_TIMEOUT", "REQUEST_EXPIRED",
+    }
+)  # fmt: skip
+_SERVER_ERROR = re.compile(r"HTTP (?:status|response code):? 5\d\d", re.IGNORECASE)
+# Copied at once from a draft to S3.
+_COPIED_BYTES = 8 << 20
+_CONNECT_SECONDS, _REQUEST_SECONDS = 10, 60
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -55,10 +64,9 @@ class File:
     modified: datetime
 
 
-def _path(spark: SparkSession, uri: str) -> tuple[JavaObject, JavaObject]:
-    path = jvm(spark).org.apache.hadoop.fs.Path(uri)
-    configuration = spark.sparkContext._jsc.hadoopConfiguration()
-    return path, path.getFileSystem(configuration)
+def is_remote(uri: str) -> bool:
+    """Say whether something is in object storage."""
+    return "://" in uri and not uri.startswith("file:")
 
 
 def join(base: str, *parts: str) -> str:
@@ -66,61 +74,128 @@ def join(base: str, *parts: str) -> str:
     return "/".join([base.rstrip("/"), *(part.strip("/") for part in parts)])
 
 
-def exists(spark: SparkSession, uri: str) -> bool:
+def name_of(uri: str) -> str:
+    """Return the last part of a URI."""
+    return uri.rstrip("/").rsplit("/", 1)[-1]
+
+
+def place(uri: str) -> tuple[fs.FileSystem, str]:
+    """Return the file system of a URI, and the path in it."""
+    if is_remote(uri):
+        return _s3(), uri.split("://", 1)[1]
+    return fs.LocalFileSystem(), str(Path(re.sub(r"\Afile:(?://)?", "", uri)).absolute())
+
+
+def _s3() -> fs.FileSystem:
+    import boto3  # noqa: PLC0415 (a quarter of a second that local files need not pay)
+
+    session = boto3.Session()
+    credentials = session.get_credentials()
+    frozen = credentials.get_frozen_credentials() if credentials else None
+    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or ""
+    return _connected(
+        endpoint,
+        os.environ.get("AWS_REGION") or session.region_name or "",
+        frozen.access_key if frozen else "",
+        frozen.secret_key if frozen else "",
+        (frozen.token if frozen else "") or "",
+    )
+
+
+@lru_cache(maxsize=4)
+def _connected(endpoint: str, region: str, key: str, secret: str, token: str) -> fs.FileSystem:
+    """Return a client, the same one until credentials are renewed."""
+    scheme, _, host = endpoint.rpartition("://")
+    return fs.S3FileSystem(
+        access_key=key or None,
+        secret_key=secret or None,
+        session_token=token or None,
+        region=region or None,
+        endpoint_override=host or None,
+        scheme="http" if scheme == "http" else "https",
+        connect_timeout=_CONNECT_SECONDS,
+        request_timeout=_REQUEST_SECONDS,
+    )
+
+
+def exists(uri: str) -> bool:
     """Say whether there is a file or folder."""
-    path, system = _path(spark, uri)
-    return bool(system.exists(path))
+    system, path = place(uri)
+    return bool(system.get_file_info(path).type != fs.FileType.NotFound)
 
 
-def files(spark: SparkSession, uri: str) -> list[File]:
+def files(uri: str) -> list[File]:
     """Return the data files at or below a URI, sorted by path; empty when there is nothing.
 
-    Names that start with ``_`` or ``.`` are not data, as everywhere in Hadoop.
+    Names that start with ``_`` or ``.`` are not data, as everywhere around Spark.
 
     Raises
     ------
     InputError
         When they cannot be listed.
+    StorageError
+        When the storage does not answer.
     """
     try:
-        return _listed(*_path(spark, uri))
-    except Py4JJavaError as error:
-        raise unreadable(uri.rstrip("/").rsplit("/", 1)[-1], error.java_exception) from None
+        return _listed(uri)
+    except READ_ERRORS as error:
+        raise unreadable(name_of(uri), error) from None
 
 
-def _listed(path: JavaObject, system: JavaObject) -> list[File]:
-    if not system.exists(path):
+def _listed(uri: str) -> list[File]:
+    system, path = place(uri)
+    root = system.get_file_info(path)
+    if root.type == fs.FileType.File:
+        return [_file(uri, root.base_name, root)]
+    if root.type == fs.FileType.NotFound:
         return []
-    status = system.getFileStatus(path)
-    root = str(status.getPath().toString())
     found = []
-    listing = system.listFiles(path, True)
-    while listing.hasNext():
-        entry = listing.next()
-        full = str(entry.getPath().toString())
-        relative = full[len(root) :].strip("/")
-        if any(part.startswith(("_", ".")) for part in relative.split("/")):
-            continue
-        modified = datetime.fromtimestamp(entry.getModificationTime() / 1000, tz=UTC)
-        found.append(File(full, relative or full.rsplit("/", 1)[-1], entry.getLen(), modified))
+    for entry in system.get_file_info(fs.FileSelector(path, recursive=True)):
+        relative = entry.path[len(path.rstrip("/")) :].strip("/")
+        hidden = any(part.startswith(("_", ".")) for part in relative.split("/"))
+        if entry.type == fs.FileType.File and not hidden:
+            found.append(_file(join(uri, relative), relative, entry))
     return sorted(found, key=lambda file: file.relative)
 
 
-def literal(uri: str) -> str:
-    """Return a URI for Spark's readers, which take some characters for patterns."""
-    return re.sub(r"([][{}*?\\])", r"\\\1", uri)
+def _file(uri: str, relative: str, entry: fs.FileInfo) -> File:
+    # Milliseconds, which all storages have: a fingerprint must not depend on where files are.
+    modified = datetime.fromtimestamp((entry.mtime_ns or 0) // 1_000_000 / 1000, tz=UTC)
+    return File(uri, relative, entry.size, modified)
 
 
-def start_of(spark: SparkSession, file: File, count: int, *, unpacked: bool = False) -> bytes:
+@contextmanager
+def opened(uri: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading at any place."""
+    system, path = place(uri)
+    with system.open_input_file(path) as file:
+        yield cast("IO[bytes]", file)
+
+
+@contextmanager
+def unpacked(uri: str) -> Iterator[IO[bytes]]:
+    """Open a file for reading from its start, unpacked where its name says that it is packed."""
+    with opened(uri) as file:
+        kind = signature.packing(uri)
+        if kind == ".gz":
+            with gzip.GzipFile(fileobj=file) as inside:
+                yield cast("IO[bytes]", inside)
+        elif kind == ".bz2":
+            with bz2.BZ2File(file) as inside:
+                yield cast("IO[bytes]", inside)
+        else:
+            yield file
+
+
+def start_of(file: File, count: int, *, unpack: bool = False) -> bytes:
     """Return the first bytes of a file.
 
     Parameters
     ----------
-    spark : SparkSession
     file : File
     count : int
         How many at the most.
-    unpacked : bool
+    unpack : bool
         Whether they are those of the data inside, where the file's name says that it is
         compressed.
 
@@ -128,118 +203,123 @@ def start_of(spark: SparkSession, file: File, count: int, *, unpacked: bool = Fa
     ------
     InputError
         When it cannot be read.
+    StorageError
+        When the storage does not answer.
     """
-    path, system = _path(spark, file.uri)
-    factory = jvm(spark).org.apache.hadoop.io.compress.CompressionCodecFactory(
-        spark.sparkContext._jsc.hadoopConfiguration()
-    )
-    codec = factory.getCodec(path) if unpacked else None
 
     def read() -> bytes:
-        stream = system.open(path)
-        try:
-            source = codec.createInputStream(stream) if codec else stream
-            return bytes(source.readNBytes(count))
-        finally:
-            stream.close()
+        with (unpacked if unpack else opened)(file.uri) as stream:
+            return stream.read(count)
 
-    return _readable(file, read)
+    return readable(file.relative, read)
 
 
-def end_of(spark: SparkSession, file: File, count: int) -> bytes:
-    """Return the last bytes of a file.
+def end_of(file: File, count: int) -> bytes:
+    """Return the last bytes of a file; raises as :func:`start_of` does."""
+
+    def read() -> bytes:
+        with opened(file.uri) as stream:
+            stream.seek(max(0, file.size - count))
+            return stream.read(count)
+
+    return readable(file.relative, read)
+
+
+def readable(name: str, read: Callable[[], _T]) -> _T:
+    """Return what reading gives, or say which file cannot be read.
 
     Raises
     ------
-    InputError
-        When it cannot be read.
+    InputError, StorageError
+        As :func:`unreadable` has it.
     """
-    path, system = _path(spark, file.uri)
-
-    def read() -> bytes:
-        stream = system.open(path)
-        try:
-            stream.seek(max(0, file.size - count))
-            return bytes(stream.readNBytes(count))
-        finally:
-            stream.close()
-
-    return _readable(file, read)
-
-
-def _readable(file: File, read: Callable[[], bytes]) -> bytes:
     try:
         return read()
-    except Py4JJavaError as error:
-        raise unreadable(file.relative, error.java_exception) from None
+    except READ_ERRORS as error:
+        raise unreadable(name, error) from None
 
 
-def unreadable(name: str, thrown: JavaObject) -> InputError | StorageError:
-    """Build the error for a file that cannot be read, from what Java threw.
+def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
+    """Build the error for a file that cannot be read, from what was thrown.
 
-    It is the file's own fault unless the names of what was thrown say otherwise.
+    It is the file's own fault unless what was thrown says otherwise.
 
     Parameters
     ----------
     name : str
         The file's name.
-    thrown : JavaObject
-        The exception.
+    thrown : exception
     """
-    classes = []
-    cause: JavaObject | None = thrown
-    while cause is not None:
-        classes.append(str(cause.getClass().getSimpleName()))
-        cause = cause.getCause()
-    away = [name for name in classes if any(part in name for part in _UNAVAILABLE)]
-    if away:
+    told = f"{type(thrown).__name__}: {thrown}"
+    aws = _AWS_ERROR.search(told)
+    if (aws and aws[1] in _UNAVAILABLE) or _SERVER_ERROR.search(told):
+        reason = aws[1].lower().replace("_", " ") if aws else "it fails"
         return StorageError(
-            f"{name}: its storage does not answer ({away[-1]}); expected to read it. Run the same "
+            f"{name}: its storage does not answer ({reason}); expected to read it. Run the same "
             "command again."
         )
-    told = [
-        reason for parts, reason in _REASONS for c in classes if any(part in c for part in parts)
-    ]
+    reasons = [reason for parts, reason in _REASONS if any(part in told for part in parts)]
     return InputError(
         name,
-        found=f"it cannot be read: {told[0] if told else _DAMAGED}",
+        found=f"it cannot be read: {reasons[0] if reasons else _DAMAGED}",
         expected="a whole file that this account may read",
         next_step="Deliver the file again or mend its permissions, and run the same command.",
     )
 
 
-def write_text(spark: SparkSession, uri: str, text: str) -> None:
+@contextmanager
+def replacing(uri: str) -> Iterator[IO[bytes]]:
+    """Write a file: a reader sees the old one or the new one, whole, and never a part.
+
+    What is written when the block fails is dropped.
+    """
+    system, path = place(uri)
+    if not isinstance(system, fs.LocalFileSystem):
+        # An upload that is given up is completed with what it has, so none begins before the end.
+        with tempfile.TemporaryFile() as draft:
+            yield cast("IO[bytes]", draft)
+            draft.seek(0)
+            # As it is: Arrow would pack it once more where its name ends in .gz.
+            with system.open_output_stream(path, compression=None) as stream:
+                shutil.copyfileobj(draft, stream, _COPIED_BYTES)
+        return
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    local = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with local.open("wb") as file:
+            yield file
+        local.replace(target)
+    finally:
+        local.unlink(missing_ok=True)
+
+
+def write_text(uri: str, text: str) -> None:
     """Write a small text file whole, replacing what was there."""
-    path, system = _path(spark, uri)
-    stream = system.create(path, True)
-    try:
-        stream.write(bytearray(text.encode()))
-    finally:
-        stream.close()
+    with replacing(uri) as file:
+        file.write(text.encode())
 
 
-def read_text(spark: SparkSession, uri: str) -> str | None:
+def read_text(uri: str) -> str | None:
     """Return a small text file's content, or None when there is none."""
-    return read_bytes(spark, uri).decode() if exists(spark, uri) else None
-
-
-def read_bytes(spark: SparkSession, uri: str) -> bytes:
-    """Return a small file's content."""
-    path, system = _path(spark, uri)
-    stream = system.open(path)
     try:
-        return bytes(jvm(spark).org.apache.commons.io.IOUtils.toByteArray(stream))
-    finally:
-        stream.close()
+        return read_bytes(uri).decode()
+    except FileNotFoundError:
+        return None
 
 
-def delete(spark: SparkSession, uri: str) -> None:
+def read_bytes(uri: str) -> bytes:
+    """Return a small file's content."""
+    system, path = place(uri)
+    with system.open_input_stream(path, compression=None) as stream:
+        return bytes(stream.read())
+
+
+def delete(uri: str) -> None:
     """Delete a file or folder, if it is there."""
-    path, system = _path(spark, uri)
-    system.delete(path, True)
-
-
-def fingerprint(found: list[File]) -> str:
-    """Return the sha256 of the sorted lines ``relative/path size``: what a handover is known by."""
-    lines = sorted(f"{file.relative} {file.size}\n" for file in found)
-    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+    system, path = place(uri)
+    kind = system.get_file_info(path).type
+    if kind == fs.FileType.Directory:
+        system.delete_dir(path)
+    elif kind == fs.FileType.File:
+        system.delete_file(path)

@@ -1,7 +1,7 @@
-"""Normalisation of texts as native column expressions.
+"""Normalisation of texts as Polars expressions.
 
-Each function takes and returns a :class:`~pyspark.sql.Column` and leaves nulls null. None is a
-Python UDF: Spark compiles them into the pass that reads the data.
+Each function takes and returns an expression and leaves nulls null. None calls Python for a value:
+Polars runs them in native code, on whole columns.
 """
 
 from __future__ import annotations
@@ -10,204 +10,173 @@ import unicodedata
 from collections.abc import Mapping
 from functools import lru_cache
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F  # noqa: N812 (the name everybody knows)
+import polars as pl
 
 from client_health import contract
 
-# Every character that has Unicode's property White_Space, the ASCII ones first.
-_ASCII_SPACES = "\t\n\x0b\x0c\r "
-_OTHER_SPACES = (
-    "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-# The same with ranges: Java searches a few ranges much faster than a list.
-_OTHER_SPACES_PATTERN = "\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-_SPACES = _ASCII_SPACES + _OTHER_SPACES
-UF_LETTERS = 2
-_COMBINING = "".join(map(chr, range(0x0300, 0x0370)))
+# Every character that has Unicode's property White_Space, as ranges and without the plain space.
+# Listed, not `\s`: the same characters count as white space wherever this pattern is read.
+_ODD_SPACES = "\t-\r\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# Runs that are not one plain space already: most texts have none, and are not copied.
+_RUNS = f"[{_ODD_SPACES}][{_ODD_SPACES} ]*| [{_ODD_SPACES} ]+"
+_ASCII_SPACES = r"[\t-\r ]"
+_COMBINING = range(0x0300, 0x0370)
 # Latin letters with accents live in these blocks.
 _LATIN = (*range(0x00C0, 0x0250), *range(0x1E00, 0x1F00))
+# Letters beyond the first 65,536 characters stay as they are at the start of a word.
+_TITLE_CASED = 0x10000
 
 
 @lru_cache(maxsize=1)
-def _accent_table() -> tuple[str, str]:
-    """Return what ``translate`` replaces, and by what; combining marks come last: deleted."""
-    accented, plain = [], []
-    for code in _LATIN:
-        letter = chr(code)
-        decomposed = unicodedata.normalize("NFD", letter)
-        base, marks = decomposed[0], decomposed[1:]
+def _accents() -> dict[str, str]:
+    """Return what each accented letter becomes; combining marks become nothing."""
+    plain = {}
+    for letter in map(chr, _LATIN):
+        base, *marks = list(unicodedata.normalize("NFD", letter))
         if marks and base.isascii() and all(unicodedata.combining(mark) for mark in marks):
-            accented.append(letter)
-            plain.append(base)
-    return "".join(accented) + _COMBINING, "".join(plain)
+            plain[letter] = base
+    return plain | dict.fromkeys(map(chr, _COMBINING), "")
 
 
-def _beyond_ascii(text: Column) -> Column:
-    return F.octet_length(text) != F.char_length(text)
+@lru_cache(maxsize=1)
+def _initials() -> dict[str, str]:
+    """Return each letter that a word may start with after a space, and the same in title case.
+
+    Letters that become several in title case, such as ß, stay as they are.
+    """
+    titled = {letter: letter.title() for letter in map(chr, range(_TITLE_CASED))}
+    return {f" {a}": f" {b}" for a, b in titled.items() if a != b and len(b) == 1}
 
 
-def remove_accents(text: Column) -> Column:
+def _replace(text: pl.Expr, replaced: Mapping[str, str]) -> pl.Expr:
+    return text.str.replace_many(list(replaced), list(replaced.values()))
+
+
+def remove_accents(text: pl.Expr) -> pl.Expr:
     """Replace accented Latin letters by plain ones, composed or decomposed alike.
 
     Parameters
     ----------
-    text : Column of string
+    text : Expr of String
 
     Returns
     -------
-    Column of string
+    Expr of String
 
     Notes
     -----
-    Rule: specification, "Normalização de Texto". Only text with more bytes than characters, that
-    is with something beyond ASCII, pays for ``translate``, which looks at every character.
+    Rule: specification, "Normalização de Texto".
     """
-    accented, plain = _accent_table()
-    return F.when(_beyond_ascii(text), F.translate(text, accented, plain)).otherwise(text)
+    return _replace(text, _accents())
 
 
-def trim(text: Column) -> Column:
+def trim(text: pl.Expr) -> pl.Expr:
     """Remove white space of any kind at both ends."""
-    # Trimming plain spaces is several times faster, and nearly always enough.
-    odd = _beyond_ascii(text)
-    for found in _ASCII_SPACES.strip(" "):
-        odd |= text.contains(found)
-    return F.when(odd, F.btrim(text, F.lit(_SPACES))).otherwise(F.trim(text))
+    # Without an argument, it removes what has the property White_Space.
+    return text.str.strip_chars()
 
 
-def has_odd_spaces(text: Column) -> Column:
-    """Say whether white space may need more than trimming: runs, tabs, line ends, rarer spaces."""
-    # Searching for a few bytes costs a fraction of a regular expression, and one range of letters
-    # that Portuguese does not use a fraction of a list of spaces.
-    odd = _beyond_ascii(text) & text.rlike("[\u1680-\uffff]")
-    for found in ("  ", *_ASCII_SPACES.strip(" "), "\x85", "\xa0"):
-        odd |= text.contains(found)
-    return odd
+def collapse(text: pl.Expr) -> pl.Expr:
+    """Trim white space of any kind and turn runs of it into one space."""
+    return trim(text).str.replace_all(_RUNS, " ")
 
 
-def collapse(text: Column, odd: Column | None = None) -> Column:
-    """Trim white space of any kind and turn runs of it into one space.
-
-    Parameters
-    ----------
-    text : Column of string
-    odd : Column of boolean, optional
-        Whether there can be more to do than trimming, where the caller knows it.
-    """
-    spaces = rf"[\s{_OTHER_SPACES_PATTERN}]+"
-    replaced = F.regexp_replace(text, spaces, " ")
-    needed = has_odd_spaces(text) if odd is None else odd
-    return F.trim(F.when(needed, replaced).otherwise(text))
-
-
-def blank_to_null(text: Column) -> Column:
+def blank_to_null(text: pl.Expr) -> pl.Expr:
     """Return null for empty text."""
-    return F.when(text != "", text)
+    return text.replace("", None)
 
 
-def tidy(text: Column) -> Column:
+def tidy(text: pl.Expr) -> pl.Expr:
     """Trim and collapse white space of any kind, and turn blank into null."""
     return blank_to_null(collapse(text))
 
 
-def remove_titles(name: Column) -> Column:
+def remove_titles(name: pl.Expr) -> pl.Expr:
     """Remove the titles Sr., Sra., Srta., Dr. and Dra. at the start; nothing left becomes null."""
     titles = "|".join(title.replace(".", r"\.") for title in contract.TITLES)
-    stripped = F.regexp_replace(name, rf"\A(?i:(?:{titles})\s*)+", "")
-    return F.when(name.contains("."), blank_to_null(stripped)).otherwise(blank_to_null(name))
+    # `-u`: without it, "ſr." is a title as well, in lower case.
+    pattern = rf"\A(?i-u:(?:{titles}){_ASCII_SPACES}*)+"
+    return blank_to_null(name.str.replace(pattern, ""))
 
 
-def normalise_name(name: Column) -> Column:
+def normalise_name(name: pl.Expr) -> pl.Expr:
     """Return the name without titles, accents and superfluous white space."""
     return remove_titles(tidy(remove_accents(name)))
 
 
-def normalise_cpf(cpf: Column) -> Column:
+def normalise_cpf(cpf: pl.Expr) -> pl.Expr:
     """Return the CPF without surrounding white space, ``.`` and ``-``; blank becomes null."""
-    return blank_to_null(trim(without_punctuation(cpf)))
+    return blank_to_null(trim(_replace(cpf, {".": "", "-": ""})))
 
 
-def without_punctuation(cpf: Column) -> Column:
-    """Remove ``.`` and ``-``."""
-    return F.replace(F.replace(cpf, F.lit("."), F.lit("")), F.lit("-"), F.lit(""))
+def _look_up(key: pl.Expr, values: Mapping[str, str]) -> pl.Expr:
+    return key.replace_strict(values, default=None, return_dtype=pl.String)
 
 
-def _look_up(key: Column, values: Mapping[str, str]) -> Column:
-    entries = [F.lit(item) for pair in values.items() for item in pair]
-    return F.create_map(*entries)[key]
-
-
-def normalise_sexo(sexo: Column) -> Column:
+def normalise_sexo(sexo: pl.Expr) -> pl.Expr:
     """Return F or M from F, M, Fem, Masc and the whole words in any case; else null."""
-    return _look_up(F.upper(trim(sexo)), contract.SEXES)
+    return _look_up(trim(sexo).str.to_uppercase(), contract.SEXES)
 
 
-def is_unknown_sexo(sexo: Column) -> Column:
+def is_unknown_sexo(sexo: pl.Expr) -> pl.Expr:
     """Say whether a sexo was given and is none that we know; never null."""
-    given = F.upper(trim(sexo))
-    return F.coalesce((given != "") & ~given.isin(*contract.SEXES), F.lit(False))
+    return (trim(sexo) != "").fill_null(value=False) & normalise_sexo(sexo).is_null()
 
 
-def substituir_estado_por_sigla(estado: Column) -> Column:
+def substituir_estado_por_sigla(estado: pl.Expr) -> pl.Expr:
     """Return the two-letter UF from a UF or a full name, whatever its case and accents.
 
     Parameters
     ----------
-    estado : Column of string
+    estado : Expr of String
 
     Returns
     -------
-    Column of string
+    Expr of String
         The UF; text that is no Brazilian state stays as it is, tidied.
     """
-    return sigla(collapse(estado))
+    siglas = dict(contract.STATES) | {uf: uf for uf in contract.STATES.values()}
+    key = remove_accents(collapse(estado)).str.to_uppercase()
+    return pl.coalesce(_look_up(key, siglas), tidy(estado))
 
 
-def sigla(collapsed: Column) -> Column:
-    """Return the UF of text whose white space is collapsed, or else the text; blank is null."""
-    given = blank_to_null(collapsed)
-    key = F.upper(remove_accents(collapsed))
-    full_name = F.char_length(key) > UF_LETTERS
-    return (
-        F.when(is_state(key), key)
-        .when(full_name, F.coalesce(_look_up(key, contract.STATES), given))
-        .otherwise(given)
-    )
-
-
-def is_state(estado: Column) -> Column:
+def is_state(estado: pl.Expr) -> pl.Expr:
     """Say whether the text is a UF."""
-    return estado.isin(*contract.STATES.values())
+    return estado.is_in(list(contract.STATES.values()))
 
 
-def cpf_is_well_formed(cpf: Column) -> Column:
+def title_case(text: pl.Expr) -> pl.Expr:
+    """Write the first letter of each word in title case and every other in lower case.
+
+    A word starts at the start of the text and after a space, and nowhere else: ``D'oeste``.
+    """
+    spaced = text.str.to_lowercase().str.replace(r"\A", " ")
+    return _replace(spaced, _initials()).str.slice(1)
+
+
+def cpf_is_well_formed(cpf: pl.Expr) -> pl.Expr:
     r"""Say whether the CPF is exactly 11 ASCII digits.
 
-    ``\z`` and not ``$``: Java's ``$`` also matches before a final newline.
+    ``\A``, ``\z`` and ``[0-9]`` say so in every dialect; ``$`` and ``\d`` do not.
     """
-    return cpf.rlike(rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z")
+    return cpf.str.contains(rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z")
 
 
-def cpf_check_digits_agree(cpf: Column) -> Column:
+def cpf_check_digits_agree(cpf: pl.Expr) -> pl.Expr:
     """Say whether both check digits of an 11-digit CPF agree and its digits are not all alike.
 
     Notes
     -----
     Rule: Receita Federal's modulus 11, weights 10 to 2 and 11 to 2.
     """
-    number = cpf.cast("bigint")
+    number = cpf.cast(pl.Int64, strict=False)
     # Digits by arithmetic: eleven substrings with a cast each cost several times as much.
-    digits = [
-        F.floor(number / F.lit(10**power)).cast("bigint") % 10
-        for power in reversed(range(contract.CPF_DIGITS))
-    ]
+    digits = [number // 10**power % 10 for power in reversed(range(contract.CPF_DIGITS))]
 
-    def check(count: int) -> Column:
-        total = sum((digits[i] * (count + 1 - i) for i in range(1, count)), digits[0] * (count + 1))
-        rest = total * 10 % 11
-        return F.when(rest == 10, 0).otherwise(rest)
+    def check(count: int) -> pl.Expr:
+        weighted = (digits[i] * (count + 1 - i) for i in range(count))
+        # A rest of 10 counts as 0.
+        return pl.sum_horizontal(weighted) * 10 % 11 % 10
 
-    alike = number % 11_111_111_111 == 0
-    return (check(9) == digits[9]) & (check(10) == digits[10]) & ~alike
+    unlike = number % 11_111_111_111 != 0
+    return pl.all_horizontal(check(9) == digits[9], check(10) == digits[10], unlike)

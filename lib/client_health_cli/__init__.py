@@ -1,3 +1,3 @@
 """The client-health command."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

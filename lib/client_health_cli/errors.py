@@ -66,7 +66,7 @@ class QueryError(ClientHealthCliError):
 
     Why: the SQL has a mistake, names a column or table that is not there, or is no SELECT. Queries
     can only read.
-    What to do: mend the SQL. The tables and their columns are in the README.
+    What to do: fix the SQL. The tables and their columns are in the README.
 
     Parameters
     ----------

@@ -6,7 +6,8 @@ import contextlib
 import datetime as dt
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import job_client_health
 from client_health import contract
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
-from glue_papermill.delivery import find_sources
+from glue_papermill.delivery import Delivery, find_sources
 from glue_papermill.settings import Limits, RunRequest, SessionSettings
 
 _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
@@ -182,6 +183,32 @@ def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]
             # The kernels ignore the endpoint where a profile is set.
             removed_variables=("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "glue_profile"),
         )
+
+
+@contextlib.contextmanager
+def looked_at(request: RunRequest) -> Iterator[Callable[[], Delivery | None]]:
+    """Fingerprint a local delivery while other things start.
+
+    Parameters
+    ----------
+    request
+        What the runner is asked to do.
+
+    Yields
+    ------
+    callable
+        Waits for what was found; None where the runner is to look itself, since S3 only lists.
+
+    Raises
+    ------
+    InputError
+        If a source is missing, on the call.
+    """
+    if any(place.startswith("s3://") for place in request.sources.values()):
+        yield lambda: None
+        return
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        yield beside.submit(Delivery.read, request.sources).result
 
 
 def _region_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,3 +1,3 @@
 """A local AWS Glue Interactive Sessions service."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -43,7 +43,7 @@ class DriverError(GlueLocalError):
 
     Why: a Spark setting of the session is not valid, the heap is larger than the machine's memory,
     or Java is not 17.
-    What to do: the message ends with the JVM's last words: mend the setting they name, then run
+    What to do: the message ends with the JVM's last words: fix the setting they name, then run
     again.
     """
 

@@ -114,7 +114,7 @@ class SessionStartError(GlueLocalError):
 
     Why: a file, module or setting that it was to start with is not there or not valid, or Java is
     missing.
-    What to do: mend the argument that the message names, then run again.
+    What to do: fix the argument that the message names, then run again.
     """
 
 

@@ -1,3 +1,3 @@
 """Strict papermill runs on AWS Glue Interactive Sessions."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -8,6 +8,7 @@ from glue_papermill.errors import (
     GluePapermillError,
     InputError,
     KernelDied,
+    MainMoved,
     NotebookFailed,
     ServiceError,
     SessionError,
@@ -38,21 +39,25 @@ def from_cell(
     notebook: str,
     input_errors: Sequence[str],
     gate_errors: Sequence[str],
+    moved_errors: Sequence[str] = (),
 ) -> GluePapermillError:
     """Turn the error of a notebook's cell into the one of its kind, by its name.
 
     Parameters
     ----------
-    input_errors, gate_errors : sequence of str
-        Names that the notebooks' own library gives to unusable input and to gates.
+    input_errors, gate_errors, moved_errors : sequence of str
+        Names that the notebooks' own library gives to unusable input, to gates, and to a table
+        that others have published meanwhile.
     """
     kinds: dict[str, type[GluePapermillError]] = {kind.reported_as: kind for kind in _REPORTED}
     kinds.update(dict.fromkeys(input_errors, InputError))
     kinds.update(dict.fromkeys(gate_errors, GateStopped))
+    kinds.update(dict.fromkeys(moved_errors, MainMoved))
     kind = kinds.get(ename, NotebookFailed)
     steps = {
         InputError: "mend or replace what the message names, then run again",
         GateStopped: "do what the gate asks for; the notebook shows all that it found",
+        MainMoved: "see that nobody else writes to the table, then run again",
         NotebookFailed: "open the executed notebook: the whole traceback is in that cell",
     }
     return kind(

@@ -18,27 +18,25 @@ from papermill.engines import NBClientEngine, papermill_engines
 
 from glue_papermill import kernelspec
 from glue_papermill.errors import KernelDied, StageTimeout
+from glue_papermill.kernels import reachable_here_alone
 from glue_papermill.settings import SESSION_VARIABLE
 
 NAME = "glue_strict"
 _START_SECONDS = 60
-# Unix allows a little more than a hundred characters, and jupyter_client adds a few.
-_LONGEST_SOCKET = 90
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
     folder: Path
+    prepared: Any = None
     _lost = False
 
     def create_kernel_manager(self) -> Any:  # noqa: ANN401 - jupyter_client has no types
+        if self.prepared is not None:
+            return self.prepared
         manager = super().create_kernel_manager()
         if self.kernel_name == kernelspec.NAME:
             manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(self.folder)])
-        connection = self.folder / "connection.json"
-        if len(str(connection)) < _LONGEST_SOCKET:
-            # Nobody else on the machine can reach a socket in a folder of ours.
-            manager.transport = "ipc"
-            manager.connection_file = str(connection)
+        reachable_here_alone(manager, self.folder)
         return manager
 
     def execute_cell(self, cell: NotebookNode, cell_index: int, **options: Any) -> Any:  # noqa: ANN401
@@ -80,6 +78,7 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
         kernel_environment: Optional[Mapping[str, str]] = None,
         on_cell: Optional[Callable[[int, int], None]] = None,
         remaining: Optional[Callable[[], float]] = None,
+        prepared: Any = None,  # noqa: ANN401
         **_: Any,  # noqa: ANN401
     ) -> None:
         """Execute the notebook's cells.
@@ -96,6 +95,8 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
             Called with number and count of cells, from 1, before each.
         remaining : callable, optional
             Gives the seconds that are left for all cells together.
+        prepared : KernelManager, optional
+            Of a kernel that runs already, with that environment.
         """
         total = len(nb_man.nb.cells)
 
@@ -121,6 +122,7 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
             # An attached kernel holds nothing that would need a farewell.
             shutdown_kernel="immediate" if attached else "graceful",
         )
+        client.prepared = prepared
         options = {} if kernel_environment is None else {"env": dict(kernel_environment)}
         with kernelspec.temporary() as client.folder:
             try:

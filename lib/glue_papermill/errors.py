@@ -88,7 +88,7 @@ class ConfigurationError(GluePapermillError):
 
     Why: an argument, a variable, or the `%%configure` cell of a notebook asks for something that
     cannot be done; or a notebook is not where it was said to be.
-    What to do: mend the one thing that the message names, then run the same command again.
+    What to do: fix the one thing that the message names, then run the same command again.
     """
 
     exit_code = 2
@@ -121,6 +121,18 @@ class GateStopped(GluePapermillError):  # noqa: N818 - says what happened
     exit_code = 3
 
 
+class MainMoved(GluePapermillError):  # noqa: N818 - says what happened
+    """The table was published by others while this run was between two stages, again and again.
+
+    Why: other runs, or people, wrote to the table at the same time. Each time this run wrote its
+    rows anew on top of theirs, and gave up in the end.
+    What to do: see that nobody else writes to the table, then run the same command: the last two
+    stages are repeated, the others are not.
+    """
+
+    exit_code = 1
+
+
 class NotebookFailed(GluePapermillError):  # noqa: N818 - says what happened
     """A notebook's own code raised.
 
@@ -139,9 +151,9 @@ class SessionError(GluePapermillError):
 
     Why: the service refused the session (role, workers, limits, arguments), could not start it, or
     ended it: it idled or lived too long, its driver ran out of memory, or somebody stopped it.
-    What to do: read the reason behind the session's state. A refusal needs the mending of what it
-    names; for anything else run the same command: it takes a new session and goes on after the last
-    finished stage. Where the driver ran out of memory, ask for larger workers first.
+    What to do: read the reason behind the session's state. Fix what a refusal names; for anything
+    else run the same command: it takes a new session and goes on after the last finished stage.
+    Where the driver ran out of memory, ask for larger workers first.
     """
 
     exit_code = 4
@@ -152,7 +164,7 @@ class SessionError(GluePapermillError):
         """Build from the service's refusal to create the session."""
         return cls(
             f"session {session_id} could not be created: {cause}",
-            next_step="mend what the service names: role, workers, limits or arguments; run again",
+            next_step="fix what the service names: role, workers, limits or arguments; run again",
         )
 
     @classmethod

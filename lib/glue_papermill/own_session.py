@@ -22,14 +22,14 @@ def client(settings: SessionSettings) -> "GlueClient":
 
 
 @contextlib.contextmanager
-def opened(
+def created(
     asked: Mapping[str, Any],
     settings: SessionSettings,
     limits: Limits,
     name: str,
     note: Callable[[str], None],
 ) -> Iterator[Session]:
-    """Give a ready session, and stop it in any case.
+    """Give a session that is being made, and stop it in any case; see :func:`wait`.
 
     Parameters
     ----------
@@ -47,16 +47,13 @@ def opened(
     Raises
     ------
     GluePapermillError
-        It could not be made, or did not become ready.
+        It could not be made.
     """
     variables = _variables(settings)
     wanted = request.session_request(asked, settings, variables, name)
-    since = time.monotonic()
     session = Session.create(api.glue_client(variables), wanted, limits)
     guard = Guard(session.session_id, {**variables, **limits.environment()})
     try:
-        session.wait_until_ready()
-        note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
         yield session
     finally:
         try:
@@ -66,6 +63,33 @@ def opened(
             note(f"session {session.session_id} may still run: {error.message}")
         else:
             guard.dismiss()
+
+
+def wait(session: Session, note: Callable[[str], None]) -> None:
+    """Wait until a session is ready.
+
+    Raises
+    ------
+    GluePapermillError
+        It did not become ready.
+    """
+    since = time.monotonic()
+    session.wait_until_ready()
+    note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
+
+
+@contextlib.contextmanager
+def opened(
+    asked: Mapping[str, Any],
+    settings: SessionSettings,
+    limits: Limits,
+    name: str,
+    note: Callable[[str], None],
+) -> Iterator[Session]:
+    """Give a ready session, and stop it in any case; parameters as of :func:`created`."""
+    with created(asked, settings, limits, name, note) as session:
+        wait(session, note)
+        yield session
 
 
 def _variables(settings: SessionSettings) -> dict[str, str]:

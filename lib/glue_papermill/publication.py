@@ -55,15 +55,19 @@ def history(lake: str, published: PublishedTable) -> History:
         ) from None
 
 
-def receipt_of(publication: Publication, table: str) -> Optional[Receipt]:
+def receipt_of(
+    publication: Publication, table: str, stage: str, attempt: str = ""
+) -> Optional[Receipt]:
     """Rebuild the last stage's receipt, for one that was lost after the commit.
 
     Parameters
     ----------
     publication : Publication
-        What was published.
+        What was published; its record is that of the stage that wrote the rows.
     table : str
         Name of the published table.
+    stage, attempt : str
+        The last stage, and the start of it that published; empty where unknown.
 
     Returns
     -------
@@ -77,7 +81,23 @@ def receipt_of(publication: Publication, table: str) -> Optional[Receipt]:
         "snapshot_id": publication.snapshot_id,
         "rows": rows_out(publication.receipt),
     }
-    return {**publication.receipt, "handover": handover}
+    written = publication.receipt["rows"]
+    passed = {
+        name: {**dict.fromkeys(counts, 0), "in": counts["out"], "out": counts["out"]}
+        for name, counts in written.items()
+    }
+    return {
+        **publication.receipt,
+        "stage": stage,
+        "attempt": attempt,
+        "rows": passed,
+        "handover": handover,
+    }
+
+
+def metadata(lake: str, published: PublishedTable) -> Optional[Metadata]:
+    """Read the newest metadata of the published table; ``None`` when there is no table."""
+    return _metadata(lake, published, published.table)
 
 
 def _metadata(lake: str, published: PublishedTable, table: str) -> Optional[Metadata]:

@@ -1,6 +1,5 @@
 """Receipts: what a stage says it did, and whether that is complete and true."""
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +10,11 @@ import jsonschema
 
 from glue_papermill import storage
 from glue_papermill.errors import ReceiptError
+from register_contract import manifest, publications
+from register_contract.publications import Metadata
 
 Receipt = Mapping[str, Any]
+_MAIN = "main"
 _COUNTS_OUT = ("out", "rejected", "duplicates", "suppressed")
 
 
@@ -73,11 +75,21 @@ def save(lake: str, receipt: Receipt) -> None:
     storage.write_text(uri_of(lake, receipt["run_id"], receipt["stage"]), text)
 
 
-def verify(receipt: Receipt, expected: Expected, lake: str) -> None:
+def verify(
+    receipt: Receipt, expected: Expected, lake: str, table: Optional[Metadata] = None
+) -> None:
     """Accept a receipt, or say everything that is wrong with it at once.
 
     Whether a table's snapshot is on its main branch is the publication's to say, not checked
     here.
+
+    Parameters
+    ----------
+    receipt : mapping
+    expected : Expected
+    lake : str
+    table : mapping, optional
+        Metadata of the published table, whose branch a receipt may hand over.
 
     Raises
     ------
@@ -90,7 +102,7 @@ def verify(receipt: Receipt, expected: Expected, lake: str) -> None:
         problems = [
             *_identity_problems(receipt, expected),
             *_row_problems(receipt, expected.before),
-            *_handover_problems(receipt, lake),
+            *_handover_problems(receipt, lake, table),
         ]
     if problems:
         uri = uri_of(lake, expected.run_id, expected.stage)
@@ -103,10 +115,22 @@ def rows_out(receipt: Receipt) -> int:
 
 
 def handover_fingerprint(lake: str, path: str) -> str:
-    """Fingerprint the data files below ``path`` of the lake, as the receipt's schema defines it."""
-    files = storage.list_files(storage.join(lake, path))
-    lines = sorted(f"{file.name} {file.size}\n" for file in files)
-    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+    """Fingerprint the files below ``path`` of the lake, as the receipt's schema defines it.
+
+    Where a manifest stands beside them, only those that it names count: a task that ran twice may
+    have left others.
+
+    Raises
+    ------
+    ValueError
+        What stands there as the manifest is none.
+    """
+    folder = storage.join(lake, path)
+    body = storage.read_bytes(storage.join(folder, manifest.NAME))
+    sizes = {file.name: file.size for file in storage.list_files(folder)}
+    if body is None:
+        return manifest.fingerprint(sizes)
+    return manifest.fingerprint_of(body.decode(), sizes)
 
 
 def _schema_problems(receipt: Receipt) -> list[str]:
@@ -156,13 +180,30 @@ def _row_problems(receipt: Receipt, before: Optional[Receipt]) -> list[str]:
     return problems
 
 
-def _handover_problems(receipt: Receipt, lake: str) -> list[str]:
+def _handover_problems(receipt: Receipt, lake: str, table: Optional[Metadata]) -> list[str]:
     handover = receipt["handover"]
+    if "branch" in handover:
+        return _branch_problems(handover, table or {})
     if "path" not in handover:
         return []
     path = handover["path"]
     if storage.is_s3(path) or path.startswith("/") or ".." in path.split("/"):
         return [f"handover {path!r} is not inside the lake"]
-    if handover_fingerprint(lake, path) != handover["fingerprint"]:
+    try:
+        found = handover_fingerprint(lake, path)
+    except ValueError as error:
+        return [f"the manifest of {path} cannot be read: {error}"]
+    if found != handover["fingerprint"]:
         return [f"the files of {path} are not those that the stage handed over"]
+    return []
+
+
+def _branch_problems(handover: Mapping[str, Any], table: Metadata) -> list[str]:
+    """Say whether a branch is still what the stage wrote, and can still be published."""
+    heads = {name: str(ref["snapshot-id"]) for name, ref in table.get("refs", {}).items()}
+    branch, snapshot_id = handover["branch"], handover["snapshot_id"]
+    if heads.get(branch) != snapshot_id:
+        return [f"the branch {branch} is gone, or not the one that the stage wrote"]
+    if _MAIN in heads and not publications.descends(table, snapshot_id, heads[_MAIN]):
+        return [f"others have published since the branch {branch} was written"]
     return []

@@ -17,24 +17,28 @@ from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from glue_papermill import api, lock, own_session, publication, receipt, request, storage
+from glue_papermill import api, kernels, lock, own_session, publication, receipt, request, storage
 from glue_papermill.delivery import Delivery
 from glue_papermill.errors import (
     ConfigurationError,
     GateStopped,
+    MainMoved,
     ReceiptError,
     Terminated,
 )
+from glue_papermill.kernels import Kernels
 from glue_papermill.listener import Listener
 from glue_papermill.receipt import Receipt
 from glue_papermill.session import Session, alive
 from glue_papermill.settings import RunOutcome, RunRequest
-from glue_papermill.stage import Run, read_notebook, run_stage
+from glue_papermill.stage import Run, kernel_environment, read_notebook, run_stage
 from register_contract.publications import History, Publication
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
+# How often rows are written anew since others have published meanwhile.
+_PUBLISHINGS = 3
 # It becomes the name of a folder and of a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -99,17 +103,44 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
         run = _kept(run)
         receipts = {} if asked.force else _verified_receipts(run)
         seconds: dict[str, float] = {}
-        before: Optional[Receipt] = None
-        with _session(run, started=len(receipts)) as session:
-            for stage in asked.stages:
-                if stage.name not in receipts:
-                    session.run_own(_CLEAR)
-                    started = time.monotonic()
-                    receipts[stage.name] = run_stage(run, stage, session, before)
-                    seconds[stage.name] = time.monotonic() - started
-                    hears.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
-                before = receipts[stage.name]
-        return _outcome(run, "published", receipts, _snapshot_of(before), seconds)
+        with _session(run, started=len(receipts)) as (session, ready_kernels):
+            for attempt in range(1, _PUBLISHINGS + 1):
+                try:
+                    last = _stages(run, session, ready_kernels, receipts, seconds)
+                    break
+                except MainMoved as error:
+                    if attempt == _PUBLISHINGS:
+                        raise
+                    hears.note(f"others have published meanwhile, again ({error.message})")
+                    _repeat_writing(receipts)
+                    _refuse_older(run, publication.history(run.lake, asked.published))
+        return _outcome(run, "published", receipts, _snapshot_of(last), seconds)
+
+
+def _stages(
+    run: Run,
+    session: Session,
+    ready_kernels: Kernels,
+    receipts: dict[str, Receipt],
+    seconds: dict[str, float],
+) -> Optional[Receipt]:
+    """Do the stages that have no receipt, in their order; return the last one's."""
+    before: Optional[Receipt] = None
+    for stage in run.request.stages:
+        if stage.name not in receipts:
+            session.run_own(_CLEAR)
+            started = time.monotonic()
+            receipts[stage.name] = run_stage(run, stage, session, before, ready_kernels)
+            seconds[stage.name] = time.monotonic() - started
+            run.listener.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
+        before = receipts[stage.name]
+    return before
+
+
+def _repeat_writing(receipts: dict[str, Receipt]) -> None:
+    """Forget the stage that wrote the branch which ``main`` has left behind."""
+    for name in [name for name, one in receipts.items() if "branch" in one["handover"]]:
+        del receipts[name]
 
 
 def name_run(delivery: Delivery, asked: RunRequest) -> str:
@@ -184,7 +215,7 @@ def _already_published(run: Run, published: Publication) -> RunOutcome:
             if stored is not None:
                 found[stage.name] = stored
     if last.name not in found or _snapshot_of(found[last.name]) != published.snapshot_id:
-        rebuilt = publication.receipt_of(published, run.request.published.table)
+        rebuilt = publication.receipt_of(published, run.request.published.table, last.name)
         if rebuilt is not None:
             receipt.save(run.lake, rebuilt)
             found[last.name] = rebuilt
@@ -200,12 +231,13 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
     """
     verified: dict[str, Receipt] = {}
     before: Optional[Receipt] = None
+    table = publication.metadata(run.lake, run.request.published)
     for stage in run.request.stages[:-1]:
         try:
             found = receipt.load(run.lake, run.run_id, stage.name)
             if found is None:
                 break
-            receipt.verify(found, run.expected(stage, before), run.lake)
+            receipt.verify(found, run.expected(stage, before), run.lake, table)
         except ReceiptError as error:
             run.listener.note(f"{stage.name} is done again: {error.message}")
             break
@@ -215,7 +247,7 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
 
 
 @contextlib.contextmanager
-def _session(run: Run, started: int) -> Iterator[Session]:
+def _session(run: Run, started: int) -> Iterator[tuple[Session, Kernels]]:
     """Give a ready session for the stages from number ``started`` on; stop it in any case."""
     asked: dict[str, Any] = {}
     for stage in run.request.stages[started:]:
@@ -230,11 +262,15 @@ def _session(run: Run, started: int) -> Iterator[Session]:
     if not storage.is_s3(run.lake):
         # Under the run's lock nobody else works on it; in S3, the delivery's claim must tell.
         _stop_leftovers(own_session.client(run.request.session), run)
-    with own_session.opened(
-        asked, run.request.session, run.request.limits, run.run_id, run.listener.note
-    ) as session:
+    with (
+        own_session.created(
+            asked, run.request.session, run.request.limits, run.run_id, run.listener.note
+        ) as session,
+        kernels.prepared(kernel_environment(run, session)) as ready_kernels,
+    ):
+        own_session.wait(session, run.listener.note)
         session.run_own(_KEEP)
-        yield session
+        yield session, ready_kernels
 
 
 def _stop_leftovers(client: "GlueClient", run: Run) -> None:

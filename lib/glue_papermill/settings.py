@@ -183,8 +183,9 @@ class RunRequest:
         Let the delivery's day be before that of the published one; a parameter of notebooks too.
     parameters : mapping of str to object
         Further notebook parameters.
-    input_errors, gate_errors : tuple of str
-        Names of the errors that notebooks raise for unusable input and at a gate.
+    input_errors, gate_errors, moved_errors : tuple of str
+        Names of the errors that notebooks raise for unusable input, at a gate, and when others
+        have published since the rows were written.
     """
 
     sources: Mapping[str, str]
@@ -203,6 +204,7 @@ class RunRequest:
     limits: Limits = field(default_factory=Limits)
     input_errors: tuple[str, ...] = ("InputError", "SettingsError")
     gate_errors: tuple[str, ...] = ("QualityGateError",)
+    moved_errors: tuple[str, ...] = ("MainMovedError",)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from papermill.exceptions import PapermillExecutionError
 from glue_papermill import engine, errors, kernelspec, publication, receipt, storage
 from glue_papermill.cell_errors import from_cell
 from glue_papermill.delivery import Delivery
-from glue_papermill.errors import ConfigurationError, GluePapermillError, KernelDied, ReceiptError
+from glue_papermill.errors import (
+    ConfigurationError,
+    GluePapermillError,
+    KernelDied,
+    MainMoved,
+    ReceiptError,
+)
+from glue_papermill.kernels import Kernels
 from glue_papermill.listener import Listener
 from glue_papermill.progress import ProgressWatch
 from glue_papermill.receipt import Expected, Receipt
@@ -82,7 +89,9 @@ def read_notebook(stage: Stage) -> NotebookNode:
         ) from error
 
 
-def run_stage(run: Run, stage: Stage, session: Session, before: Optional[Receipt]) -> Receipt:
+def run_stage(
+    run: Run, stage: Stage, session: Session, before: Optional[Receipt], kernels: Kernels
+) -> Receipt:
     """Execute a stage in a session and accept its receipt.
 
     Parameters
@@ -95,6 +104,8 @@ def run_stage(run: Run, stage: Stage, session: Session, before: Optional[Receipt
         Ready, and free of earlier stages' variables.
     before : Receipt, optional
         Of the stage before.
+    kernels : Kernels
+        Where its kernel comes from; the next one starts meanwhile.
 
     Raises
     ------
@@ -105,8 +116,12 @@ def run_stage(run: Run, stage: Stage, session: Session, before: Optional[Receipt
     # What an earlier start left must not be taken for this one's.
     storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
     try:
-        _execute(run, stage, session, attempt)
+        _execute(run, stage, session, attempt, kernels)
         return _accepted(run, stage, before, attempt)
+    except MainMoved as error:
+        # The stage itself has seen what main carries; the session goes on.
+        error.at(stage=stage.name, notebook=run.notebook_of(stage))
+        raise
     except GluePapermillError as error:
         error.at(stage=stage.name, notebook=run.notebook_of(stage))
         rebuilt = _published_nevertheless(run, stage, session, before, attempt)
@@ -119,7 +134,7 @@ def run_stage(run: Run, stage: Stage, session: Session, before: Optional[Receipt
         return rebuilt
 
 
-def _execute(run: Run, stage: Stage, session: Session, attempt: str) -> None:
+def _execute(run: Run, stage: Stage, session: Session, attempt: str, kernels: Kernels) -> None:
     cells = len(read_notebook(stage).cells)
     run.listener.stage_started(stage.name, cells)
     output = run.notebook_of(stage)
@@ -136,6 +151,9 @@ def _execute(run: Run, stage: Stage, session: Session, attempt: str) -> None:
         run.listener.cell_started(stage.name, index, total)
 
     try:
+        kernel = kernels.take()
+        if not run.is_last(stage):
+            kernels.prepare()
         with ProgressWatch(session, report, limits.progress):
             executed = papermill.execute_notebook(
                 _literal(stage.notebook),
@@ -145,7 +163,8 @@ def _execute(run: Run, stage: Stage, session: Session, attempt: str) -> None:
                 kernel_name=kernelspec.NAME,
                 language="python",
                 progress_bar=False,
-                kernel_environment=_kernel_environment(run, session),
+                kernel_environment=kernel_environment(run, session),
+                prepared=kernel,
                 on_cell=on_cell,
                 remaining=lambda: deadline - time.monotonic(),
             )
@@ -173,6 +192,7 @@ def _cell_error(run: Run, stage: Stage, index: int, found: Any) -> GluePapermill
         notebook=run.notebook_of(stage),
         input_errors=run.request.input_errors,
         gate_errors=run.request.gate_errors,
+        moved_errors=run.request.moved_errors,
     )
 
 
@@ -181,7 +201,8 @@ def _accepted(run: Run, stage: Stage, before: Optional[Receipt], attempt: str) -
     uri = receipt.uri_of(run.lake, run.run_id, stage.name)
     if found is None:
         raise ReceiptError.missing(stage.name, uri)
-    receipt.verify(found, run.expected(stage, before, attempt), run.lake)
+    table = publication.metadata(run.lake, run.request.published)
+    receipt.verify(found, run.expected(stage, before, attempt), run.lake, table)
     if run.is_last(stage):
         published = publication.history(run.lake, run.request.published).of_run(run.run_id)
         on_main = published.snapshot_id if published else "none"
@@ -201,9 +222,10 @@ def _published_nevertheless(
     session.stop()  # so that nothing is committed after the look
     published = publication.history(run.lake, run.request.published).of_run(run.run_id)
     # With --force an earlier start's snapshot may carry the same run id.
-    if published is None or published.attempt != attempt:
+    written = before["handover"].get("snapshot_id") if before else None
+    if published is None or published.snapshot_id != written:
         return None
-    rebuilt = publication.receipt_of(published, run.request.published.table)
+    rebuilt = publication.receipt_of(published, run.request.published.table, stage.name, attempt)
     if rebuilt is None:
         return None
     receipt.verify(rebuilt, run.expected(stage, before, attempt), run.lake)
@@ -231,7 +253,8 @@ def _parameters(run: Run, stage: Stage, attempt: str) -> dict[str, Any]:
     return {name: known[name] for name in stage.parameters}
 
 
-def _kernel_environment(run: Run, session: Session) -> dict[str, str]:
+def kernel_environment(run: Run, session: Session) -> dict[str, str]:
+    """Give the variables of a kernel that attaches to the run's session."""
     settings = run.request.session
     inherited = {
         name: value for name, value in os.environ.items() if name not in settings.removed_variables

@@ -54,7 +54,8 @@ class Publication:
     key_check : str
         Of the key that the ids were made with; empty where unknown.
     receipt : mapping
-        The last stage's receipt without its handover; empty where the record has none.
+        The receipt, without its handover, of the stage that wrote the rows; empty where the record
+        has none.
     """
 
     run_id: str
@@ -79,7 +80,7 @@ class Publication:
 
     @property
     def attempt(self) -> str:
-        """The start of the last stage that published it; empty where unknown."""
+        """The start of the stage that wrote its rows; empty where unknown."""
         return str(self.receipt.get("attempt", ""))
 
     def log_properties(self, *, withdrawn: bool = False) -> dict[str, str]:
@@ -183,6 +184,23 @@ def read(table: Metadata | None, log: Metadata | None) -> History:
     unlogged = tuple(one for one in on_main if one.snapshot_id not in known)
     everything = sorted([*known.values(), *unlogged], key=lambda one: one.sequence)
     return History(tuple(everything), unlogged, tuple(back))
+
+
+def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
+    """Say whether a snapshot is another one or comes after it, as far as can be proven.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Of their table, as :func:`parse` gives it.
+    snapshot_id, ancestor : str
+    """
+    snapshots = {str(one["snapshot-id"]): one for one in metadata.get("snapshots", ())}
+    head: str | None = snapshot_id
+    while head is not None and head != ancestor:
+        parent = snapshots.get(head, {}).get("parent-snapshot-id")
+        head = None if parent is None else str(parent)
+    return head == ancestor
 
 
 def _logged(log: Metadata | None, uuid: str) -> dict[str, Publication]:

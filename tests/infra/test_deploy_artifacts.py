@@ -17,6 +17,9 @@ from infra.errors import DeployError
 from infra.native import libraries, too_new
 from infra.packages import build_packages, kept_packages, packages_key
 
+# Builds wheels, and fetches packages from an index.
+pytestmark = pytest.mark.slow
+
 
 def names(archive: bytes) -> list[str]:
     return zipfile.ZipFile(io.BytesIO(archive)).namelist()
@@ -53,12 +56,13 @@ def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
     assert built.library == f"client_health-{number}.gluewheels.zip"
     assert built.parameters("b", packages=False)["LibraryArchive"] == built.library
     archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
-    assert archive.namelist() == [
-        f"wheels/client_health-{number}-py3-none-any.whl",
-        "wheels/requirements.txt",
-    ]
-    assert archive.read("wheels/requirements.txt").decode() == f"client-health=={number}\n"
-    packed = names(archive.read(archive.namelist()[0]))
+    own = f"wheels/client_health-{number}-py3-none-any.whl"
+    pins = archive.read("wheels/requirements.txt").decode().splitlines()
+    assert f"client-health=={number}" in pins
+    # A wheel for each pin, and the list of pins.
+    assert {own, "wheels/requirements.txt"} <= set(archive.namelist())
+    assert len(archive.namelist()) == len(pins) + 1
+    packed = names(archive.read(own))
     assert {"client_health/contract.py", "client_health/identity.py"} <= set(packed)
 
 
@@ -67,8 +71,9 @@ def test_no_wheel_is_left_for_spark_which_takes_none() -> None:
 
 
 def test_what_the_library_needs_beside_glue_is_shipped_with_it(
-    wheels: Path, tmp_path: Path
+    wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     tags = ["cp311-cp311-manylinux_2_28_x86_64", "cp39-cp39-manylinux_2_28_x86_64"]
     hashes = [wheel(wheels, tag) for tag in (*tags, "cp311-cp311-manylinux_2_39_x86_64")]
     lock = tmp_path / "lock.txt"
@@ -78,8 +83,12 @@ def test_what_the_library_needs_beside_glue_is_shipped_with_it(
     assert f"wheels/thing-1.0-{tags[0]}.whl" in archive.namelist()
     assert len(archive.namelist()) == 3
     assert archive.read("wheels/requirements.txt").decode().splitlines()[1:] == ["thing==1.0"]
+    for path in wheels.glob("*.whl"):  # what was fetched once is not asked for again
+        path.unlink()
     assert built == build_artifacts(session_lock=lock)
-    assert built.version != build_artifacts().version
+    nothing = tmp_path / "nothing.txt"
+    nothing.write_text("")
+    assert built.version != build_artifacts(session_lock=nothing).version
 
 
 def test_a_package_of_another_hash_is_not_shipped(wheels: Path, tmp_path: Path) -> None:

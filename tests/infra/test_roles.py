@@ -74,6 +74,7 @@ CALLS = {
         ("s3:GetObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
         ("s3:DeleteObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
         ("s3:DeleteObject", f"{LAKE}/lake/staging/r0/ingested/part-0.parquet"),
+        ("s3:GetObject", f"{LAKE}/lake/staging/r0/ingested/_manifest.jsonl"),
         ("s3:GetObject", f"{LAKE}/lake/warehouse/db_client_insurance.db/clientoutput/metadata/1"),
         ("glue:GetTable", TABLE),
         ("glue:StartCrawler", f"{GLUE}:crawler/crawler_clients"),
@@ -92,7 +93,7 @@ CALLS = {
         ),
     ],
     "session": [
-        ("s3:GetObject", f"{CODE}/current/client_health-0.1.0.gluewheels.zip"),
+        ("s3:GetObject", f"{CODE}/current/client_health-0.2.0.gluewheels.zip"),
         ("s3:ListBucket", LAKE),
         ("s3:GetBucketLocation", LAKE),
         ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),

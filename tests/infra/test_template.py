@@ -38,11 +38,13 @@ def buckets() -> list:
 # What scanners and CloudFormation ask
 
 
+@pytest.mark.slow
 def test_cfn_lint_finds_nothing():
     found = scan("cfn-lint")
     assert (found.returncode, found.stdout) == (0, ""), found.stdout + found.stderr
 
 
+@pytest.mark.slow
 def test_checkov_finds_nothing_but_exceptions_with_a_reason():
     # Without its configuration's "compact", which leaves the passed checks out.
     found = json.loads(scan("checkov", "--output", "json").stdout)

@@ -119,7 +119,7 @@ def test_the_jobs_sessions_get_library_and_region_and_not_the_catalogue_as_spark
     library = "s3://cliente-data-artifacts-123456789012-sa-east-1/current/"
     conf = "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"
     assert request["DefaultArguments"] == {
-        "--additional-python-modules": f"{library}client_health-0.1.0.gluewheels.zip",
+        "--additional-python-modules": f"{library}client_health-0.2.0.gluewheels.zip",
         "--python-modules-installer-option": "--no-index",
         "--conf": f"a=b --conf {conf}",
     }

@@ -11,9 +11,8 @@ from ways import LONGEST, Ended, Way
 import canaries
 
 
-def is_loud(theatre: Theatre, scenario: Scenario, way: Way) -> None:
-    """Play a scenario in a way that publishes: what happens is loud, true and harmless."""
-    ended = theatre.play(scenario, way)
+def is_loud(theatre: Theatre, scenario: Scenario, ended: Ended) -> None:
+    """Check what came of a way that publishes: what happens is loud, true and harmless."""
     assert ended.exit_code == scenario.exit_code, ended.said
     for words in scenario.says:
         assert words in ended.said, ended.said
@@ -43,9 +42,8 @@ def _nothing_left(theatre: Theatre, ended: Ended) -> None:
             time.sleep(0.1)
 
 
-def fails_in_ci(theatre: Theatre, scenario: Scenario, way: Way) -> None:
-    """Play a scenario under nbval: its report is red and says why."""
-    ended = theatre.play(scenario, way)
+def fails_in_ci(theatre: Theatre, scenario: Scenario, ended: Ended) -> None:
+    """Check what came of nbval: its report is red and says why."""
     assert (ended.exit_code != 0) == scenario.nbval_fails, ended.said
     for words in scenario.says if scenario.nbval is None else scenario.nbval:
         assert words in ended.said, ended.said
@@ -55,9 +53,11 @@ def fails_in_ci(theatre: Theatre, scenario: Scenario, way: Way) -> None:
     _nothing_left(theatre, ended)
 
 
-def passes_over(theatre: Theatre, scenario: Scenario, way: Way) -> Plain:
-    """Play a scenario under plain papermill; give what it does."""
-    # What ends gets all the time it needs on a busy machine.
-    patience = scenario.patience if scenario.plain.exit_code is None else LONGEST
-    ended = theatre.play(scenario, way, patience=patience)
+def patience_with_plain(scenario: Scenario) -> float:
+    """Tell how long plain papermill is waited for: what ends has all the time that it needs."""
+    return scenario.patience if scenario.plain.exit_code is None else LONGEST
+
+
+def passed_over(theatre: Theatre, ended: Ended) -> Plain:
+    """Tell what plain papermill did."""
     return Plain(ended.exit_code, ended.went_on, ended.emptied, bool(theatre.endpoint.living()))

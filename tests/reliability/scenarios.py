@@ -95,6 +95,10 @@ class Scenario:
         Seconds after which plain papermill is taken for one that does not end, where it does not.
     plain : Plain
         What plain papermill does.
+    like : str
+        The scenario of the same kind that is played through each whole way; this one, which
+        differs from it in what the service or the code says, is played at the seams alone.
+        Empty: it is played through each whole way itself.
     """
 
     name: str
@@ -113,6 +117,7 @@ class Scenario:
     unreachable: bool = False
     patience: float = 15.0
     plain: Plain = Plain()
+    like: str = ""
 
 
 def _from_here(*faults: tuple[str, Callable[..., object]], times: int | None = None) -> RulesOf:
@@ -142,6 +147,7 @@ SCENARIOS = (
         ),
         limits={"retries": 1},
         patience=60.0,
+        like="access_denied",
     ),
     Scenario(
         "wrong_role",
@@ -149,6 +155,7 @@ SCENARIOS = (
         "the endpoint answers `InvalidInputException`",
         ("InvalidInputException", "cannot be assumed"),
         _always(("CreateSession", refuse("InvalidInputException", "the role cannot be assumed"))),
+        like="access_denied",
     ),
     Scenario(
         "failed_provisioning",
@@ -156,6 +163,7 @@ SCENARIOS = (
         "the endpoint says FAILED",
         ("FAILED", "no capacity"),
         _always(("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))),
+        like="access_denied",
     ),
     Scenario(
         "never_ready",
@@ -182,6 +190,7 @@ SCENARIOS = (
         ("does not exist",),
         lambda: (Rule("RunStatement", ending("GONE"), at=HERE, times=1),),
         session_lost=True,
+        like="timeout",
     ),
     Scenario(
         "timeout",
@@ -205,6 +214,7 @@ SCENARIOS = (
         ),
         shared=False,
         session_lost=True,
+        like="session_process_killed",
     ),
     Scenario(
         "session_process_killed",
@@ -232,6 +242,7 @@ SCENARIOS = (
         lambda: (Rule("RunStatement", cancelling, at=HERE, times=1),),
         cell=SLOW,
         plain=Plain(went_on=True),
+        like="statement_error",
     ),
     Scenario(
         "cancelled_by_us",
@@ -260,6 +271,7 @@ SCENARIOS = (
         cell=f"{HERE}\ndef broken(:",
         exit_code=1,
         plain=Plain(exit_code=1),
+        like="exception",
     ),
     Scenario(
         "system_exit",
@@ -269,6 +281,7 @@ SCENARIOS = (
         cell=f"{HERE}\nimport sys\nsys.exit(0)",
         exit_code=1,
         plain=Plain(exit_code=1),
+        like="exception",
     ),
     Scenario(
         "too_much_output",
@@ -277,6 +290,7 @@ SCENARIOS = (
         ("printed more than",),
         cell=f"{HERE}\nprint('x' * 5_000_000)",
         plain=Plain(went_on=True),
+        like="statement_error",
     ),
     Scenario(
         "too_much_code",
@@ -285,6 +299,7 @@ SCENARIOS = (
         ("68,000",),
         cell=f"{STRIKE}\n#{'x' * 68_000}",
         plain=Plain(went_on=True),
+        like="statement_error",
     ),
     Scenario(
         "nothing_done",
@@ -352,6 +367,7 @@ SCENARIOS = (
         _from_here(("*", half_an_answer)),
         limits={"retries": 1},
         plain=Plain(exit_code=None, session_left=True),
+        like="web_page",
     ),
     Scenario(
         "torn_answer",
@@ -361,6 +377,7 @@ SCENARIOS = (
         _from_here(("GetStatement", torn_answer)),
         limits={"retries": 1},
         plain=Plain(went_on=True),
+        like="web_page",
     ),
     Scenario(
         "throttled_shortly",
@@ -381,6 +398,7 @@ SCENARIOS = (
         _from_here(("*", refuse("ThrottlingException", "slow down"))),
         limits={"retries": 1},
         plain=Plain(session_left=True),
+        like="expired",
     ),
     Scenario(
         "server_errors_shortly",
@@ -400,6 +418,7 @@ SCENARIOS = (
         nbval_fails=False,
         limits={"retries": 10},
         plain=Plain(went_on=True),
+        like="throttled_shortly",
     ),
     Scenario(
         "server_errors",
@@ -409,5 +428,9 @@ SCENARIOS = (
         _from_here(("*", refuse("InternalServiceException", "oh", **OF_A_SERVER))),
         limits={"retries": 1},
         plain=Plain(exit_code=None, session_left=True),
+        like="expired",
     ),
 )
+# At least one of each kind, through command, job, nbval and plain papermill as they are.
+WHOLE = tuple(scenario for scenario in SCENARIOS if not scenario.like)
+AT_THE_SEAMS = tuple(scenario for scenario in SCENARIOS if scenario.like)

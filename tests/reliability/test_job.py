@@ -11,4 +11,4 @@ from ways import job
 def test_the_job_says_what_happened_and_publishes_nothing(
     theatre: Theatre, scenario: Scenario
 ) -> None:
-    is_loud(theatre, scenario, job)
+    is_loud(theatre, scenario, theatre.play(scenario, job))

@@ -9,4 +9,4 @@ from ways import nbval
 
 
 def test_nbval_fails_and_says_what_happened(theatre: Theatre, scenario: Scenario) -> None:
-    fails_in_ci(theatre, scenario, nbval)
+    fails_in_ci(theatre, scenario, theatre.play(scenario, nbval))

@@ -38,7 +38,8 @@ class Real:
         self.raw = canaries.write_delivery(folder / "raw")
         self.lake, self.notebooks = folder / "lake", folder / "notebooks"
         self.events, self.mark = folder / "events", folder / "mark"
-        self.after = folder / "unused"
+        # Where a cell of the other scenarios would write.
+        self.after = folder / "after"
         self.said = ""
         self.more: tuple[str, ...] = ()
         self.key = secrets.token_hex(32)
@@ -112,6 +113,10 @@ class Real:
                 notebook.cells.insert(where, new_code_cell(code))
             nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
 
+    def went_on(self) -> tuple[bool, bool]:
+        """Tell that nothing here asks whether a later cell ran."""
+        return False, False
+
     def publications(self) -> list[str]:
         """Name the runs on the table's main branch, newest first."""
         # Closed at once: reading the file otherwise, as a test does, would cost an open connection
@@ -130,7 +135,7 @@ class Real:
             head = snapshots[head].get("parent-snapshot-id")
         return [run_id for run_id in found if run_id != "none"]
 
-    def receipt(self, stage: str, run_id: str = "r*") -> Path:
+    def receipt(self, stage: str, run_id: str = "r????????????????") -> Path:
         """Give the place of a receipt."""
         (folder,) = (self.lake / "runs").glob(run_id)
         return folder / f"{stage}.json"
@@ -165,7 +170,9 @@ def nothing_personal(real: Real) -> Iterator[None]:
 
 
 def test_a_gate_that_stops_the_run_tells_nothing_of_anybody(real: Real) -> None:
-    ended = real.run(QUALITY, "clients = clients.unionByName(clients)", before="validar_esquema")
+    twice = "lambda self: self.stage.lake.at(self.snapshot_id).unionByName(rows)"
+    code = f"rows = branch.rows\ntype(branch).rows = property({twice})"
+    ended = real.run(QUALITY, code, before="validar_esquema")
     assert ended.exit_code == 3, ended.said
     assert "cpf_duplicado" in ended.said
     assert real.publications() == []
@@ -179,7 +186,7 @@ def test_a_driver_that_dies_while_it_works_on_rows_tells_nothing_of_them(real: R
         " capture_output=True, text=True).stdout.split()[0]\n"
         "    os.kill(int(jvm), signal.SIGKILL)\n"
         "threading.Timer(0.3, _kill).start()\n"
-        "for _ in range(200): clients.orderBy('cpf').collect()"
+        "for _ in range(200): branch.rows.orderBy('nome_completo').collect()"
     )
     ended = real.run(QUALITY, code, before="validar_esquema")
     assert ended.exit_code == 4, ended.said
@@ -189,10 +196,41 @@ def test_a_driver_that_dies_while_it_works_on_rows_tells_nothing_of_them(real: R
 
 def test_death_before_the_commit_publishes_nothing(real: Real) -> None:
     code = f"def _die(*_):\n    {KILL.replace(chr(10), '; ')}\n"
-    code += "import client_health.lake\nclient_health.lake.Lake._fast_forward = _die"
+    code += "import client_health.lake\nclient_health.lake.Lake.publish = _die"
     ended = real.run(QUALITY, code, before="publication.publish(")
     assert ended.exit_code == 4, ended.said
     assert real.publications() == []
+
+
+def test_a_runner_killed_between_branch_and_audit_goes_on_from_the_branch(real: Real) -> None:
+    ended = real.run(
+        QUALITY,
+        real.pause(),
+        before="publication.branch(",
+        does=lambda started: started.signal(signal.SIGKILL),
+    )
+    assert ended.exit_code == -signal.SIGKILL
+    assert real.publications() == []
+    branch = json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"]
+    ended = real.run(QUALITY, f"assert branch.name == {branch!r}\n{KILL}", before="validar_esquema")
+    assert ended.exit_code == 4, ended.said
+    assert json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"] == branch
+
+
+def test_rows_are_written_again_where_others_published_meanwhile(real: Real) -> None:
+    once = real.folder / "others-published"
+    code = (
+        "from pathlib import Path\n"
+        f"if not Path({str(once)!r}).exists():\n"
+        f"    Path({str(once)!r}).touch()\n"
+        "    stage.lake._iceberg(stage.lake.table).newAppend().commit()"
+    )
+    real.more = ("--RUN_ID", "moved")
+    ended = real.run(QUALITY, code, before="publication.publish(")
+    real.more = ()
+    assert ended.exit_code == 0, ended.said
+    assert "others have published meanwhile" in ended.said
+    assert real.publications() == ["moved"]
 
 
 def test_a_runner_killed_between_commit_and_receipt_has_published(real: Real) -> None:
@@ -204,14 +242,14 @@ def test_a_runner_killed_between_commit_and_receipt_has_published(real: Real) ->
         does=lambda started: started.signal(signal.SIGKILL),
     )
     assert ended.exit_code == -signal.SIGKILL
-    assert len(real.publications()) == 1
+    assert len(real.publications()) == 2
     assert not real.receipt(QUALITY).exists()
 
     again = real.run()
     assert again.exit_code == 0, again.said
     assert "rebuilt" in again.said
-    assert real.receipt(QUALITY).exists()
-    assert len(real.publications()) == 1, "readers see exactly one publication"
+    assert json.loads(real.receipt(QUALITY).read_text())["shares"]
+    assert len(real.publications()) == 2, "readers see exactly one publication more"
 
 
 def test_a_runner_killed_between_receipt_and_exit_has_published(real: Real) -> None:

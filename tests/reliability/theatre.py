@@ -2,50 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from misbehaving import Endpoint
 from scenarios import HERE, Scenario
-from ways import Ended, Place, Way, run
+from seams import Scene
+from ways import LONGEST, Ended, Place, Way, run
 
 from glue_local.launch import LocalService
+from glue_papermill.settings import Limits
 
 _SHORT = {"retries": 5.0, "stop": 3.0, "poll": 0.2}
 
 
 class Theatre:
-    """Plays a scenario in one of the ways."""
+    """Plays a scenario in one of the ways, or at one of the seams."""
 
     def __init__(self, service: LocalService, endpoint: Endpoint, shared: str, folder: Path):
         self.service, self.endpoint, self.shared, self.folder = service, endpoint, shared, folder
 
-    def play(self, scenario: Scenario, way: Way, *, patience: float = 150.0) -> Ended:
-        """Play a scenario."""
-        self.place = Place(self.folder, scenario.cell)
-        self.endpoint.start(
-            *scenario.rules(),
-            watch=HERE,
-            share=self.shared if scenario.shared else "",
-        )
+    def play(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
+        """Play a scenario in one of the ways."""
+        self._set_up(scenario)
         return self.again(scenario, way, patience=patience)
 
-    def again(self, scenario: Scenario, way: Way, *, patience: float = 150.0) -> Ended:
+    def again(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
         """Start what was played once more, without the endpoint forgetting anything."""
-        limits = {**_SHORT, **scenario.limits}
-        url = "http://127.0.0.1:9" if scenario.unreachable else self.endpoint.url
         return run(
             way,
             self.place,
-            {
-                **self.endpoint.environment,
-                "AWS_ENDPOINT_URL_GLUE": url,
-                "glue_endpoint_url": url,
-                **{f"GLUE_PAPERMILL_{k.upper()}_SECONDS": str(v) for k, v in limits.items()},
-            },
-            url,
+            {**self._variables(scenario), **self._limits(scenario).environment()},
+            self._url(scenario),
             does=scenario.does,
             struck=self.endpoint.struck,
             patience=patience,
             since=self.endpoint.misbehaved if scenario.plain.exit_code is None else None,
             removed=self.service.removed_variables,
         )
+
+    def at_the_seam(
+        self, scenario: Scenario, seam: Callable[[Scene], Ended], *, patience: float = LONGEST
+    ) -> Ended:
+        """Play a scenario at one of the seams."""
+        self._set_up(scenario)
+        return seam(
+            Scene(
+                place=self.place,
+                variables=self._variables(scenario),
+                removed=self.service.removed_variables,
+                limits=self._limits(scenario),
+                misbehaved=self.endpoint.misbehaved,
+                patience=patience,
+            )
+        )
+
+    def _set_up(self, scenario: Scenario) -> None:
+        self.place = Place(self.folder, scenario.cell)
+        self.endpoint.start(
+            *scenario.rules(),
+            watch=HERE,
+            share=self.shared if scenario.shared else "",
+        )
+
+    def _url(self, scenario: Scenario) -> str:
+        return "http://127.0.0.1:9" if scenario.unreachable else self.endpoint.url
+
+    def _variables(self, scenario: Scenario) -> Mapping[str, str]:
+        url = self._url(scenario)
+        given = self.endpoint.environment
+        return {**given, "AWS_ENDPOINT_URL_GLUE": url, "glue_endpoint_url": url}
+
+    @staticmethod
+    def _limits(scenario: Scenario) -> Limits:
+        return Limits(**{**_SHORT, **scenario.limits})

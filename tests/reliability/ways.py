@@ -26,8 +26,8 @@ from glue_papermill import kernelspec
 
 ROOT = Path(__file__).resolve().parents[2]
 STAGES = ("01_ingest", "02_transform", "03_quality")
-_OFFICIAL = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
-_MARK = "RELIABILITY_CASE"
+OFFICIAL = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
+MARK = "RELIABILITY_CASE"
 LONGEST = 150.0
 # Long enough for three real notebooks on a machine with other work.
 _REACHED = 400.0
@@ -37,7 +37,7 @@ _REACHED = 400.0
 class Started:
     """A process that was started, and everything that it started in turn."""
 
-    process: subprocess.Popen[str]
+    process: Any
     mark: str
 
     def family(self) -> list[psutil.Process]:
@@ -45,7 +45,7 @@ class Started:
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
-                if process.environ().get(_MARK) == self.mark:
+                if process.environ().get(MARK) == self.mark:
                     found.append(process)
         return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
@@ -59,12 +59,26 @@ class Started:
 
     def kill_kernel(self) -> None:
         """Kill the kernel's process on this host."""
-        (kernel,) = (
+        found = [
             process
             for process in self.family()
-            if {"glue_papermill.kernel", _OFFICIAL} & set(process.cmdline())
-        )
+            if {"glue_papermill.kernel", OFFICIAL} & set(process.cmdline())
+        ]
+        # The next stage's kernel stands ready beside it.
+        kernel = min(found, key=lambda process: process.create_time())
         kernel.send_signal(signal.SIGKILL)
+
+    def left(self, *, wait: bool) -> tuple[str, ...]:
+        """End what is left of it, after giving it a moment to go; tell what that was."""
+        deadline = time.monotonic() + 10
+        while left := self.family():
+            if not wait or time.monotonic() > deadline:
+                names = tuple(" ".join(process.cmdline()) for process in left)
+                for process in left:
+                    process.kill()
+                return names
+            time.sleep(0.1)
+        return ()
 
 
 @dataclass(frozen=True)
@@ -116,9 +130,9 @@ class Place:
             middle,
             own,
             *self.before_and_after,
-            f"write(receipt({middle!r}, hand_over('accepted')))",
+            f"write(receipt({middle!r}, write_branch({middle!r})))",
         )
-        self._write(last, own, f"write(receipt({last!r}, publish({last!r})))")
+        self._write(last, own, f"write(receipt({last!r}, publish()))")
 
     def _write(self, name: str, *cells: str) -> None:
         write_notebook(self.notebooks, name, *cells)
@@ -138,6 +152,11 @@ class Place:
             cell.outputs = [new_output("stream", name="stdout", text=text)] if text else []
         nbformat.write(content, path)
         return path
+
+    def went_on(self) -> tuple[bool, bool]:
+        """Tell whether the cell after it ran, and whether without the notebook's parameters."""
+        after = self.after.read_text() if self.after.exists() else ""
+        return bool(after), after == "False"
 
     def published(self) -> int:
         """Count the publications that readers see."""
@@ -186,7 +205,7 @@ def kernels(folder: Path) -> Any:
     """Give a folder in which Jupyter finds both kernels, on this interpreter."""
     official = folder / "jupyter" / "kernels" / "glue_pyspark"
     official.mkdir(parents=True, exist_ok=True)
-    argv = [sys.executable, "-m", _OFFICIAL, "-f", "{connection_file}"]
+    argv = [sys.executable, "-m", OFFICIAL, "-f", "{connection_file}"]
     spec = {"argv": argv, "display_name": "Glue PySpark", "language": "python"}
     (official / "kernel.json").write_text(json.dumps(spec))
     with kernelspec.temporary() as strict:
@@ -233,7 +252,7 @@ def run(
                 "AWS_CONFIG_FILE": os.devnull,
                 "XDG_CONFIG_HOME": str(place.folder / "config"),
                 "COLUMNS": "200",
-                _MARK: mark,
+                MARK: mark,
             },
             stdin=subprocess.DEVNULL,
             stdout=said,
@@ -257,19 +276,6 @@ def run(
                 # Whatever it still does, the next run must not find it at work.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-            left = _left(started, wait=code is not None)
+            left = started.left(wait=code is not None)
         said.seek(0)
-        after = place.after.read_text() if place.after.exists() else ""
-        return Ended(code, said.read(), bool(after), after == "False", left)
-
-
-def _left(started: Started, *, wait: bool) -> tuple[str, ...]:
-    deadline = time.monotonic() + 10
-    while left := started.family():
-        if not wait or time.monotonic() > deadline:
-            names = tuple(" ".join(process.cmdline()) for process in left)
-            for process in left:
-                process.kill()
-            return names
-        time.sleep(0.1)
-    return ()
+        return Ended(code, said.read(), *place.went_on(), left)

@@ -64,25 +64,15 @@ def write(receipt):
     path = pathlib.Path(lake, "runs", run_id, receipt["stage"] + ".json")
     path.write_text(json.dumps(receipt))
 
-def publish(stage):
-    """Commit to a catalogue as Iceberg keeps it: metadata file, pointer in SQLite."""
+def table():
+    """Read the newest metadata of the table, as Iceberg keeps it."""
+    parts = sorted(pathlib.Path(lake).glob("warehouse/*.json"))
+    return json.loads(parts[-1].read_text()) if parts else {"snapshots": [], "refs": {}}
+
+def commit(metadata):
+    """Write a metadata file, and point the catalogue in SQLite to it."""
     import sqlite3
     number = len(list(pathlib.Path(lake).glob("warehouse/*.json"))) + 1
-    parts = sorted(pathlib.Path(lake).glob("warehouse/*.json"))
-    old = json.loads(parts[-1].read_text()) if parts else {"snapshots": []}
-    parent = old["snapshots"][-1]["snapshot-id"] if old["snapshots"] else None
-    record = {k: v for k, v in receipt(stage, {}).items() if k != "handover"}
-    snapshot = {
-        "snapshot-id": number, "parent-snapshot-id": parent,
-        "summary": {
-            "pipeline.run-id": run_id, "pipeline.delivery-id": delivery_of_the_run(),
-            "pipeline.receipt": json.dumps(record),
-        },
-    }
-    metadata = {
-        "current-snapshot-id": number, "snapshots": [*old["snapshots"], snapshot],
-        "refs": {"main": {"snapshot-id": number, "type": "branch"}},
-    }
     file = pathlib.Path(lake, "warehouse", f"{number:05d}.metadata.json")
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps(metadata))
@@ -98,7 +88,57 @@ def publish(stage):
             (*TABLE.split("."), f"file:{file}"),
         )
     catalog.close()
-    return {"table": TABLE, "snapshot_id": str(number), "rows": 10 * len(SOURCES)}
+
+def write_branch(stage, branch=None):
+    """Write the rows to a branch of their own, with the record of the stage that does it."""
+    metadata = table()
+    number = len(metadata["snapshots"]) + 1
+    main = metadata["refs"].get("main", {}).get("snapshot-id")
+    record = {k: v for k, v in receipt(stage, {}).items() if k != "handover"}
+    metadata["snapshots"].append({
+        "snapshot-id": number, "sequence-number": number,
+        **({} if main is None else {"parent-snapshot-id": main}),
+        "summary": {
+            "pipeline.run-id": run_id, "pipeline.delivery-id": delivery_of_the_run(),
+            "pipeline.receipt": json.dumps(record),
+        },
+    })
+    branch = branch or f"audit_{run_id}_{attempt}"
+    own = f"audit_{run_id}_"
+    metadata["refs"] = {k: v for k, v in metadata["refs"].items() if not k.startswith(own)}
+    metadata["refs"][branch] = {"snapshot-id": number, "type": "branch"}
+    commit(metadata)
+    return {
+        "table": TABLE, "branch": branch, "snapshot_id": str(number), "rows": 10 * len(SOURCES),
+    }
+
+class MainMovedError(Exception):
+    """Others have published meanwhile."""
+
+def publish(handover=None):
+    """Move main to the branch that the stage before handed over, if it comes from there."""
+    if handover is None:
+        before = sorted(pathlib.Path(lake, "runs", run_id).glob("02_*.json"))[0]
+        handover = json.loads(before.read_text())["handover"]
+    metadata = table()
+    number = int(handover["snapshot_id"])
+    parent = metadata["snapshots"][number - 1].get("parent-snapshot-id")
+    if metadata["refs"].get("main", {}).get("snapshot-id") not in (parent, number):
+        raise MainMovedError("others have published")
+    metadata["refs"].pop(handover["branch"], None)
+    metadata["refs"]["main"] = {"snapshot-id": number, "type": "branch"}
+    metadata["current-snapshot-id"] = number
+    commit(metadata)
+    return {k: v for k, v in handover.items() if k != "branch"}
+
+def others_publish():
+    """Publish another run's rows, as it would at the same time."""
+    global run_id
+    mine, run_id = run_id, "another"
+    try:
+        publish(write_branch("02_second", "audit_another"))
+    finally:
+        run_id = mine
 '''
 
 
@@ -115,8 +155,8 @@ def helpers(
 
 ENDINGS = {
     "01_first": "write(receipt('01_first', hand_over('ingested')))",
-    "02_second": "write(receipt('02_second', hand_over('accepted')))",
-    "03_publish": "write(receipt('03_publish', publish('03_publish')))",
+    "02_second": "write(receipt('02_second', write_branch('02_second')))",
+    "03_publish": "write(receipt('03_publish', publish()))",
 }
 
 

@@ -1,5 +1,6 @@
 """The runner: nothing counts as done but what its receipt says, and no session is left behind."""
 
+import json
 import os
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 from misbehaving import Endpoint, change, refuse
 from papermill_helpers import STAGES, Place, Recorder, write_notebook
 
+from glue_papermill import kernels
 from glue_papermill.delivery import Delivery
 from glue_papermill.errors import (
     ConfigurationError,
@@ -18,6 +20,7 @@ from glue_papermill.errors import (
     GluePapermillError,
     InputError,
     KernelDied,
+    MainMoved,
     NotebookFailed,
     ReceiptError,
     RunInProgress,
@@ -29,7 +32,7 @@ from glue_papermill.lock import held
 from glue_papermill.runner import name_run, run_pipeline
 from glue_papermill.session import Session
 from glue_papermill.settings import Limits, SessionSettings
-from glue_papermill.stage import Run, run_stage
+from glue_papermill.stage import Run, kernel_environment, run_stage
 
 FIRST, SECOND, LAST = STAGES
 
@@ -49,7 +52,8 @@ def start(place, api, session):
         named = Run(request, delivery, name_run(delivery, request), str(place.lake), Recorder())
         stage = next(stage for stage in request.stages if stage.name == name)
         shared = Session(api.client, session_id, request.limits)
-        return run_stage(named, stage, shared, receipts)
+        with kernels.prepared(kernel_environment(named, shared)) as ready:
+            return run_stage(named, stage, shared, receipts, ready)
 
     return run
 
@@ -105,8 +109,9 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
 
     (place.lake / f"runs/{run_id}/{LAST}.json").unlink()
     rebuilt = run_pipeline(place.request(), again)
-    assert rebuilt.receipts[LAST] == outcome.receipts[LAST]
-    assert place.receipt(run_id, LAST) == outcome.receipts[LAST]
+    # Nobody knows which start of it published.
+    assert rebuilt.receipts[LAST] == {**outcome.receipts[LAST], "attempt": ""}
+    assert place.receipt(run_id, LAST) == rebuilt.receipts[LAST]
     assert any("rebuilt" in text for (text,) in again.of("note"))
 
     heard = Recorder()
@@ -127,7 +132,6 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     with pytest.raises(NotebookFailed) as caught:
         run_pipeline(place.request(), heard)
     assert caught.value.stage == SECOND
-    run_id = _run_id(place)
 
     place.notebook(SECOND)
     place.notebook(LAST, "raise RuntimeError('still no luck')")
@@ -137,12 +141,72 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
 
     place.notebook(LAST)
-    (place.lake / "staging" / run_id / "accepted" / "part-0").write_text("tampered with")
+    # Somebody writes to the branch.
+    file = sorted((place.lake / "warehouse").glob("*.json"))[-1]
+    metadata = json.loads(file.read_text())
+    (branch,) = metadata["refs"]
+    metadata["refs"][branch]["snapshot-id"] = 99
+    file.write_text(json.dumps(metadata))
     heard = Recorder()
     assert run_pipeline(place.request(), heard).status == "published"
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
     assert any(SECOND in text and "done again" in text for (text,) in heard.of("note"))
+
+
+def test_a_changed_file_between_the_first_stages_is_done_again(place):
+    place.notebook(SECOND, "raise RuntimeError('no luck')")
+    with pytest.raises(NotebookFailed):
+        run_pipeline(place.request())
+    place.notebook(SECOND)
+    (place.lake / "staging" / _run_id(place) / "ingested" / "part-0").write_text("tampered with")
+    heard = Recorder()
+    assert run_pipeline(place.request(), heard).status == "published"
+    assert heard.of("skipped") == []
+    assert any(FIRST in text and "done again" in text for (text,) in heard.of("note"))
+
+
+def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(place, api):
+    place.notebook(
+        LAST, "if not any('another' in str(s) for s in table()['snapshots']): others_publish()"
+    )
+    heard = Recorder()
+    outcome = run_pipeline(place.request(), heard)
+    assert outcome.status == "published"
+    assert outcome.snapshot_id == "3"
+    assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND, SECOND, LAST]
+    assert any("others have published meanwhile" in text for (text,) in heard.of("note"))
+    assert len(_statuses(api, outcome.run_id)) == 1
+    assert outcome.receipts[SECOND] == place.receipt(outcome.run_id, SECOND)
+    assert run_pipeline(place.request()).status == "already_published"
+
+
+def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(place):
+    place.notebook(LAST, "others_publish()")
+    heard = Recorder()
+    with pytest.raises(MainMoved) as caught:
+        run_pipeline(place.request(), heard)
+    assert caught.value.exit_code == 1
+    assert caught.value.stage == LAST
+    assert [name for name, _ in heard.of("finished")] == [FIRST, *[SECOND] * 3]
+    assert len([name for name, _ in heard.of("started") if name == LAST]) == 3
+
+
+def test_a_run_that_others_of_a_later_day_overtook_stops_at_its_gate(place):
+    place.notebook(
+        LAST,
+        "others_publish()",
+        "file = sorted(pathlib.Path(lake).glob('warehouse/*.json'))[-1]\n"
+        "content = json.loads(file.read_text())\n"
+        "kept = content['snapshots'][-1]['summary']\n"
+        "newer = {**json.loads(kept['pipeline.receipt']), 'as_of': '2999-01-01'}\n"
+        "kept['pipeline.receipt'] = json.dumps(newer)\n"
+        "file.write_text(json.dumps(content))",
+    )
+    heard = Recorder()
+    with pytest.raises(GateStopped, match="2999-01-01"):
+        run_pipeline(place.request(), heard)
+    assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND]
 
 
 def test_a_session_that_dies_between_two_cells_ends_the_run(place, api):
@@ -181,9 +245,9 @@ def test_a_session_that_a_killed_start_left_is_stopped_and_no_other(place, api, 
 
 
 def test_a_commit_before_the_session_died_is_found_and_the_run_succeeds(place):
-    place.notebook(LAST, "publish('03_publish')", "import os\nos._exit(9)", ending="")
+    place.notebook(LAST, "publish()", "import os\nos._exit(9)", ending="")
     heard = Recorder()
-    outcome = run_pipeline(place.request(LAST), heard)
+    outcome = run_pipeline(place.request(), heard)
     assert outcome.status == "published"
     assert outcome.snapshot_id == "1"
     assert place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
@@ -318,6 +382,15 @@ def test_an_untrue_receipt_is_refused(place, start, ending, problem):
     assert caught.value.exit_code == 4
 
 
+def test_a_branch_that_the_stage_left_elsewhere_is_refused(place, start):
+    place.notebook(
+        SECOND, ending="write(receipt('02_second', {**write_branch('02_second'), 'branch': 'b'}))"
+    )
+    before = {"stage": FIRST, "rows": {"csv": {"in": 10, "out": 10}}}
+    with pytest.raises(ReceiptError, match="the branch b is gone, or not the one"):
+        start(SECOND, receipts=before)
+
+
 def test_a_stage_must_take_in_what_the_one_before_handed_over(place, start):
     before = {"stage": FIRST, "rows": {"csv": {"in": 12, "out": 12}}}
     with pytest.raises(ReceiptError, match="handed over 12"):
@@ -327,7 +400,7 @@ def test_a_stage_must_take_in_what_the_one_before_handed_over(place, start):
 def test_a_receipt_that_names_another_snapshot_than_main_carries_is_refused(place, start, api):
     place.notebook(
         LAST,
-        "right, attempt = attempt, 'another'\npublish('03_publish')\nattempt = right",
+        "publish(write_branch('02_second'))",
         ending="write(receipt('03_publish', {'table': 't', 'snapshot_id': '99', 'rows': 10}))",
     )
     with pytest.raises(ReceiptError, match="snapshot 99, main carries 1"):
@@ -350,7 +423,8 @@ def test_a_kernel_that_dies_is_told_from_a_session_that_does(place, start, monke
     def kill_on_the_sixth(self, stage, index, total):
         real(self, stage, index, total)
         if index == 6:
-            (kernel,) = _kernels()
+            # The other one is started meanwhile, for the stage that follows.
+            kernel, _next = _kernels()
             os.kill(kernel, signal.SIGKILL)
 
     monkeypatch.setattr(Recorder, "cell_started", kill_on_the_sixth)
@@ -363,11 +437,8 @@ def test_a_kernel_that_dies_is_told_from_a_session_that_does(place, start, monke
 def _kernels():
     import psutil
 
-    return [
-        child.pid
-        for child in psutil.Process().children()
-        if "glue_papermill.kernel" in " ".join(child.cmdline())
-    ]
+    children = sorted(psutil.Process().children(), key=lambda child: child.create_time())
+    return [child.pid for child in children if "glue_papermill.kernel" in " ".join(child.cmdline())]
 
 
 # -- what needs no session ---------------------------------------------------------------------

@@ -100,6 +100,7 @@ while time.process_time() < 1:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured on Linux only")
 def test_processes_that_left_their_parent_and_session_are_counted(tmp_path: Path) -> None:
     script = tmp_path / "orphan.py"
@@ -122,6 +123,7 @@ os.read(read, 1)  # until the child has ended
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="measured on Linux only")
 def test_processor_time_counts_where_a_parent_ignores_its_childrens_ends(tmp_path: Path) -> None:
     took = measure([sys.executable, "-c", CARELESS], tmp_path / "log", environment=dict(os.environ))

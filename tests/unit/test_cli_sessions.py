@@ -22,6 +22,8 @@ from client_health_cli.commands.sessions import environment_lines
 COMMAND = [sys.executable, "-c", "from client_health_cli.main import main; main()"]
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def started(*arguments, **options):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
+import re
 from datetime import date, datetime
 
+import polars as pl
 from frames import GOOD_CPF, OTHER_CPF, ingested
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
-from client_health import contract, display, register
+from client_health import contract, display
 from client_health.sources import MALFORMED_LINE
 
 PERSONAL = (GOOD_CPF, OTHER_CPF, "Ana Lima", "1980-05-17", "Rua A", "77", "Centro", "Recife")
@@ -46,55 +46,51 @@ def test_values_are_shown_plainly() -> None:
     assert shown.split("  ") == ["yes", "2026-01-31", "2026-01-31 10:05:00", "á" * 59 + "…"]
 
 
-def test_a_sample_shows_no_personal_value_and_keeps_nulls_visible(spark: SparkSession) -> None:
+def test_a_sample_shows_no_personal_value_and_keeps_nulls_visible() -> None:
     frame = ingested(
-        spark,
         {"source": "csv", "numero": 77, "bairro": None, "sexo": None},
         {"source": "parquet", "cpf": OTHER_CPF, "numero": 77},
         {"source": "json", "cpf": None, MALFORMED_LINE: f"{GOOD_CPF}|Ana Lima"},
     )
-    for shown in (display.sample(frame), display.newest(frame)):
-        assert not any(value in shown for value in PERSONAL)
-        header, _, *lines = (line.split() for line in shown.splitlines())
-        rows = [dict(zip(header, line[: len(header)], strict=True)) for line in lines]
-        by_source = {row["source"]: row for row in rows}
-        assert set(by_source) == set(contract.SOURCE_NAMES)
-        assert (by_source["csv"]["bairro"], by_source["csv"]["sexo"]) == ("null", "null")
-        assert by_source["json"]["cpf"] == "null"
-        assert by_source["parquet"]["cpf"] == by_source["parquet"]["numero"] == contract.MASK
-        assert by_source["parquet"]["convenio"] == "Gold"
+    shown = display.sample(frame)
+    assert not any(value in shown for value in PERSONAL)
+    lines = [re.split(r"  +", line.strip()) for line in shown.splitlines()]
+    header = lines[0]
+    assert header == ["column", "csv", "parquet", "json"]
+    assert [line[0] for line in lines[2:]] == [column.name for column in contract.REGISTER_COLUMNS]
+    found = {line[0]: dict(zip(header, line, strict=True)) for line in lines[2:]}
+    assert (found["bairro"]["csv"], found["sexo"]["csv"]) == ("null", "null")
+    assert found["cpf"]["json"] == "null"
+    assert found["cpf"]["parquet"] == found["numero"]["parquet"] == contract.MASK
+    assert found["convenio"]["parquet"] == "Gold"
 
 
-def test_a_sample_shows_as_many_rows_of_each_source_as_asked(spark: SparkSession) -> None:
-    people = [{"source": name, "cpf": f"{i:011}"} for name in ("csv", "json") for i in range(3)]
-    lines = display.sample(ingested(spark, *people), rows=2).splitlines()[2:]
-    assert [line.split()[0] for line in lines] == ["csv", "csv", "json", "json"]
+def test_a_sample_fits_a_line_of_a_notebook() -> None:
+    rows = [{"source": name, "convenio": "c" * 30} for name in contract.SOURCE_NAMES]
+    assert max(map(len, display.sample(ingested(*rows)).splitlines())) <= 120
 
 
-def test_the_mask_covers_a_sources_own_column_names_as_well(spark: SparkSession) -> None:
-    raw = ingested(spark, {}).select(
-        F.col("cpf").alias("documento_cpf"),
-        F.col("nome_completo").alias("nome"),
-        F.lit(f"{GOOD_CPF}|Ana Lima").alias(MALFORMED_LINE),
-        F.lit("PE").alias("uf"),
+def test_a_sample_without_a_source_numbers_its_rows() -> None:
+    header = display.sample(ingested({}, {"cpf": OTHER_CPF}).drop("source")).splitlines()[0]
+    assert header.split() == ["column", "row", "1", "row", "2"]
+
+
+def test_the_mask_covers_a_sources_own_column_names_as_well() -> None:
+    raw = ingested({}).select(
+        pl.col("cpf").alias("documento_cpf"),
+        pl.col("nome_completo").alias("nome"),
+        pl.lit(f"{GOOD_CPF}|Ana Lima").alias(MALFORMED_LINE),
+        pl.lit("PE").alias("uf"),
     )
-    [row] = display.masked(raw).collect()
+    [row] = display.masked(raw).rows()
     assert list(row) == [contract.MASK, contract.MASK, contract.MASK, "PE"]
 
 
-def test_a_state_or_sex_that_is_none_may_be_a_shifted_street_and_is_masked(
-    spark: SparkSession,
-) -> None:
+def test_a_state_or_sex_that_is_none_may_be_a_shifted_street_and_is_masked() -> None:
     given = [("SP", "F"), ("São Paulo", "Masc"), ("N/A", "N/A"), ("Rua Azul", "Ana Lima")]
-    frame = spark.createDataFrame([*given, (None, None)], "estado string, sexo string")
-    shown = [tuple(row) for row in display.masked(frame).collect()]
+    frame = pl.DataFrame([*given, (None, None)], schema=["estado", "sexo"], orient="row")
+    shown = display.masked(frame).rows()
     assert shown == [*given[:3], (contract.MASK, contract.MASK), (None, None)]
-
-
-def test_published_rows_show_no_personal_value(spark: SparkSession) -> None:
-    published = ingested(spark, {"numero": 77}).transform(register.mask)
-    [row] = display.masked(published).collect()
-    assert not any(value in map(str, row) for value in PERSONAL)
 
 
 def test_rules_are_shown_with_their_meaning_most_frequent_first() -> None:

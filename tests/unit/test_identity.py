@@ -14,10 +14,10 @@ from pathlib import Path
 
 import boto3
 import pytest
-from frames import GOOD_CPF, OTHER_CPF, ingested
+from frames import GOOD_CPF, OTHER_CPF
 from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from client_health import identity
 from client_health.errors import SettingsError
@@ -42,13 +42,20 @@ def test_different_people_and_different_keys_give_different_ids(people: set[str]
     assert len(made) == 2 * len(people)
 
 
-def test_the_column_holds_what_the_function_gives(spark: SparkSession) -> None:
-    frame = ingested(spark, {}, {"cpf": OTHER_CPF}, {"cpf": "00000000191"})
-    with_ids = identity.add_ids(frame, KEY)
-    assert with_ids.columns == ["id", *frame.columns]
+def people(spark: SparkSession, *cpfs: str) -> DataFrame:
+    return spark.createDataFrame([(cpf, "SUS") for cpf in cpfs], "cpf string, convenio string")
+
+
+@pytest.mark.parametrize("length", [32, 63, 64, 65, 200])
+def test_the_column_holds_what_the_function_gives(spark: SparkSession, length: int) -> None:
+    # Every byte, those that are no text as well; a key longer than a block is hashed first.
+    key = bytes(at * 7 % 256 for at in range(length))
+    cpfs = (GOOD_CPF, OTHER_CPF, *(f"{at * 191:011}" for at in range(100)))
+    with_ids = identity.add_ids(people(spark, *cpfs), key)
+    assert with_ids.columns == ["id", "cpf", "convenio"]
+    assert dict(with_ids.dtypes)["id"] == "string"
     found = {row["cpf"]: row["id"] for row in with_ids.collect()}
-    people = (GOOD_CPF, OTHER_CPF, "00000000191")
-    assert found == {cpf: identity.client_id(KEY, cpf) for cpf in people}
+    assert found == {cpf: identity.client_id(key, cpf) for cpf in cpfs}
 
 
 @pytest.mark.parametrize("mode", ["extended", "codegen", "formatted"])
@@ -56,11 +63,14 @@ def test_the_key_is_in_no_plan(
     spark: SparkSession, capsys: pytest.CaptureFixture[str], mode: str
 ) -> None:
     key = bytes(range(65, 97)) + b"secret"
-    identity.add_ids(ingested(spark, {}), key).explain(mode=mode)
+    identity.add_ids(people(spark, GOOD_CPF), key).explain(mode=mode)
     plan = capsys.readouterr().out
-    assert "client_ids" in plan
-    for written in (key.decode(), key.hex(), base64.b64encode(key).decode(), str(list(key))):
-        assert written[:12].lower() not in plan.lower()
+    assert plan.strip()
+    pads = [bytes(byte ^ pad for byte in key.ljust(64, b"\0")) for pad in (0x36, 0x5C)]
+    for secret in (key, *pads):
+        text = secret.decode("latin-1")
+        for written in (text, secret.hex(), base64.b64encode(secret).decode(), str(list(secret))):
+            assert written[:12].lower() not in plan.lower()
 
 
 def test_the_key_is_made_once_for_its_owner_alone(

@@ -4,38 +4,65 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from frames import ingested, values
 from pyiceberg.catalog.sql import SqlCatalog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from client_health import contract, register
-from client_health.errors import PublishError, QualityGateError, SettingsError
-from client_health.lake import Lake, Snapshot
+from client_health import contract
+from client_health.errors import MainMovedError, PublishError, SettingsError
+from client_health.lake import Lake, Snapshot, branch_name
 from register_contract import publications
+
+TOKEN = "0" * 32
+
+
+def values(frame: DataFrame, column: str) -> list[Any]:
+    """The values of one column, in the frame's order."""
+    return [row[0] for row in frame.select(column).collect()]
 
 
 def clients(spark: SparkSession, *convenios: str) -> DataFrame:
     """One client a health plan, in the columns of the published table."""
-    people = [
-        {"convenio": convenio, "cpf": f"{number:011}"} for number, convenio in enumerate(convenios)
-    ]
-    filled = ingested(spark, *people).transform(register.fill_nulls)
-    return filled.withColumn("id", F.sha2("cpf", 256)).select(*(c.name for c in contract.COLUMNS))
+    given = [(convenio, f"{number:011}") for number, convenio in enumerate(convenios)]
+    frame = spark.createDataFrame(given, "convenio string, cpf string")
+    own = {"convenio": F.col("convenio"), "id": F.sha2("cpf", 256), "numero": F.lit(10)}
+    own |= {column.name: F.lit(contract.MASK) for column in contract.COLUMNS if column.masked}
+    plain = {"date": "1980-05-17", "timestamp_ntz": "2020-01-01 10:00:00"}
+    return frame.select(
+        *(
+            own.get(column.name, F.lit(plain.get(column.type, "Ana Lima")))
+            .cast(column.type)
+            .alias(column.name)
+            for column in contract.COLUMNS
+        )
+    )
 
 
-def no_audit(branch: DataFrame, written: Snapshot) -> None:
-    assert branch.count() == written.rows
+def write(lake: Lake, run_id: str, record: Mapping[str, str], *convenios: str) -> str:
+    """Do what ``02_transform`` does to the table; return the branch's name."""
+    branch = branch_name(run_id, TOKEN)
+    lake.write_branch(clients(lake.spark, *convenios), branch)
+    lake.record(branch, record)
+    return branch
 
 
-def publish(lake: Lake, run_id: str, *convenios: str) -> Snapshot:
-    frame = clients(lake.spark, *convenios)
-    return lake.publish(frame, run_id, {publications.RUN_ID: run_id}, no_audit)
+def publish(
+    lake: Lake, run_id: str, *convenios: str, record: Mapping[str, str] | None = None
+) -> Snapshot:
+    """Do what ``02_transform`` and ``03_quality`` do to the table."""
+    branch = write(lake, run_id, record or {publications.RUN_ID: run_id}, *convenios)
+    lake.publish(branch)
+    lake.drop_branch(branch)
+    found = lake.snapshot()
+    assert found is not None
+    return found
 
 
 def published(lake: Lake) -> list[str]:
@@ -60,30 +87,45 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return made
 
 
-def test_readers_see_yesterdays_table_until_todays_is_whole(lake: Lake) -> None:
+def test_readers_see_yesterdays_table_until_todays_is_published(lake: Lake) -> None:
     assert lake.snapshot() is None
     yesterday = publish(lake, "yesterday", "Gold", "Prata")
-    seen: list[list[str]] = []
-
-    def look(branch: DataFrame, written: Snapshot) -> None:
-        assert written.rows == 1
-        seen.extend((values(branch, "convenio"), published(lake), as_others_see_it(lake)))
-
-    today = lake.publish(clients(lake.spark, "SUS"), "today", {}, look)
-    assert seen == [["SUS"], ["Gold", "Prata"], ["Gold", "Prata"]]
+    branch = branch_name("today", TOKEN)
+    assert lake.write_branch(clients(lake.spark, "SUS"), branch).rows == 1
+    today = lake.record(branch, {publications.RUN_ID: "today"})
+    assert values(lake.at(today.snapshot_id), "convenio") == ["SUS"]
+    assert published(lake) == as_others_see_it(lake) == ["Gold", "Prata"]
+    assert lake.snapshot() == yesterday
+    lake.publish(branch)
+    lake.drop_branch(branch)
     assert published(lake) == as_others_see_it(lake) == ["SUS"]
     assert branches(lake) == ["main"]
-    assert lake.snapshot() == today != yesterday
+    assert lake.snapshot() == today == lake.snapshot("main")
+    assert lake.snapshot(branch) is None
 
 
 def test_the_record_of_the_run_is_in_the_snapshot(lake: Lake) -> None:
     receipt = '{"rows":{"csv":{"in":1}},"place":"São Paulo, \'centro\'"}'
     record = {publications.RUN_ID: "r1", publications.RECEIPT: receipt}
-    lake.publish(clients(lake.spark, "Gold"), "r1", record, no_audit)
+    publish(lake, "r1", "Gold", record=record)
     found = lake.snapshot()
     assert found is not None
     assert {key: found.summary[key] for key in record} == record
     assert found.rows == 1
+
+
+@pytest.mark.parametrize("many_files", [False, True])
+def test_a_branch_has_all_rows_in_a_file_a_health_plan(lake: Lake, many_files: bool) -> None:
+    branch = branch_name("r1", TOKEN)
+    rows = clients(lake.spark, *(["Gold", "SUS"] * 50)).repartition(4)
+    assert lake.write_branch(rows, branch, many_files=many_files).rows == 100
+    head = lake.snapshot(branch)
+    assert head is not None
+    files = lake.files(head.snapshot_id)
+    assert sum(file.rows for file in files) == 100
+    assert [file.partition for file in files] == sorted(file.partition for file in files)
+    assert {file.partition for file in files} == {"Gold", "SUS"}
+    assert len(files) == (2 if many_files else 8)
 
 
 def describe(run_id: str, day: str, rows: int, key_check: str = "k1") -> dict[str, str]:
@@ -106,7 +148,7 @@ def expire(lake: Lake, table: str = contract.TABLE) -> None:
 
 def test_the_log_keeps_what_expiring_takes(lake: Lake) -> None:
     for run_id, day in (("r1", "2026-01-01"), ("r2", "2026-01-02")):
-        lake.publish(clients(lake.spark, "Gold"), run_id, describe(run_id, day, 1), no_audit)
+        publish(lake, run_id, "Gold", record=describe(run_id, day, 1))
     assert [one.run_id for one in lake.history().unlogged] == ["r1", "r2"]
     before = lake.complete_log()
     lake.spark.sql(f"DELETE FROM {lake.table}")
@@ -122,16 +164,14 @@ def test_the_log_keeps_what_expiring_takes(lake: Lake) -> None:
 
 
 def test_completing_the_log_again_adds_nothing(lake: Lake) -> None:
-    lake.publish(clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit)
+    publish(lake, "r1", "Gold", record=describe("r1", "2026-01-01", 1))
     assert lake.complete_log() == lake.complete_log()
     assert lake.spark.table(f"{lake.log}.snapshots").count() == 1
 
 
 def test_the_log_is_told_of_a_rollback_before_its_snapshot_goes(lake: Lake) -> None:
-    first = lake.publish(
-        clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit
-    )
-    lake.publish(clients(lake.spark, "SUS"), "r2", describe("r2", "2026-01-02", 1), no_audit)
+    first = publish(lake, "r1", "Gold", record=describe("r1", "2026-01-01", 1))
+    publish(lake, "r2", "SUS", record=describe("r2", "2026-01-02", 1))
     lake.complete_log()
     lake.spark.sql(
         f"CALL {contract.CATALOG}.system.rollback_to_snapshot("
@@ -143,68 +183,60 @@ def test_the_log_is_told_of_a_rollback_before_its_snapshot_goes(lake: Lake) -> N
 
 
 def test_the_logs_own_snapshots_cannot_be_expired(lake: Lake) -> None:
-    lake.publish(clients(lake.spark, "Gold"), "r1", describe("r1", "2026-01-01", 1), no_audit)
+    publish(lake, "r1", "Gold", record=describe("r1", "2026-01-01", 1))
     lake.complete_log()
     with pytest.raises(Exception, match="GC is disabled"):
         expire(lake, contract.LOG_TABLE)
 
 
-def test_a_failing_audit_leaves_everything_as_it_was(lake: Lake) -> None:
+def test_a_branch_that_is_dropped_leaves_everything_as_it_was(lake: Lake) -> None:
     before = publish(lake, "yesterday", "Gold")
-
-    def refuse(branch: DataFrame, written: Snapshot) -> None:
-        raise QualityGateError([("auditoria_divergente", "one row too many")])
-
-    with pytest.raises(QualityGateError, match="one row too many"):
-        lake.publish(clients(lake.spark, "SUS"), "today", {}, refuse)
+    lake.drop_branch(write(lake, "today", {}, "SUS"))
     assert lake.snapshot() == before
     assert published(lake) == as_others_see_it(lake) == ["Gold"]
     assert branches(lake) == ["main"]
+    lake.drop_branch("audit_never_made")
 
 
-def test_what_a_dead_attempt_left_is_no_obstacle(lake: Lake) -> None:
+def test_the_branches_of_a_run_go_and_those_of_others_stay(lake: Lake) -> None:
     publish(lake, "yesterday", "Gold")
-    lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH audit_today")
-    clients(lake.spark, "half").writeTo(f"{lake.table}.branch_audit_today").append()
-    publish(lake, "yesterday-again", "Prata")  # the dead attempt's branch is no descendant now
-    publish(lake, "today", "SUS")
-    assert published(lake) == ["SUS"]
-    assert branches(lake) == ["main"]
+    tokens = ("0" * 32, "f" * 32)
+    own = [branch_name("r1", token) for token in tokens]
+    others = [
+        *(branch_name(run_id, tokens[0]) for run_id in ("r10", "r1_2", "r.1", "r1_" + tokens[1])),
+        "audit_r1", "audit_r1_not-an-attempt", "theirs",
+    ]  # fmt: skip
+    for name in (*own, *others):
+        lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH `{name}`")
+    lake.drop_branches("r1")
+    assert branches(lake) == sorted([*others, "main"])
+    lake.drop_branches("r.1")
+    assert branches(lake) == sorted({*others, "main"} - {branch_name("r.1", tokens[0])})
 
 
-def test_when_main_moved_the_publication_starts_again_from_there(lake: Lake) -> None:
+def test_when_main_moved_nothing_is_published(lake: Lake) -> None:
     publish(lake, "yesterday", "Gold")
-    others: list[Snapshot] = []
-
-    def move_main_once(branch: DataFrame, written: Snapshot) -> None:
-        assert values(branch, "convenio") == ["SUS"]
-        if not others:
-            others.append(publish(lake, "other", "Prata"))
-
-    mine = lake.publish(clients(lake.spark, "SUS"), "mine", {}, move_main_once)
-    parents = dict(
-        lake.spark.table(f"{lake.table}.snapshots")
-        .select(F.col("snapshot_id").cast("string"), F.col("parent_id").cast("string"))
-        .collect()
-    )
-    assert parents[mine.snapshot_id] == others[0].snapshot_id
-    assert lake.snapshot() == mine
-    assert published(lake) == ["SUS"]
-    assert branches(lake) == ["main"]
-
-
-def test_when_main_moves_under_every_attempt_nothing_is_published(lake: Lake) -> None:
-    others: list[Snapshot] = []
-
-    def move_main(branch: DataFrame, written: Snapshot) -> None:
-        others.append(publish(lake, f"other-{len(others)}", "Prata"))
-
-    with pytest.raises(PublishError, match="Run the same command again"):
-        lake.publish(clients(lake.spark, "SUS"), "mine", {}, move_main)
-    assert lake.snapshot() == others[-1]
-    assert len(others) == 3
+    mine = write(lake, "mine", {}, "SUS")
+    others = publish(lake, "other", "Prata")
+    with pytest.raises(MainMovedError, match="Run 02_transform and 03_quality again"):
+        lake.publish(mine)
+    assert lake.snapshot() == others
     assert published(lake) == ["Prata"]
-    assert branches(lake) == ["main"]
+
+
+def test_when_main_got_its_first_rows_meanwhile_nothing_is_published(lake: Lake) -> None:
+    mine = write(lake, "mine", {}, "SUS")
+    others = publish(lake, "other", "Prata")
+    with pytest.raises(MainMovedError):
+        lake.publish(mine)
+    assert lake.snapshot() == others
+
+
+def test_a_branch_that_somebody_removed_is_named(lake: Lake) -> None:
+    branch = write(lake, "mine", {}, "SUS")
+    lake.drop_branch(branch)
+    with pytest.raises(PublishError, match="somebody removed it"):
+        lake._head(branch)
 
 
 def test_a_reader_that_holds_the_catalog_open_blocks_nobody(lake: Lake) -> None:
@@ -261,7 +293,7 @@ def test_health_plans_may_have_any_name(lake: Lake) -> None:
 def test_lakes_and_runs_may_have_any_name(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake.open(spark, str(tmp_path / "João's lake & co #1 100%20?"))
     lake.make_tables()
-    publish(lake, "2026.01-31 'again' `é`", "Gold")
+    publish(lake, "2026.01-31_again.", "Gold")
     assert published(lake) == ["Gold"]
     assert branches(lake) == ["main"]
     assert sorted(path.name for path in tmp_path.iterdir()) == [Path(lake.uri).name]

@@ -70,6 +70,12 @@ def test_the_runner_knows_neither_the_domain_nor_spark() -> None:
     assert not found & {"pyspark", "py4j", "pandas", "pyarrow"}
 
 
+def test_nothing_that_reads_a_notebook_builds_a_grammar_of_internet_addresses() -> None:
+    code = "import sys, jsonschema, nbformat, papermill\nprint('lark' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n", "locks/dev.txt holds a package that costs each start a second"
+
+
 def test_the_domain_knows_none_of_the_others() -> None:
     found = packages(*modules(LIB / "client_health"))
     assert found & OURS == {"client_health", *PROTOCOL}

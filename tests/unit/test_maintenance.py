@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
-from frames import values
 from pyspark.sql import SparkSession
-from test_lake import clients, describe, no_audit
+from test_lake import clients, describe, publish, values, write
 
 from client_health import contract, maintenance
 from client_health.lake import Lake
@@ -27,7 +26,7 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     for number, day in enumerate(DAYS):
         record = describe(f"r{number}", day, 1 + number)
         plans = [f"plan {number}-{n}" for n in range(1 + number)]
-        made.publish(clients(made.spark, *plans), f"r{number}", record, no_audit)
+        publish(made, f"r{number}", *plans, record=record)
     return made
 
 
@@ -43,7 +42,7 @@ def test_the_limits_keep_what_is_young(lake: Lake) -> None:
     before = snapshots(lake), files(lake)
     done = maintenance.maintain(lake.uri)
     assert (snapshots(lake), files(lake)) == before
-    assert done["snapshots_before"] == done["snapshots_after"] == len(DAYS) + 1
+    assert done["snapshots_before"] == done["snapshots_after"] == 2 * len(DAYS) + 1
     assert done["expired_files"] == done["orphan_files"] == 0
 
 
@@ -118,11 +117,6 @@ def test_a_lake_that_has_published_nothing_stays_so(spark: SparkSession, tmp_pat
 
 
 def test_a_branch_is_made_with_a_retention_of_its_own(lake: Lake) -> None:
-    seen: list[int] = []
-
-    def look(branch: object, written: object) -> None:
-        refs = lake.spark.table(f"{lake.table}.refs").where("name LIKE 'audit_%'")
-        seen.extend(values(refs, "max_reference_age_in_ms"))
-
-    lake.publish(clients(lake.spark, "x"), "r9", describe("r9", "2026-01-09", 1), look)
-    assert seen == [7 * 86_400_000]
+    branch = write(lake, "r9", describe("r9", "2026-01-09", 1), "x")
+    refs = lake.spark.table(f"{lake.table}.refs").where(f"name = '{branch}'")
+    assert values(refs, "max_reference_age_in_ms") == [7 * 86_400_000]

@@ -15,6 +15,7 @@ from glue_papermill.errors import (
     GateStopped,
     GluePapermillError,
     InputError,
+    MainMoved,
     NotebookFailed,
     ReceiptError,
     ServiceError,
@@ -33,6 +34,7 @@ def _cell(ename, evalue="boom"):
         notebook="/lake/runs/r1/02_transform.ipynb",
         input_errors=("InputError",),
         gate_errors=("QualityGateError",),
+        moved_errors=("MainMovedError",),
     )
 
 
@@ -44,6 +46,7 @@ def _cell(ename, evalue="boom"):
         ("InputError", InputError, 2),
         ("GlueConfigurationError", None, 2),
         ("QualityGateError", GateStopped, 3),
+        ("MainMovedError", MainMoved, 1),
         ("GlueSessionError", SessionError, 4),
         ("GlueServiceError", ServiceError, 4),
         ("GlueStatementError", None, 4),

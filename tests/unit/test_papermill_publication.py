@@ -101,20 +101,36 @@ def test_metadata_that_is_gone_is_an_error_and_not_an_unpublished_run(tmp_path):
         publication.history(lake, WHERE).of_run("r1")
 
 
-def test_a_lost_receipt_is_rebuilt_from_the_snapshot(tmp_path):
+def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_rows(tmp_path):
     counts = {"in": 3, "out": 2, "rejected": 1, "duplicates": 0, "suppressed": 0}
-    record = {"stage": "03", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
+    record = {"stage": "02", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
+    record |= {"rejections": {"x": 1}, "warnings": {"y": 2}}
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1", record), head=5))
     found = publication.history(lake, WHERE).of_run("r1")
     assert found.attempt == "a"
-    handover = {"table": "db.table", "snapshot_id": "5", "rows": 2}
-    assert publication.receipt_of(found, "db.table") == {**record, "handover": handover}
+    assert publication.receipt_of(found, "db.table", "03", "b") == {
+        **record,
+        "stage": "03",
+        "attempt": "b",
+        "rows": {"csv": {"in": 2, "out": 2, "rejected": 0, "duplicates": 0, "suppressed": 0}},
+        "handover": {"table": "db.table", "snapshot_id": "5", "rows": 2},
+    }
+    # Nobody knows which start published, where it was an earlier one.
+    assert publication.receipt_of(found, "db.table", "03")["attempt"] == ""
 
 
 def test_a_snapshot_without_a_record_gives_no_receipt(tmp_path):
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1"), head=5))
     found = publication.history(lake, WHERE).of_run("r1")
-    assert publication.receipt_of(found, "db.table") is None
+    assert publication.receipt_of(found, "db.table", "03") is None
+
+
+def test_the_tables_metadata_tells_its_branches(tmp_path):
+    assert publication.metadata(str(tmp_path / "none"), WHERE) is None
+    metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r2"), head=1)
+    metadata["refs"]["audit_r2"] = {"snapshot-id": 2, "type": "branch"}
+    found = publication.metadata(_lake(tmp_path / "lake", metadata), WHERE)
+    assert found["refs"]["audit_r2"]["snapshot-id"] == 2
 
 
 def test_a_lake_with_the_names_of_an_earlier_version_is_refused_in_one_line(tmp_path):

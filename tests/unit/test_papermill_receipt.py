@@ -8,6 +8,7 @@ import pytest
 from glue_papermill import receipt
 from glue_papermill.errors import ReceiptError
 from glue_papermill.receipt import Expected
+from register_contract import manifest
 
 BASE = {
     "receipt": 1,
@@ -105,6 +106,88 @@ def test_a_source_that_got_lost_between_stages_is_refused(good, lake):
 def test_changed_handover_files_are_refused(good, lake, tmp_path):
     (tmp_path / "staging/r1/accepted/part-1.parquet").write_bytes(b"12")
     assert "are not those that the stage handed over" in _refused(good, lake)
+
+
+@pytest.fixture
+def named(lake, tmp_path, good):
+    """A handover with a manifest, which names one of two files."""
+    folder = tmp_path / "staging/r1/accepted"
+    lines = [manifest.Line(file="part-1.parquet", source="csv", rows=12, size=1)]
+    (folder / manifest.NAME).write_text(manifest.dump(lines))
+    good["handover"]["fingerprint"] = receipt.handover_fingerprint(lake, "staging/r1/accepted")
+    return good
+
+
+def test_of_a_handover_with_a_manifest_only_the_files_that_it_names_count(named, lake, tmp_path):
+    receipt.verify(named, EXPECTED, lake)
+    folder = tmp_path / "staging/r1/accepted"
+    (folder / "left-by-a-task-that-ran-twice.parquet").write_bytes(b"x")
+    receipt.verify(named, EXPECTED, lake)
+    (folder / "part-1.parquet").write_bytes(b"12")
+    assert "are not those that the stage handed over" in _refused(named, lake)
+    (folder / "part-1.parquet").unlink()
+    assert "are not those that the stage handed over" in _refused(named, lake)
+
+
+def test_a_manifest_that_changed_or_went_is_refused(named, lake, tmp_path):
+    file = tmp_path / "staging/r1/accepted" / manifest.NAME
+    told = file.read_text()
+    file.write_text(told.replace('"rows": 12', '"rows": 120'))
+    assert "are not those that the stage handed over" in _refused(named, lake)
+    file.write_text("torn {")
+    assert "the manifest of staging/r1/accepted cannot be read" in _refused(named, lake)
+    file.write_text('{"another": 1}')
+    assert "the manifest of staging/r1/accepted cannot be read" in _refused(named, lake)
+    file.unlink()
+    assert "are not those that the stage handed over" in _refused(named, lake)
+    # Not even where the files that are there are those that it named.
+    (file.parent / "convenio=A" / "part-0.parquet").unlink()
+    assert "are not those that the stage handed over" in _refused(named, lake)
+
+
+def _table(*parents, **heads):
+    """Metadata of a table: the parent of each snapshot, numbered from 1, and its branches."""
+    snapshots = [
+        {"snapshot-id": at, **({} if parent is None else {"parent-snapshot-id": parent})}
+        for at, parent in enumerate(parents, start=1)
+    ]
+    return {"snapshots": snapshots, "refs": {n: {"snapshot-id": at} for n, at in heads.items()}}
+
+
+@pytest.fixture
+def branched(good):
+    good["handover"] = {"table": "t", "branch": "audit_r1_a", "snapshot_id": "3", "rows": 12}
+    return good
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        _table(None, 1, 2, main=1, audit_r1_a=3),
+        _table(None, None, 2, audit_r1_a=3),
+        _table(None, 1, 2, main=1, audit_r1_a=3, audit_r10_a=2),
+    ],
+    ids=["from main", "before the first publication", "beside another run's"],
+)
+def test_a_branch_that_descends_from_main_is_accepted(branched, lake, table):
+    receipt.verify(branched, EXPECTED, lake, table)
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        (None, "the branch audit_r1_a is gone"),
+        (_table(None, 1, 2, main=1), "the branch audit_r1_a is gone"),
+        (_table(None, 1, 2, 3, main=1, audit_r1_a=4), "not the one that the stage wrote"),
+        (_table(None, 1, 2, 1, main=4, audit_r1_a=3), "others have published since"),
+        (_table(None, None, 2, main=1, audit_r1_a=3), "others have published since"),
+    ],
+    ids=["no table", "gone", "written to", "main moved", "main got its first rows"],
+)
+def test_a_branch_that_cannot_be_published_is_refused(branched, lake, table, told):
+    with pytest.raises(ReceiptError) as caught:
+        receipt.verify(branched, EXPECTED, lake, table)
+    assert told in caught.value.message
 
 
 @pytest.mark.parametrize("path", ["/etc", "../other", "a/../../b", "s3://bucket/x"])

@@ -381,6 +381,7 @@ def test_an_older_delivery_stays_when_writing_a_new_one_fails(tmp_path):
     assert [hashlib.sha256((tmp_path / n).read_bytes()).hexdigest() for n in names] == before
 
 
+@pytest.mark.slow
 def test_ten_times_the_rows_take_no_more_memory(tmp_path):
     code = (
         "import resource, sys, pathlib\n"

@@ -4,34 +4,47 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from frames import GOOD_CPF, OTHER_CPF, ingested, values
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from test_lake import branches, clients, values
 
 import client_health
-from client_health import contract, delivery, publication, quality, register, rules, sources
+from client_health import contract, delivery, publication, quality, survivors, transformation
 from client_health import stage as stages
-from client_health.accounting import RowCounter, SourceRows, StageRows, count_transformed
-from client_health.errors import HandoverError, QualityGateError, SettingsError
+from client_health.contract import Gate, Limits
+from client_health.errors import (
+    HandoverError,
+    InputError,
+    MainMovedError,
+    QualityGateError,
+    SettingsError,
+)
+from client_health.lake import Lake, branch_name
 from client_health.session import CONF_PREFIX, setting
 from glue_papermill import publication as record
 from glue_papermill import receipt as receipts
+from glue_papermill.errors import ReceiptError
 from glue_papermill.settings import PublishedTable
+from register_contract import manifest, publications
 
 AS_OF = date(2026, 1, 31)
-THIRD_CPF = "98765432100"
+GOOD_CPF, OTHER_CPF, THIRD_CPF = "52998224725", "11144477735", "98765432100"
 NAMES = (stages.INGEST, stages.TRANSFORM, stages.QUALITY)
+ATTEMPTS = {name: str(number) * 32 for number, name in enumerate(NAMES, start=1)}
+PUBLISHED = PublishedTable(contract.TABLE, contract.LOG_TABLE)
+HALF = Limits(rejected_share=0.5)
 
 
 def a_delivery(folder: Path) -> dict[str, str]:
-    """Two good rows a source, a CPF twice among them, and a malformed line."""
+    """Two rows a source, a CPF twice among them, and a malformed line."""
     folder.mkdir()
     paths = {f"{source.name}_path": str(folder / source.file) for source in contract.SOURCES}
     moments = ["2019-11-27T11:12:02", "2020-11-27T11:12:02"]
@@ -50,56 +63,69 @@ def a_delivery(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run through all three stages, as the notebooks make it."""
+    """A run through the stages, as the notebooks make it."""
 
     lake: str
     key: str
-    receipts: dict[str, dict[str, Any]]
+    paths: dict[str, str]
+    run_id: str = "r1"
 
+    def begin(self, name: str, attempt: str | None = None) -> stages.Stage:
+        given = ATTEMPTS[name] if attempt is None else attempt
+        return stages.begin(name, run_id=self.run_id, lake=self.lake, attempt=given)
 
-def ingest(lake: str, run_id: str, paths: dict[str, str]) -> dict[str, Any]:
-    stage = stages.begin(stages.INGEST, run_id=run_id, lake=lake, attempt="a1")
-    today = delivery.read_delivery(stage, **paths, as_of=AS_OF.isoformat())
-    rows = (
-        sources.transform_parquet(today.parquet)
-        .unionByName(sources.transform_csv(today.csv))
-        .unionByName(sources.transform_json(today.json))
-    )
-    handover, counted = delivery.hand_over(stage, today, rows)
-    inputs = today.as_receipt()
-    return stage.finish(
-        counted, handover, delivery_id=today.delivery_id, as_of=AS_OF, inputs=inputs
-    )
+    def ingest(self) -> dict[str, Any]:
+        stage = self.begin(stages.INGEST)
+        today = delivery.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
+        staged = delivery.ingest(stage, today)
+        rows = delivery.accounting(today, staged)
+        return stage.finish(
+            rows,
+            stage.hand_over(staged),
+            delivery_id=today.delivery_id,
+            as_of=today.as_of,
+            inputs=today.as_receipt(),
+        )
 
+    def transform(self, attempt: str | None = None) -> dict[str, Any]:
+        stage = self.begin(stages.TRANSFORM, attempt)
+        before = stage.receipt_before()
+        done = transformation.transform(stage, self.key)
+        return stage.finish(
+            done.rows, done.handover, delivery_id=before.delivery_id, as_of=before.as_of
+        )
 
-def transform(lake: str, run_id: str) -> dict[str, Any]:
-    stage = stages.begin(stages.TRANSFORM, run_id=run_id, lake=lake, attempt="a2")
-    before = stage.receipt_before()
-    given = stage.read("ingested")
-    refused, accepted = RowCounter(rules.reason_conditions()), RowCounter()
-    survivors = RowCounter(rules.warn_conditions(before.as_of))
-    stage.hand_over(given.transform(register.rejected_rows).transform(refused), "rejected")
-    clients = (
-        given.transform(register.normalise)
-        .transform(register.accepted_rows)
-        .transform(accepted)
-        .transform(register.remove_duplicates(before.as_of))
-        .transform(survivors)
-        .transform(register.fill_nulls)
-    )
-    handover = stage.hand_over(clients, "accepted")
-    rows = count_transformed(refused, accepted, survivors)
-    return stage.finish(rows, handover, delivery_id=before.delivery_id, as_of=before.as_of)
+    def publish(self, *, accept_older: str = "", limits: Limits = HALF) -> dict[str, Any]:
+        stage = self.begin(stages.QUALITY)
+        branch = publication.branch(stage)
+        branch.checked(quality.validar_esquema)
+        held_against = publication.expectations(stage, True, accept_older)
+        report = branch.checked(
+            quality.validar_qualidade_dados, branch.shares, replace(held_against, limits=limits)
+        )
+        return publication.publish(stage, branch, report, accept_older)
 
+    @property
+    def table(self) -> Lake:
+        return Lake.open(SparkSession.builder.getOrCreate(), self.lake)
 
-def publish(lake: str, run_id: str, key: str) -> dict[str, Any]:
-    stage = stages.begin(stages.QUALITY, run_id=run_id, lake=lake, attempt="a3")
-    clients = stage.read("accepted")
-    held_against = publication.expectations(stage, accept_volume_change=True)
-    share = contract.Limits(rejected_share=0.5)
-    held_against = quality.Expectations(held_against.stages, limits=share)
-    report = quality.validar_qualidade_dados(clients, held_against)
-    return publication.publish(stage, clients, report, key)
+    def stored(self, name: str) -> Any:
+        return receipts.load(self.lake, self.run_id, name)
+
+    def verify(self, name: str, before: str | None = None) -> None:
+        """Accept the stored receipt of a stage, as the runner does."""
+        first = self.stored(stages.INGEST)
+        expected = receipts.Expected(
+            stage=name,
+            run_id=self.run_id,
+            delivery_id=first["delivery_id"],
+            library_version=client_health.__version__,
+            rules=contract.rules_fingerprint(),
+            attempt=ATTEMPTS[name],
+            before=self.stored(before) if before else None,
+        )
+        metadata = record.metadata(self.lake, PUBLISHED)
+        receipts.verify(self.stored(name), expected, self.lake, metadata)
 
 
 def write_key(path: Path, text: str) -> str:
@@ -108,14 +134,30 @@ def write_key(path: Path, text: str) -> str:
     return str(path)
 
 
+def a_run(folder: Path) -> Run:
+    return Run(str(folder / "lake"), write_key(folder / "id.key", "k"), a_delivery(folder / "raw"))
+
+
 @pytest.fixture(scope="module")
-def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("run")
-    lake, key = str(folder / "lake"), write_key(folder / "id.key", "k")
-    made = {stages.INGEST: ingest(lake, "r1", a_delivery(folder / "raw"))}
-    made[stages.TRANSFORM] = transform(lake, "r1")
-    made[stages.QUALITY] = publish(lake, "r1", key)
-    return Run(lake, key, made)
+def done(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that is published, each receipt held against what the runner expects on its way."""
+    run = a_run(tmp_path_factory.mktemp("run"))
+    run.ingest()
+    run.verify(stages.INGEST)
+    run.transform()
+    run.verify(stages.TRANSFORM, stages.INGEST)
+    run.publish()
+    run.verify(stages.QUALITY, stages.TRANSFORM)
+    return run
+
+
+@pytest.fixture
+def written(spark: SparkSession, tmp_path: Path) -> Run:
+    """A run whose rows are on their branch."""
+    run = a_run(tmp_path)
+    run.ingest()
+    run.transform()
+    return run
 
 
 @pytest.fixture
@@ -133,52 +175,36 @@ def configured(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
         session.conf.unset(key)
 
 
-def finished(lake: str, run_id: str, rows: int = 1) -> stages.Stage:
-    """A first stage that handed over some rows."""
-    stage = stages.begin(stages.INGEST, run_id=run_id, lake=lake)
-    people = [{"cpf": f"{number:011}"} for number in range(rows)]
-    handover = stage.hand_over(ingested(stage.spark, *people), "ingested", ["source"])
-    stage.finish(
-        StageRows({"parquet": SourceRows(rows, rows)}), handover, delivery_id="d1", as_of=AS_OF
-    )
-    return stage
+def others_publish(run: Run) -> None:
+    """Let somebody else's rows become the published ones."""
+    lake = run.table
+    branch = branch_name("other", "e" * 32)
+    lake.write_branch(clients(lake.spark, "SUS"), branch)
+    lake.record(branch, {publications.RUN_ID: "other"})
+    lake.publish(branch)
+    lake.drop_branch(branch)
 
 
-def test_the_runner_accepts_the_receipts_of_all_three_stages(run: Run) -> None:
-    before = None
-    for attempt, name in enumerate(NAMES, start=1):
-        stored = receipts.load(run.lake, "r1", name)
-        assert stored == run.receipts[name]
-        expected = receipts.Expected(
-            stage=name,
-            run_id="r1",
-            delivery_id=run.receipts[stages.INGEST]["delivery_id"],
-            library_version=client_health.__version__,
-            rules=contract.rules_fingerprint(),
-            attempt=f"a{attempt}",
-            before=before,
-        )
-        receipts.verify(stored, expected, run.lake)
-        before = stored
+# -- a run through all stages ------------------------------------------------------------------
 
 
-def test_both_sides_know_a_handover_by_the_same_fingerprint(run: Run) -> None:
-    for name in (stages.INGEST, stages.TRANSFORM):
-        handover = run.receipts[name]["handover"]
-        found = receipts.handover_fingerprint(run.lake, handover["path"])
-        assert found == handover["fingerprint"]
+def test_both_sides_know_a_handover_by_the_same_fingerprint(done: Run) -> None:
+    handover = done.stored(stages.INGEST)["handover"]
+    assert receipts.handover_fingerprint(done.lake, handover["path"]) == handover["fingerprint"]
 
 
-def test_receipts_account_for_every_row(run: Run) -> None:
-    first, second, third = (run.receipts[name] for name in NAMES)
+def test_receipts_account_for_every_row(done: Run) -> None:
+    first, second, third = (done.stored(name) for name in NAMES)
     counts = ("in", "out", "rejected", "duplicates", "suppressed")
     assert {name: row["out"] for name, row in first["rows"].items()} == dict.fromkeys(
         contract.SOURCE_NAMES, 2
     )
     assert {name: [row[c] for c in counts] for name, row in second["rows"].items()} == {
-        "parquet": [2, 1, 0, 1, 0], "csv": [2, 1, 1, 0, 0], "json": [2, 2, 0, 0, 0],
-    }  # fmt: skip
-    assert {name: row["out"] for name, row in third["rows"].items()} == {
+        "parquet": [2, 1, 0, 1, 0],
+        "csv": [2, 1, 1, 0, 0],
+        "json": [2, 2, 0, 0, 0],
+    }
+    assert {name: row["in"] for name, row in third["rows"].items()} == {
         "parquet": 1, "csv": 1, "json": 2,
     }  # fmt: skip
     assert second["rejections"] == {"linha_malformada": 1, "cpf_ausente": 0, "cpf_formato": 0}
@@ -186,130 +212,384 @@ def test_receipts_account_for_every_row(run: Run) -> None:
     assert third["shares"] == {"x": 3, "Gold": 1}
 
 
-def test_receipts_name_the_deliveries_files_without_their_folders(run: Run) -> None:
-    inputs = run.receipts[stages.INGEST]["inputs"]
+def test_rejected_rows_are_kept_as_they_came_with_their_reasons(done: Run) -> None:
+    folder = Path(done.lake, "staging", "r1", "rejected")
+    kept = pl.concat(pl.read_parquet(file) for file in folder.glob("*.parquet"))
+    assert kept.select("source", "malformed_line").rows() == [("csv", "broken|line")]
+    assert kept["reasons"].to_list() == [["linha_malformada"]]
+
+
+def test_no_unmasked_copy_is_left_beside_ingested_and_rejected(done: Run) -> None:
+    assert sorted(path.name for path in Path(done.lake, "staging", "r1").iterdir()) == [
+        "ingested", "rejected",
+    ]  # fmt: skip
+    data = [file.read_bytes() for file in Path(done.lake, "clientoutput").rglob("*.parquet")]
+    assert data
+    assert not any(cpf.encode() in content for cpf in (GOOD_CPF, OTHER_CPF) for content in data)
+
+
+def test_receipts_name_the_deliveries_files_without_their_folders(done: Run) -> None:
+    inputs = done.stored(stages.INGEST)["inputs"]
     assert [given["name"] for given in inputs] == [source.file for source in contract.SOURCES]
     assert all(given["size"] > 0 and given["version"].endswith("+00:00") for given in inputs)
-    assert run.lake not in json.dumps(run.receipts)
+    assert done.lake not in json.dumps([done.stored(name) for name in NAMES])
 
 
-def test_the_published_run_is_found_without_spark_and_its_receipt_rebuilt(run: Run) -> None:
-    published = PublishedTable(contract.TABLE, contract.LOG_TABLE)
-    found = record.history(run.lake, published).of_run("r1")
+def test_the_snapshots_summary_carries_the_record_of_the_stage_that_wrote_it(done: Run) -> None:
+    snapshot = done.table.snapshot()
+    assert snapshot is not None
+    second = done.stored(stages.TRANSFORM)
+    assert snapshot.snapshot_id == second["handover"]["snapshot_id"]
+    kept = json.loads(snapshot.summary[publications.RECEIPT])
+    del second["handover"]
+    assert kept.pop("shares") == {"x": 3, "Gold": 1}
+    assert kept | {"duration_seconds": 0} == second | {"duration_seconds": 0}
+    assert snapshot.summary[publications.RUN_ID] == "r1"
+    assert snapshot.summary[publications.DELIVERY_ID] == second["delivery_id"]
+    assert branches(done.table) == ["main"]
+
+
+def test_the_published_run_is_found_without_spark_and_its_receipt_rebuilt(done: Run) -> None:
+    found = record.history(done.lake, PUBLISHED).of_run("r1")
     assert found is not None
-    receipt = run.receipts[stages.QUALITY]
-    rebuilt = record.receipt_of(found, contract.TABLE)
+    receipt = done.stored(stages.QUALITY)
+    rebuilt = record.receipt_of(found, contract.TABLE, stages.QUALITY, ATTEMPTS[stages.QUALITY])
     assert rebuilt is not None
-    assert rebuilt["handover"] == receipt["handover"]
-    assert dict(rebuilt) | {"duration_seconds": 0} == receipt | {"duration_seconds": 0}
+    differing = {"duration_seconds": 0, "started_at": ""}
+    assert dict(rebuilt) | differing == receipt | differing
 
 
-def test_another_id_key_is_refused_and_nothing_changes(run: Run, tmp_path: Path) -> None:
-    stage = stages.begin(stages.QUALITY, run_id="other", lake=run.lake)
-    before = stage.lake.snapshot()
-    ids = sorted(values(stage.spark.table(stage.lake.table), "id"))
-    stage = stages.begin(stages.QUALITY, run_id="r1", lake=run.lake)
-    clients = stage.read("accepted")
-    report = quality.measure(clients)
+def test_the_last_stage_of_a_published_run_audits_its_snapshot_and_writes_its_receipt(
+    done: Run,
+) -> None:
+    receipt = done.stored(stages.QUALITY)
+    before = done.table.snapshot(), done.table.history()
+    done.publish()
+    again = done.stored(stages.QUALITY)
+    times = {"duration_seconds": 0, "started_at": ""}
+    assert again | times == receipt | times
+    assert (done.table.snapshot(), done.table.history()) == before
+    # A gate that stops it takes nothing away.
+    with pytest.raises(QualityGateError, match="rejeitados_demais"):
+        done.publish(limits=Limits(rejected_share=0.0))
+    assert done.stored(stages.QUALITY) is None
+    assert done.table.snapshot() == before[0]
+    done.publish()
+
+
+def test_a_published_run_is_one_whoever_has_published_since(written: Run) -> None:
+    written.publish()
+    snapshot = written.stored(stages.QUALITY)["handover"]["snapshot_id"]
+    others_publish(written)
+    newest = written.table.snapshot()
+    assert written.publish()["handover"]["snapshot_id"] == snapshot
+    assert written.table.snapshot() == newest
+
+
+def test_a_run_that_is_done_again_gives_the_same_ids(written: Run) -> None:
+    written.publish()
+    lake = written.table
+    before, ids = lake.snapshot(), sorted(values(lake.spark.table(lake.table), "id"))
+    written.ingest()
+    written.transform("f" * 32)
+    written.publish()
+    assert lake.snapshot() != before
+    assert sorted(values(lake.spark.table(lake.table), "id")) == ids
+
+
+def test_another_id_key_is_refused_before_anything_is_written(done: Run, tmp_path: Path) -> None:
+    before = done.table.snapshot()
+    other = replace(done, key=write_key(tmp_path / "new.key", "n"))
+    kept = Path(done.lake, "runs", "r1", "02_transform.json").read_text()
     with pytest.raises(SettingsError, match="another id key"):
-        publication.publish(stage, clients, report, write_key(tmp_path / "new.key", "n"))
-    assert stage.lake.snapshot() == before
-    assert receipts.load(run.lake, "r1", stages.QUALITY) is None
-    publication.publish(stage, clients, report, run.key)
-    assert stage.lake.snapshot() != before
-    assert sorted(values(stage.spark.table(stage.lake.table), "id")) == ids
+        other.transform()
+    assert done.table.snapshot() == before
+    assert branches(done.table) == ["main"]
+    assert done.stored(stages.TRANSFORM) is None
+    Path(done.lake, "runs", "r1", "02_transform.json").write_text(kept)
 
 
-def test_a_delivery_that_became_older_meanwhile_is_not_published(run: Run) -> None:
-    stage = stages.begin(stages.QUALITY, run_id="r1", lake=run.lake)
-    before, clients = stage.lake.history(), stage.read("accepted")
-    report = quality.measure(clients)
-    receipt = Path(run.lake, "runs", "r1", "02_transform.json")
-    receipt.with_name(f".{receipt.name}.crc").unlink()
-    as_it_was = receipt.read_text()
+def test_a_delete_hides_neither_key_nor_rows_nor_day(written: Run, tmp_path: Path) -> None:
+    written.publish()
+    lake = written.table
+    lake.spark.sql(f"DELETE FROM {lake.table} WHERE convenio = 'Gold'")
+    expected = publication.expectations(written.begin(stages.QUALITY))
+    assert (expected.published_rows, expected.published_day) == (4, AS_OF.isoformat())
+    other = replace(written, key=write_key(tmp_path / "new.key", "n"))
+    with pytest.raises(SettingsError, match="another id key"):
+        other.transform()
+
+
+# -- the branch between 02 and 03 --------------------------------------------------------------
+
+
+def test_a_branch_is_what_the_second_stage_hands_over(written: Run) -> None:
+    written.verify(stages.TRANSFORM, stages.INGEST)
+    handover = written.stored(stages.TRANSFORM)["handover"]
+    name = branch_name("r1", ATTEMPTS[stages.TRANSFORM])
+    assert handover["branch"] == name
+    assert branches(written.table) == [name]
+    assert record.history(written.lake, PUBLISHED).of_run("r1") is None
+    head = written.table.snapshot(name)
+    assert head is not None
+    assert (handover["snapshot_id"], handover["rows"]) == (head.snapshot_id, 4)
+
+
+def test_a_stage_by_hand_has_a_branch_of_its_own(written: Run) -> None:
+    written.transform(attempt="")
+    [name] = branches(written.table)
+    token = name.removeprefix("audit_r1_")
+    assert len(token) == 32
+    assert int(token, 16)
+    written.publish()
+
+
+def test_the_next_attempt_takes_the_runs_other_branches_away(written: Run) -> None:
+    first = written.stored(stages.TRANSFORM)
+    others = [branch_name(run_id, "a" * 32) for run_id in ("r10", "r1_2")]
+    for name in others:
+        written.table.spark.sql(f"ALTER TABLE {written.table.table} CREATE BRANCH `{name}`")
+    written.transform("d" * 32)
+    assert branches(written.table) == sorted([*others, branch_name("r1", "d" * 32)])
+    # The receipt of the first attempt is true no more.
+    receipts.save(written.lake, first)
+    with pytest.raises(ReceiptError, match="is gone, or not the one that the stage wrote"):
+        written.verify(stages.TRANSFORM, stages.INGEST)
+    with pytest.raises(HandoverError, match="Run 02_transform again"):
+        written.publish()
+
+
+def test_a_branch_that_somebody_wrote_to_is_refused(written: Run) -> None:
+    lake, name = written.table, branches(written.table)[0]
+    clients(lake.spark, "SUS").writeTo(f"{lake.table}.`branch_{name}`").append()
+    with pytest.raises(ReceiptError, match="not the one that the stage wrote"):
+        written.verify(stages.TRANSFORM, stages.INGEST)
+    with pytest.raises(HandoverError, match="is not the one that 02_transform handed over"):
+        written.publish()
+
+
+def test_a_gate_that_stops_the_run_leaves_no_branch(written: Run) -> None:
+    with pytest.raises(QualityGateError, match="rejeitados_demais"):
+        written.publish(limits=Limits(rejected_share=0.0))
+    assert branches(written.table) == []
+    assert written.table.snapshot() is None
+    assert written.stored(stages.QUALITY) is None
+
+
+def test_another_schema_stops_before_anything_is_written(
+    written: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = survivors.published
+
+    def wrong(kept: DataFrame, key: bytes) -> DataFrame:
+        return right(kept, key).drop("sexo")
+
+    monkeypatch.setattr(survivors, "published", wrong)
+    with pytest.raises(QualityGateError, match="esquema_diferente: missing column sexo"):
+        written.transform("d" * 32)
+    assert branches(written.table) == []
+
+
+def test_rows_that_others_have_overtaken_are_not_published(written: Run) -> None:
+    others_publish(written)
+    newest = written.table.snapshot()
+    with pytest.raises(ReceiptError, match="others have published since"):
+        written.verify(stages.TRANSFORM, stages.INGEST)
+    with pytest.raises(MainMovedError, match="Run 02_transform and 03_quality again"):
+        written.publish()
+    assert written.table.snapshot() == newest
+    assert branches(written.table) == ["main"]
+    # Both stages again, and the rows are there.
+    written.transform("d" * 32)
+    written.publish()
+    assert written.table.history().of_run("r1") is not None
+
+
+def test_rows_that_others_overtake_at_the_last_moment_are_not_published(written: Run) -> None:
+    stage = written.begin(stages.QUALITY)
+    branch = publication.branch(stage)
+    report = quality.measure(branch.rows, branch.shares)
+    others_publish(written)
+    newest = written.table.snapshot()
+    with pytest.raises(MainMovedError):
+        publication.publish(stage, branch, report)
+    assert written.table.snapshot() == newest
+    assert written.stored(stages.QUALITY) is None
+
+
+def test_a_delivery_that_became_older_meanwhile_is_not_published(done: Run, tmp_path: Path) -> None:
+    run = replace(done, run_id="older")
+    run.ingest()
     earlier = AS_OF - timedelta(days=1)
-    receipt.write_text(as_it_was.replace(AS_OF.isoformat(), earlier.isoformat()))
+    file = Path(run.lake, "runs", "older", "01_ingest.json")
+    file.write_text(file.read_text().replace(AS_OF.isoformat(), earlier.isoformat()))
+    run.transform()
+    stage = run.begin(stages.QUALITY)
+    branch = publication.branch(stage)
     expected = publication.expectations(stage)
     assert (expected.day, expected.published_day) == (earlier.isoformat(), AS_OF.isoformat())
+    report = quality.measure(branch.rows, branch.shares)
+    before = run.table.history()
     with pytest.raises(QualityGateError, match=f"remessa_antiga: the delivery is of {earlier}"):
-        publication.publish(stage, clients, report, run.key)
-    assert stage.lake.history() == before
-    refs = stage.spark.table(f"{stage.lake.table}.refs")
-    assert values(refs, "name") == ["main"], "the audit branch is gone"
-    publication.publish(stage, clients, report, run.key, accept_older="True")
-    last = stage.lake.history().last
+        publication.publish(stage, branch, report)
+    assert run.table.history() == before
+    assert branches(run.table) == ["main"]
+    run.transform()
+    run.publish(accept_older="True")
+    last = run.table.history().last
     assert last is not None
-    assert last.day == earlier.isoformat()
-    receipt.write_text(as_it_was)
-    publication.publish(stage, clients, report, run.key)
+    assert (last.run_id, last.day) == ("older", earlier.isoformat())
 
 
-def test_a_delete_hides_neither_key_nor_rows_nor_day(run: Run, tmp_path: Path) -> None:
-    stage = stages.begin(stages.QUALITY, run_id="r1", lake=run.lake)
-    rows = publication.expectations(stage).published_rows
-    assert rows == 4
-    stage.spark.sql(f"DELETE FROM {stage.lake.table} WHERE convenio = 'Gold'")
-    expected = publication.expectations(stage)
-    assert (expected.published_rows, expected.published_day) == (rows, AS_OF.isoformat())
-    clients = stage.read("accepted")
-    report = quality.measure(clients)
-    with pytest.raises(SettingsError, match="another id key"):
-        publication.publish(stage, clients, report, write_key(tmp_path / "new.key", "n"))
-    publication.publish(stage, clients, report, run.key)
+def test_a_run_of_nothing_but_rejected_rows_is_stopped_by_its_gate(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path)
+    for path in run.paths.values():
+        file = Path(path)
+        if file.suffix == ".parquet":
+            rows = pq.read_table(file).to_pydict() | {"documento_cpf": ["x", "x"]}
+            pq.write_table(pa.table(rows), file)
+        else:
+            content = file.read_text()
+            for cpf in (GOOD_CPF, THIRD_CPF, "11111111111"):
+                content = content.replace(cpf, "x")
+            file.write_text(content)
+    run.ingest()
+    receipt = run.transform()
+    assert sum(receipt["rejections"].values()) == 6
+    with pytest.raises(QualityGateError, match="saida_vazia") as stopped:
+        run.publish()
+    assert Gate.REJEITADOS_DEMAIS in dict(stopped.value.failures)
+    assert branches(run.table) == []
 
 
-def test_a_stage_begun_again_has_not_happened(spark: SparkSession, tmp_path: Path) -> None:
-    lake = str(tmp_path)
-    finished(lake, "r1")
-    assert receipts.load(lake, "r1", stages.INGEST) is not None
-    stages.begin(stages.INGEST, run_id="r2", lake=lake)
-    assert receipts.load(lake, "r1", stages.INGEST) is not None
-    stages.begin(stages.INGEST, run_id="r1", lake=lake)
-    assert receipts.load(lake, "r1", stages.INGEST) is None
+# -- files between 01 and 02 -------------------------------------------------------------------
+
+
+@pytest.fixture
+def ingested(spark: SparkSession, tmp_path: Path) -> Run:
+    run = a_run(tmp_path)
+    run.ingest()
+    return run
+
+
+def staged(run: Run) -> list[Path]:
+    return sorted(Path(run.lake, "staging", run.run_id, "ingested").glob("*.parquet"))
+
+
+def test_a_stage_begun_again_has_not_happened(ingested: Run) -> None:
+    assert ingested.stored(stages.INGEST) is not None
+    replace(ingested, run_id="r2").begin(stages.INGEST)
+    assert ingested.stored(stages.INGEST) is not None
+    ingested.begin(stages.INGEST)
+    assert ingested.stored(stages.INGEST) is None
 
 
 def test_a_stage_that_is_not_finished_is_named(spark: SparkSession, tmp_path: Path) -> None:
-    stage = stages.begin(stages.TRANSFORM, run_id="r1", lake=str(tmp_path))
+    run = Run(str(tmp_path), "", {})
     with pytest.raises(HandoverError, match=r"Stage 01_ingest of run r1 .* Run its notebook"):
-        stage.read("ingested")
-    last = stages.begin(stages.QUALITY, run_id="r1", lake=str(tmp_path))
+        run.begin(stages.TRANSFORM).receipt_before()
     with pytest.raises(HandoverError, match="Stage 02_transform of run r1"):
-        last.receipt_before()
+        run.begin(stages.QUALITY).receipt_before()
 
 
-@pytest.mark.parametrize("change", ["added", "removed", "cut", "renamed"])
-def test_changed_staging_files_are_refused(
-    spark: SparkSession, tmp_path: Path, change: str
-) -> None:
-    lake = str(tmp_path)
-    finished(lake, "r1", rows=2)
-    stage = stages.begin(stages.TRANSFORM, run_id="r1", lake=lake)
-    assert stage.read("ingested").count() == 2
-    file = next(Path(lake, "staging", "r1", "ingested").rglob("*.parquet"))
-    if change == "added":
-        file.with_name("more.parquet").write_bytes(file.read_bytes())
-    elif change == "removed":
+@pytest.mark.parametrize("change", ["removed", "cut", "renamed", "manifest", "no manifest"])
+def test_changed_staging_files_are_refused(ingested: Run, change: str) -> None:
+    stage = ingested.begin(stages.TRANSFORM)
+    assert sum(line.rows for line in stage.files()) == 6
+    file = staged(ingested)[0]
+    named = file.with_name(manifest.NAME)
+    if change == "removed":
         file.unlink()
     elif change == "cut":
         file.write_bytes(file.read_bytes()[:-1])
-    else:
+    elif change == "renamed":
         file.rename(file.with_name("other.parquet"))
+    elif change == "manifest":
+        named.write_text(named.read_text().partition("\n")[2])
+    else:
+        named.unlink()
     with pytest.raises(HandoverError, match=r"staging/r1/ingested are not the ones .* Run that"):
-        stage.read("ingested")
+        stage.files()
+    with pytest.raises(ReceiptError, match="are not those that the stage handed over"):
+        ingested.verify(stages.INGEST)
 
 
-def test_a_handover_of_another_name_is_refused(spark: SparkSession, tmp_path: Path) -> None:
-    finished(str(tmp_path), "r1")
-    stage = stages.begin(stages.TRANSFORM, run_id="r1", lake=str(tmp_path))
-    with pytest.raises(HandoverError):
-        stage.read("accepted")
+def test_a_manifest_that_is_none_is_refused(ingested: Run) -> None:
+    staged(ingested)[0].with_name(manifest.NAME).write_text("torn {")
+    with pytest.raises(HandoverError, match="Run that stage again"):
+        ingested.begin(stages.TRANSFORM).files()
 
 
-def test_handing_over_again_replaces_what_was_there(spark: SparkSession, tmp_path: Path) -> None:
-    first = finished(str(tmp_path), "r1", rows=3)
-    again = finished(str(tmp_path), "r1", rows=1)
-    frame = again.spark.read.parquet(first.lake.path("staging/r1/ingested"))
-    assert frame.count() == 1
+def test_a_file_that_no_manifest_names_does_not_exist(ingested: Run) -> None:
+    for file in staged(ingested):
+        file.with_name("more-" + file.name).write_bytes(file.read_bytes())
+    ingested.verify(stages.INGEST)
+    assert sum(row["in"] for row in ingested.transform()["rows"].values()) == 6
+
+
+def test_ingesting_again_replaces_what_was_there(ingested: Run) -> None:
+    before = ingested.stored(stages.INGEST)
+    staged(ingested)[0].with_name("left-by-a-dead-task.parquet").write_bytes(b"x")
+    csv = Path(ingested.paths["csv_path"])
+    csv.write_text(csv.read_text() + "another|broken|line\n")
+    again = ingested.ingest()
+    assert again["rows"]["csv"]["in"] == before["rows"]["csv"]["in"] + 1
+    assert again["handover"]["rows"] == 7
+    named = {line.file for line in ingested.begin(stages.TRANSFORM).files()}
+    assert {file.name for file in staged(ingested)} == named
+
+
+def test_the_first_row_of_each_source_is_shown_from_the_staged_files(ingested: Run) -> None:
+    stage = ingested.begin(stages.TRANSFORM)
+    firsts = delivery.first_rows(stage, stage.files())
+    assert firsts["source"].to_list() == list(contract.SOURCE_NAMES)
+
+
+def test_a_file_that_cannot_be_read_is_named_and_not_tried_again(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path)
+    file = Path(run.paths["parquet_path"])
+    content = bytearray(file.read_bytes())
+    content[4:40] = b"\xff" * 36
+    file.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=f"{file.name}: it cannot be read"):
+        run.ingest()
+    assert run.stored(stages.INGEST) is None
+
+
+def test_a_file_that_is_no_utf_8_is_named_with_its_line(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    run = a_run(tmp_path)
+    file = Path(run.paths["csv_path"])
+    file.write_bytes(file.read_text().replace("Ana", "Inês").encode("latin-1"))
+    with pytest.raises(QualityGateError, match=f"{file.name} is not UTF-8 from line 2 on"):
+        run.ingest()
+
+
+def test_small_pieces_go_to_a_task_together_and_large_ones_first() -> None:
+    from client_health.readers import PIECE_BYTES, Input, Piece
+
+    def given(name: str, *sizes: int) -> Input:
+        source = next(source for source in contract.SOURCES if source.name == name)
+        pieces = tuple(Piece(name, str(at), str(at), 0, size) for at, size in enumerate(sizes))
+        return Input(source, (), pieces, ())
+
+    half = PIECE_BYTES // 2
+    inputs = {"csv": given("csv", 1, half, half, PIECE_BYTES + 1), "json": given("json", 5, 7)}
+    tasks = delivery.split(delivery.Delivery("d", AS_OF, inputs))
+    assert [[(piece.source, piece.size) for piece in task] for task in tasks] == [
+        [("csv", PIECE_BYTES + 1)],
+        [("csv", 1), ("csv", half)],
+        [("csv", half)],
+        [("json", 5), ("json", 7)],
+    ]
+
+
+# -- settings ----------------------------------------------------------------------------------
 
 
 def test_a_parameter_comes_before_the_session_and_the_session_before_the_default(
@@ -348,9 +628,9 @@ def test_the_day_of_a_delivery_is_a_date(spark: SparkSession, tmp_path: Path) ->
 
 
 def test_a_source_without_a_row_stops_the_first_stage(spark: SparkSession, tmp_path: Path) -> None:
-    paths = a_delivery(tmp_path / "raw")
-    csv = Path(paths["csv_path"])
+    run = a_run(tmp_path)
+    csv = Path(run.paths["csv_path"])
     csv.write_text(csv.read_text().partition("\n")[0] + "\n")
     with pytest.raises(QualityGateError, match="fonte_vazia: no row in dados_cadastro_2"):
-        ingest(str(tmp_path / "lake"), "r1", paths)
-    assert receipts.load(str(tmp_path / "lake"), "r1", stages.INGEST) is None
+        run.ingest()
+    assert run.stored(stages.INGEST) is None

@@ -104,10 +104,12 @@ def run(  # noqa: PLR0917 - one for each option
         request = pipeline.request(asked)
         with (
             sigterm_unwinds(EXIT_SESSION),
+            pipeline.looked_at(request) as delivery,
             pipeline.session_settings(sessions, lake) as settings,
             listening(Console(stderr=True)) as listener,
         ):
-            outcome = run_pipeline(replace(request, session=settings), listener)
+            found = replace(request, session=settings, delivery=delivery())
+            outcome = run_pipeline(found, listener)
     except GluePapermillError as error:
         raise RunFailedError(str(error), error.exit_code) from error
     except (KeyboardInterrupt, Terminated):

@@ -1,0 +1,162 @@
+"""The work of ``02_transform``: rows judged, one row a person, written to the audit branch."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from client_health import contract, identity, quality, rules, storage, survivors
+from client_health.accounting import StageRows, transformed
+from client_health.delivery import rows_by_source
+from client_health.errors import HandoverError, SettingsError
+from client_health.lake import Snapshot, branch_name, shares_of
+from client_health.stage import INGESTED, REJECTED, Stage
+from client_health.worker import MANY_CONVENIOS, Transformation
+from register_contract import publications
+from register_contract.manifest import Line
+
+# A task of the shuffle holds this many rows, and writes a file for each of its health plans.
+_ROWS_A_TASK = 640_000
+# Fewer than these are not worth another task.
+_FEWEST_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Transformed:
+    """What the stage has made.
+
+    Parameters
+    ----------
+    rows : StageRows
+        The accounting.
+    branch : str
+        Name of the audit branch.
+    snapshot : Snapshot
+        Its head.
+    """
+
+    rows: StageRows
+    branch: str
+    snapshot: Snapshot
+
+    @property
+    def handover(self) -> dict[str, Any]:
+        """What the next stage reads."""
+        return {
+            "table": contract.TABLE,
+            "branch": self.branch,
+            "snapshot_id": self.snapshot.snapshot_id,
+            "rows": self.snapshot.rows,
+        }
+
+
+def transform(stage: Stage, id_key: str = "") -> Transformed:
+    """Normalise and judge the ingested rows, keep one a person, and write them to their branch.
+
+    Parameters
+    ----------
+    stage : Stage
+    id_key : str
+        Location of the id key; see :func:`client_health.identity.load_key`.
+
+    Returns
+    -------
+    Transformed
+
+    Raises
+    ------
+    HandoverError
+        When the staged files are not those of ``01_ingest``, or what was written is not what was
+        counted.
+    QualityGateError
+        When the columns to publish are not the contract's.
+    SettingsError
+        When the id key is missing, or not the one of the last publication.
+    """
+    before = stage.receipt_before()
+    lines = stage.files()
+    stage.lake.make_tables()
+    key = _checked_key(stage, id_key)
+    stage.lake.drop_branches(stage.run_id)
+    storage.delete(stage.folder(REJECTED))
+
+    work = Transformation(
+        tuple(line.file for line in sorted(lines, key=lambda line: -line.rows)),
+        stage.folder(INGESTED),
+        stage.folder(REJECTED),
+        before.as_of,
+    )
+    rows = sum(line.rows for line in lines)
+    _prepare_shuffle(stage, rows)
+    counter = survivors.Counter()
+    numbers = stage.spark.range(0, len(lines), 1, len(lines))
+    published = (
+        numbers.mapInArrow(work.run, survivors.CANDIDATES)
+        .transform(survivors.best_first)
+        .transform(counter)
+        .transform(survivors.one_row_a_person)
+        .transform(lambda kept: survivors.published(kept, key))
+    )
+    quality.validar_esquema(published)
+    branch = branch_name(stage.run_id, stage.attempt or uuid.uuid4().hex)
+    many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
+    written = stage.lake.write_branch(published, branch, many_files=many)
+
+    refused, rejections = _rejected(stage, lines)
+    counted = counter.counted(accepted=rows - sum(refused.values()))
+    accounting = transformed(rows_by_source(lines), refused, rejections, counted)
+    if accounting.rows_out != written.rows:
+        raise HandoverError(
+            f"{accounting.rows_out:,} rows were counted on their way, {written.rows:,} are on the "
+            "branch. Run this stage again."
+        )
+    shares = shares_of(stage.lake.files(written.snapshot_id))
+    receipt = stage.receipt(
+        accounting, delivery_id=before.delivery_id, as_of=before.as_of, shares=shares
+    )
+    snapshot = stage.lake.record(
+        branch,
+        {
+            publications.RUN_ID: stage.run_id,
+            publications.DELIVERY_ID: before.delivery_id,
+            publications.RECEIPT: json.dumps(receipt, separators=(",", ":"), ensure_ascii=False),
+            publications.KEY_CHECK: identity.key_check(key),
+        },
+    )
+    return Transformed(accounting, branch, snapshot)
+
+
+def _checked_key(stage: Stage, id_key: str) -> bytes:
+    key = identity.load_key(stage.setting("id_key", id_key, ""))
+    last = stage.lake.history().last
+    if last and last.key_check not in ("", identity.key_check(key)):
+        raise SettingsError(
+            "The table was published with another id key: with this one every id would change. "
+            "Give the key of the last publication, or start a new lake."
+        )
+    return key
+
+
+def _prepare_shuffle(stage: Stage, rows: int) -> None:
+    cores = stage.spark.sparkContext.defaultParallelism
+    tasks = max(1, -(-rows // _ROWS_A_TASK), min(cores, rows // _FEWEST_ROWS))
+    stage.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
+    stage.spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
+
+
+def _rejected(stage: Stage, lines: Sequence[Line]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the rejected rows, by source and by rule, in the files that the manifest's made."""
+    by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
+    by_rule = {rule.name: 0 for rule in contract.rules(contract.Criticality.ERROR)}
+    for line in lines:
+        with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
+            reasons = pl.read_parquet(file, columns=[rules.REASONS])[rules.REASONS]
+        by_source[line.source] += len(reasons)
+        for name, count in reasons.explode().drop_nulls().value_counts().iter_rows():
+            by_rule[name] += count
+    return by_source, by_rule

@@ -1,0 +1,213 @@
+"""What Spark's Python workers do: whole files in native code, one thread each.
+
+Nothing here decides anything. A worker reads, has the functions of :mod:`client_health.sources`,
+:mod:`client_health.register` and :mod:`client_health.rules` applied, and writes. Its modules load
+when a task calls it: Polars reads the number of its threads from the environment at that moment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from client_health.errors import InputError, StorageError
+
+if TYPE_CHECKING:
+    import polars as pl
+    import pyarrow as pa
+
+    from client_health.lines import Parsed
+    from client_health.readers import Piece
+
+# Of what a worker hands to Spark at once: some megabytes.
+_BATCH_ROWS = 20_000
+# More different health plans than this, and files are written plan by plan.
+MANY_CONVENIOS = 100
+# Rows that are held at once.
+_STAGED_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Ingestion:
+    """The work of ``01_ingest``.
+
+    Parameters
+    ----------
+    tasks : tuple of tuple of Piece
+        What each task reads, all of one source.
+    folder : str
+        Where the staging files go.
+    """
+
+    tasks: tuple[tuple[Piece, ...], ...]
+    folder: str
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do the tasks whose numbers come; return a line of JSON for each."""
+        import pyarrow as pa  # noqa: PLC0415
+
+        for batch in batches:
+            told = [json.dumps(self._told(number)) for number in _numbers(batch)]
+            yield pa.RecordBatch.from_pydict({"line": told})
+
+    def _told(self, number: int) -> dict[str, Any]:
+        try:
+            return _stage(self.tasks[number], self.folder, number)
+        except _UnusableError as error:
+            return error.told
+
+
+class _UnusableError(Exception):
+    """A file cannot be used: told to the driver as data, since another attempt ends the same."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        self.told = told
+        super().__init__()
+
+
+def _numbers(batch: pa.RecordBatch) -> list[int]:
+    return [int(number) for number in batch.column(0).to_pylist() if number is not None]
+
+
+def _file_name(source: str, number: int) -> str:
+    """Name a task's file: another attempt writes another one, and the manifest names one."""
+    from pyspark import TaskContext  # noqa: PLC0415
+
+    context = TaskContext.get()
+    attempt = f"{context.stageId()}-{context.attemptNumber()}" if context else "0-0"
+    return f"{source}-{number:05}-{attempt}.parquet"
+
+
+def _blocks(piece: Piece) -> Iterator[Parsed]:
+    """Read a piece, and say of which file it is when that fails."""
+    from client_health import storage  # noqa: PLC0415
+    from client_health.lines import TooLongError  # noqa: PLC0415
+    from client_health.pieces import read  # noqa: PLC0415
+
+    try:
+        yield from read(piece)
+    except TooLongError:
+        raise _UnusableError({"failed": "too_long", "file": piece.relative}) from None
+    except storage.READ_ERRORS as error:
+        told = _failure(piece.relative, storage.unreadable(piece.relative, error))
+        raise _UnusableError(told) from None
+
+
+def _stage(pieces: tuple[Piece, ...], folder: str, number: int) -> dict[str, Any]:
+    """Write the rows of some pieces into one file; return its line of the manifest."""
+    from client_health import contract, sources, storage  # noqa: PLC0415
+
+    source = pieces[0].source
+    shape = getattr(sources, f"transform_{source}")
+    counts = dict.fromkeys(("rows", "malformed", "undecodable"), 0)
+    convenios: set[str | None] = set()
+    name = _file_name(source, number)
+    with storage.replacing(storage.join(folder, name)) as file:
+        writer = None
+        for piece in pieces:
+            for block in _blocks(piece):
+                rows: pl.DataFrame = shape(block.frame)
+                table = rows.to_arrow()
+                writer = writer or _writer(file, table.schema)
+                writer.write_table(table)
+                counts["rows"] += rows.height
+                counts["malformed"] += rows.height - rows[sources.MALFORMED_LINE].null_count()
+                counts["undecodable"] += block.undecodable
+                if len(convenios) <= MANY_CONVENIOS:
+                    convenios.update(rows[contract.PARTITION_COLUMN].unique().to_list())
+        if writer is None:
+            writer = _writer(file, shape(_no_rows(source)).to_arrow().schema)
+        writer.close()
+        size = file.tell()
+    return {"file": name, "source": source, "size": size, "convenios": len(convenios), **counts}
+
+
+def _writer(file: Any, schema: pa.Schema) -> Any:  # noqa: ANN401
+    import pyarrow.parquet as pq  # noqa: PLC0415
+
+    # Staging lives for a run: cheap to write matters more than small, and nearly every value
+    # differs from the others.
+    return pq.ParquetWriter(
+        file, schema, compression="lz4", use_dictionary=False, write_statistics=False
+    )
+
+
+def _no_rows(source: str) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415
+
+    from client_health import contract, sources  # noqa: PLC0415
+
+    columns = next(one for one in contract.SOURCES if one.name == source).columns
+    return pl.DataFrame(schema=dict.fromkeys((*columns, sources.MALFORMED_LINE), pl.String))
+
+
+def _failure(name: str, error: InputError | StorageError) -> dict[str, Any]:
+    """Return an error in a form that reaches the driver, which raises it."""
+    if isinstance(error, InputError):
+        told = {k: getattr(error, k) for k in ("found", "expected", "next_step")}
+        return {"failed": "input", "file": error.name, **told}
+    return {"failed": "storage", "file": name, "message": str(error)}
+
+
+@dataclass(frozen=True)
+class Transformation:
+    """The work of ``02_transform`` before the shuffle.
+
+    Parameters
+    ----------
+    files : tuple of str
+        Names of the staging files.
+    ingested, rejected : str
+        The folder that they are in, and the one that rejected rows go to.
+    as_of : date
+        Day of the delivery.
+    """
+
+    files: tuple[str, ...]
+    ingested: str
+    rejected: str
+    as_of: date
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Yield the candidates of the files whose numbers come."""
+        for batch in batches:
+            for number in _numbers(batch):
+                yield from self._candidates(self.files[number])
+
+    def _candidates(self, name: str) -> Iterator[pa.RecordBatch]:
+        import polars as pl  # noqa: PLC0415
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        from client_health import register, storage  # noqa: PLC0415
+
+        with (
+            storage.opened(storage.join(self.ingested, name)) as source,
+            storage.replacing(storage.join(self.rejected, name)) as file,
+        ):
+            writer: pq.ParquetWriter | None = None
+            for block in pq.ParquetFile(source).iter_batches(_STAGED_ROWS, use_threads=False):
+                rows = pl.DataFrame(pl.from_arrow(block))
+                refused = register.rejected_rows(rows).to_arrow()
+                writer = writer or pq.ParquetWriter(file, refused.schema)
+                writer.write_table(refused)
+                normalised = register.accepted_rows(register.normalise(rows))
+                yield from _batches(register.candidates(normalised, self.as_of))
+            if writer is not None:
+                writer.close()
+
+
+def _batches(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+    import polars as pl  # noqa: PLC0415
+    import pyarrow as pa  # noqa: PLC0415
+
+    for part in frame.iter_slices(_BATCH_ROWS):
+        table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
+        # Spark's own strings have offsets of 32 bits.
+        narrow = [
+            field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
+            for field in table.schema
+        ]
+        yield from table.cast(pa.schema(narrow)).to_batches()

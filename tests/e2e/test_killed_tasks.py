@@ -1,0 +1,216 @@
+"""One delivery, run again and again while processes of its executors are killed: the same table.
+
+The sessions have two executors of their own, and Spark repeats the tasks that die with a Python
+worker or with a whole executor, as on AWS Glue. ``KILLED_RUNS`` says how many disturbed runs are
+made (2 unless told), ``KILLED_EXECUTORS`` how many executors may die in each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from glue_local.launch import LocalService
+from oracle import compare, dirty
+from oracle.register import Expected, expect
+
+RUNS = int(os.environ.get("KILLED_RUNS", "2"))
+EXECUTORS = int(os.environ.get("KILLED_EXECUTORS", "1"))
+ROWS, SEED = 2000, 41
+KEY = "d1ed" * 16
+# Spark gives a job up when one of its tasks fails four times. No task outlives its stage, so that
+# with so few kills a stage none can, however slow the machine.
+A_STAGE, APART_SECONDS = 3, 1.5
+WORKER, EXECUTOR = "pyspark.daemon", "CoarseGrainedExecutorBackend"
+# Runs of a minute each set up and make up these tests, beside other tests in CI.
+pytestmark = pytest.mark.timeout(300 * (RUNS + 1))
+
+
+@dataclass
+class Killer:
+    """Kills Python workers, and now and then an executor, below one process.
+
+    Parameters
+    ----------
+    root : psutil.Process
+        Nothing but its descendants is killed: the service that this test started.
+    lake : Path
+        Has a receipt for each stage that is done.
+    chance : random.Random
+        Says whom, and when.
+    """
+
+    root: psutil.Process
+    lake: Path
+    chance: random.Random
+    killed: Counter[str] = field(default_factory=Counter)
+    by_stage: Counter[int] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._kill, daemon=True)
+
+    def __enter__(self) -> Killer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _kill(self) -> None:
+        while not self._ended.wait(self.chance.uniform(0.0, 0.3)):
+            if self._strike():
+                self._ended.wait(APART_SECONDS + self.chance.uniform(0.0, 2.0))
+
+    def _strike(self) -> bool:
+        below = _processes(self.root)
+        workers = [found for found in below if _is_worker(found)]
+        executors = [found for found in below if EXECUTOR in _words(found)]
+        # One that has workers has more to lose.
+        likely = 0.1 if workers else 0.01
+        kind, found = "worker", workers
+        if self.killed["executor"] < EXECUTORS and self.chance.random() < likely:
+            kind, found = "executor", executors
+        if not found:
+            return False
+        chosen = self.chance.choice(found)
+        # Last of all, so that no task of the next stage is counted to this one.
+        stage = len(list(self.lake.glob("runs/*/0*.json")))
+        if self.by_stage[stage] == A_STAGE:
+            return False
+        try:
+            chosen.kill()
+        except psutil.NoSuchProcess:
+            return False
+        self.by_stage[stage] += 1
+        self.killed[kind] += 1
+        return True
+
+
+def _processes(root: psutil.Process) -> list[psutil.Process]:
+    try:
+        return root.children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _words(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def _is_worker(process: psutil.Process) -> bool:
+    """Tell a worker from the daemon that forks it and is called the same."""
+    try:
+        parent = process.parent()
+    except psutil.Error:
+        return False
+    return WORKER in _words(process) and parent is not None and WORKER in _words(parent)
+
+
+@dataclass
+class Runs:
+    """One delivery, what must become of it, and what runs over it left."""
+
+    folder: Path
+    service: LocalService
+    delivery: dirty.Delivery
+    expected: Expected
+    killed: Counter[str] = field(default_factory=Counter)
+
+    def run(self, name: str) -> compare.Left:
+        """Run the delivery into a lake of its own."""
+        environment = {
+            **self.service.client_environment(),
+            "XDG_CONFIG_HOME": str(self.folder / "config"),
+        }
+        lake = self.folder / name
+        done = compare.run(
+            self.delivery, lake, self.folder / "id.key", "--sessions", self.service.endpoint,
+            environment=environment,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return compare.look(lake)
+
+    def disturbed(self, number: int) -> compare.Left:
+        """Run it while its processes are killed."""
+        assert self.service.pid is not None
+        root, name = psutil.Process(self.service.pid), f"disturbed-{number}"
+        with Killer(root, self.folder / name, random.Random(number)) as killer:
+            left = self.run(name)
+        assert sum(killer.killed.values()) > 0
+        self.killed += killer.killed
+        return left
+
+    def failed_tasks(self) -> int:
+        """Count the attempts of tasks that failed, in the event logs of all sessions."""
+        ends = (
+            json.loads(line)
+            for path in (self.folder / "events").iterdir()
+            for line in path.read_text().splitlines()
+            if '"SparkListenerTaskEnd"' in line
+        )
+        return sum(end["Task Info"]["Failed"] for end in ends)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """A dirty delivery, and sessions with two executors."""
+    folder = tmp_path_factory.mktemp("killed")
+    (folder / "events").mkdir()
+    key = folder / "id.key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    delivery = dirty.write(folder / "raw", ROWS, SEED, parts=True)
+    expected = expect(delivery.sources, KEY.encode(), delivery.as_of)
+    settings = {
+        "spark.master": "local-cluster[2,1,768]",
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.dir": (folder / "events").as_uri(),
+    }
+    with LocalService(driver_memory="1g", spark_conf=settings) as service:
+        yield Runs(folder, service, delivery, expected)
+
+
+@pytest.fixture(scope="module")
+def calm(runs: Runs) -> compare.Left:
+    """What a run leaves that nobody disturbs."""
+    return runs.run("calm")
+
+
+def accounting(left: compare.Left) -> dict[str, Any]:
+    """Everything that the receipts count."""
+    counted = ("rows", "rejections", "warnings")
+    return {stage: [r[name] for name in counted] for stage, r in left.receipts.items()}
+
+
+def test_undisturbed_executors_leave_what_the_contract_says(runs: Runs, calm: compare.Left) -> None:
+    found = compare.differences(runs.expected, calm)
+    assert not found, compare.shown(found)
+
+
+@pytest.mark.parametrize("number", range(RUNS))
+def test_killed_tasks_change_no_row_and_no_count(
+    runs: Runs, calm: compare.Left, number: int
+) -> None:
+    left = runs.disturbed(number)
+    assert left.published == calm.published
+    assert accounting(left) == accounting(calm)
+    assert Counter(map(repr, left.rejected)) == Counter(map(repr, calm.rejected))
+
+
+def test_tasks_failed_by_it_and_were_repeated(runs: Runs) -> None:
+    assert runs.failed_tasks() > 0, runs.killed

@@ -1,0 +1,139 @@
+"""``client-health run`` on dirty deliveries, against a second reading of the contract.
+
+The oracle (``tests/oracle``) shares no code with the library; ``python -m tests.oracle.check``
+holds more and larger deliveries against it.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import oracle
+from oracle import compare, dirty
+from oracle.compare import Left
+from oracle.reading import SOURCES
+from oracle.register import ERRORS, WARNINGS, Expected, expect
+
+KEY = "0ac1" * 16
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A delivery, what must become of it, and what a run left."""
+
+    delivery: dirty.Delivery
+    expected: Expected
+    left: Left
+
+
+def compared(folder: Path, rows: int, seed: int, **how: bool) -> Compared:
+    key = folder / "id.key"
+    key.write_text(KEY)
+    key.chmod(0o600)
+    delivery = dirty.write(folder / "raw", rows, seed, **how)
+    done = compare.run(delivery, folder / "lake", key)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = expect(delivery.sources, KEY.encode(), delivery.as_of)
+    return Compared(delivery, expected, compare.look(folder / "lake"))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    """A delivery of a file a source."""
+    return compared(tmp_path_factory.mktemp("whole"), 1500, 11)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    """A delivery of several files a source: compressed, reordered, Parquet with own types."""
+    return compared(tmp_path_factory.mktemp("parts"), 300, 12, parts=True)
+
+
+@pytest.fixture(params=["whole", "parts"])
+def either(request: pytest.FixtureRequest) -> Compared:
+    found: Compared = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("what", [compare.published, compare.rejected, compare.counted])
+def test_a_run_leaves_what_the_oracle_expects(
+    either: Compared, what: Callable[[Expected, Left], Iterator[str]]
+) -> None:
+    found = list(what(either.expected, either.left))
+    assert not found, compare.shown(found)
+
+
+def test_the_delivery_has_dirt_of_every_kind(whole: Compared) -> None:
+    expected = whole.expected
+    assert min(expected.rejections[rule] for rule in ERRORS) > 0
+    warned = {rule for [client, *_] in expected.clients.values() for rule in client.warnings}
+    assert warned == set(WARNINGS)
+    for name in SOURCES:
+        assert expected.rows[name]["rejected"] > 0
+        assert expected.rows[name]["duplicates"] > 0
+    assert any(len(tied) > 1 for tied in expected.clients.values())
+
+
+def _swap(left: Left) -> None:
+    first, second = left.published[:2]
+    first["id"], second["id"] = second["id"], first["id"]
+
+
+def _count(left: Left, *path: str) -> None:
+    inside: Any = left.receipts
+    for name in path[:-1]:
+        inside = inside[name]
+    inside[path[-1]] += 1
+
+
+FAULTS: dict[str, Callable[[Left], object]] = {
+    "a row lost": lambda left: left.published.pop(),
+    "a row twice": lambda left: left.published.append(left.published[0]),
+    "two people's rows swapped": _swap,
+    "a value changed": lambda left: left.published[0].update(numero=123_456),
+    "a mask off": lambda left: left.published[0].update(cidade="Recife"),
+    "a column more": lambda left: left.published[0].update(source="csv"),
+    "a rejected row lost": lambda left: left.rejected.pop(),
+    "a rejected row twice": lambda left: left.rejected.append(left.rejected[0]),
+    "another reason": lambda left: left.rejected[0].update(reasons=["cpf_estranho"]),
+    "another source": lambda left: left.rejected[0].update(source="none"),
+    "rows read": lambda left: _count(left, "01_ingest", "rows", "csv", "in"),
+    "duplicates": lambda left: _count(left, "02_transform", "rows", "json", "duplicates"),
+    "rows published": lambda left: _count(left, "03_quality", "rows", "parquet", "out"),
+    "a rejection": lambda left: _count(left, "02_transform", "rejections", "cpf_formato"),
+    "a warning": lambda left: _count(left, "02_transform", "warnings", "nome_ausente"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_comparison_notices(whole: Compared, fault: str) -> None:
+    left = copy.deepcopy(whole.left)
+    FAULTS[fault](left)
+    assert len(compare.differences(whole.expected, left)) > len(
+        compare.differences(whole.expected, whole.left)
+    )
+
+
+def test_the_same_seed_gives_the_same_delivery(whole: Compared, tmp_path: Path) -> None:
+    again = dirty.write(tmp_path, 1500, 11)
+    for name in SOURCES:
+        assert again.sources[name].read_bytes() == whole.delivery.sources[name].read_bytes()
+
+
+def test_the_oracle_shares_no_code_with_the_library() -> None:
+    imported = set()
+    for path in Path(str(oracle.__file__)).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                imported.add(str(node.module).split(".")[0])
+    assert imported - set(sys.stdlib_module_names) == {"pyarrow"}

@@ -1,0 +1,171 @@
+"""What must become of a delivery: published, rejected and duplicate rows, warnings, accounting."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from . import values
+from .reading import SOURCES, Came, read
+
+ERRORS = ("linha_malformada", "cpf_ausente", "cpf_formato")
+WARNINGS = (
+    "cpf_digito_verificador", "data_nascimento_invalida", "data_nascimento_futura",
+    "data_cadastro_invalida", "data_cadastro_futura", "sexo_desconhecido", "estado_desconhecido",
+    "numero_invalido", "nome_ausente", "convenio_ausente",
+)  # fmt: skip
+BIRTH = {"parquet": values.iso_date, "csv": values.day_first, "json": values.english_month}
+TIME: dict[str, Callable[[str], datetime | None]] = {
+    "parquet": lambda text: values.iso_time(text, "T"),
+    "csv": lambda text: values.iso_time(text, " "),
+    "json": values.epoch_milliseconds,
+}
+
+
+@dataclass(frozen=True)
+class Typed:
+    """A row with its dates and number read, and what was given and could not be."""
+
+    came: Came
+    birth: date | None
+    time: datetime | None
+    number: int | None
+    unreadable: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Client:
+    """One way in which a person may be published, and the warnings that go with it."""
+
+    published: dict[str, Any]
+    warnings: frozenset[str]
+    came: Came
+
+
+@dataclass
+class Expected:
+    """What a run over a delivery must leave."""
+
+    rows: dict[str, Counter[str]]
+    rejected: list[tuple[Typed, tuple[str, ...]]] = field(default_factory=list)
+    rejections: Counter[str] = field(default_factory=Counter)
+    # By id: of rows alike in CPF, time and source any one may survive.
+    clients: dict[str, list[Client]] = field(default_factory=dict)
+
+
+def expect(sources: dict[str, Path], key: bytes, as_of: date) -> Expected:
+    """Work out what must become of a delivery.
+
+    Parameters
+    ----------
+    sources : dict of str to Path
+        A file or folder for each source.
+    key : bytes
+        What ids are made with.
+    as_of : date
+        The delivery's day; what is later is in the future.
+    """
+    expected = Expected({name: Counter() for name in SOURCES})
+    people: dict[str, list[Typed]] = defaultdict(list)
+    for came in read(sources):
+        row = typed(came)
+        counted = expected.rows[came.source]
+        counted["in"] += 1
+        reasons = reasons_of(came)
+        if reasons:
+            counted["rejected"] += 1
+            expected.rejected.append((row, reasons))
+            expected.rejections.update(reasons)
+        else:
+            people[values.cpf(came.values["cpf"]) or ""].append(row)
+    for digits, rows in people.items():
+        best = max(_rank(row, as_of) for row in rows)
+        tied = [row for row in rows if _rank(row, as_of) == best]
+        expected.rows[tied[0].came.source]["out"] += 1
+        for row in rows:
+            expected.rows[row.came.source]["duplicates"] += 1
+        expected.rows[tied[0].came.source]["duplicates"] -= 1
+        made = values.client_id(key, digits)
+        expected.clients[made] = [client(row, digits, made, as_of) for row in tied]
+    return expected
+
+
+def typed(came: Came) -> Typed:
+    """Read a row's dates and number."""
+    wanted: dict[str, Callable[[str], Any]] = {
+        "data_nascimento": BIRTH[came.source],
+        "data_cadastro": TIME[came.source],
+        "numero": values.house_number,
+    }
+    read_values: dict[str, Any] = {}
+    unreadable = set()
+    for name, reader in wanted.items():
+        text = came.values.get(name)
+        read_values[name] = None if text is None or values.blank(text) else reader(text.strip())
+        if not values.blank(text) and read_values[name] is None:
+            unreadable.add(name)
+    birth, time, number = read_values.values()
+    return Typed(came, birth, time, number, frozenset(unreadable))
+
+
+def reasons_of(came: Came) -> tuple[str, ...]:
+    """Say why a row is rejected, if it is."""
+    if came.malformed is not None:
+        return ("linha_malformada",)
+    digits = values.cpf(came.values["cpf"])
+    if digits is None:
+        return ("cpf_ausente",)
+    return () if values.cpf_well_formed(digits) else ("cpf_formato",)
+
+
+def client(row: Typed, digits: str, made: str, as_of: date) -> Client:
+    """Publish a row: normalised, nulls filled, masked."""
+    came = row.came.values
+    texts = {
+        "nome_completo": values.name(came["nome_completo"]),
+        "convenio": values.plain(came["convenio"]),
+        "sexo": values.sexo(came["sexo"]),
+        "estado": values.estado(came["estado"]),
+    }
+    published = {
+        "id": made,
+        "cpf": values.MASK,
+        "nome_completo": texts["nome_completo"] or "N/A",
+        "convenio": texts["convenio"] or "N/A",
+        "data_nascimento": row.birth or date(1970, 1, 1),
+        "sexo": texts["sexo"] or "N/A",
+        "logradouro": values.MASK,
+        "numero": row.number or 0,
+        "bairro": values.MASK,
+        "cidade": values.MASK,
+        "estado": texts["estado"] or "N/A",
+        "data_cadastro": row.time or values.EPOCH,
+    }
+    found = {
+        "cpf_digito_verificador": not values.cpf_checks(digits),
+        "data_nascimento_invalida": "data_nascimento" in row.unreadable,
+        "data_nascimento_futura": row.birth is not None and row.birth > as_of,
+        "data_cadastro_invalida": "data_cadastro" in row.unreadable,
+        "data_cadastro_futura": row.time is not None and row.time.date() > as_of,
+        "sexo_desconhecido": not values.blank(came["sexo"]) and texts["sexo"] is None,
+        "estado_desconhecido": texts["estado"] is not None
+        and texts["estado"] not in values.STATES.values(),
+        "numero_invalido": "numero" in row.unreadable,
+        "nome_ausente": texts["nome_completo"] is None,
+        "convenio_ausente": texts["convenio"] is None,
+    }
+    return Client(published, frozenset(n for n, is_so in found.items() if is_so), row.came)
+
+
+def _rank(row: Typed, as_of: date) -> tuple[Any, ...]:
+    """Order rows of one person; the greatest is kept.
+
+    A time in the future ranks after every valid one, none at all after both.
+    """
+    time = row.time
+    valid = time is not None and time.date() <= as_of
+    return (valid, time is not None, time or values.EPOCH, -SOURCES.index(row.came.source))

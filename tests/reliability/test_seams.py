@@ -1,0 +1,43 @@
+"""What differs from a scenario of its kind in words, where it would make a difference.
+
+Command and job are one call of the runner, whose error they print and whose code they exit with;
+nbval and papermill show and judge what their kernel says. So these are played on the runner and on
+the kernels, without the programs around them, which `WHOLE` scenarios are played through.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from checks import fails_in_ci, is_loud, passed_over, patience_with_plain
+from scenarios import SCENARIOS, WHOLE, Scenario
+from seams import official_kernel, runner, strict_kernel
+from theatre import Theatre
+
+
+def test_each_scenario_is_played_whole_or_like_one_that_is() -> None:
+    whole = {scenario.name for scenario in WHOLE}
+    assert {scenario.like for scenario in SCENARIOS} <= {"", *whole}
+    # What happens to a process needs the process.
+    assert all(scenario.name in whole for scenario in SCENARIOS if scenario.does)
+
+
+def test_the_runner_says_what_happened_and_publishes_nothing(
+    theatre: Theatre, another: Scenario
+) -> None:
+    ended = theatre.at_the_seam(another, runner)
+    if not theatre.endpoint.stops():
+        # The session's guard waits for the end of its owner's process, which is this one.
+        assert all("glue_papermill.guard" in line for line in ended.left)
+        ended = replace(ended, left=())
+    is_loud(theatre, another, ended)
+
+
+def test_the_strict_kernel_shows_what_happened(theatre: Theatre, another: Scenario) -> None:
+    fails_in_ci(theatre, another, theatre.at_the_seam(another, strict_kernel))
+
+
+def test_the_official_kernel_does_what_the_page_says(theatre: Theatre, another: Scenario) -> None:
+    patience = patience_with_plain(another)
+    ended = theatre.at_the_seam(another, official_kernel, patience=patience)
+    assert passed_over(theatre, ended) == another.plain
