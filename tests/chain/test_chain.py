@@ -307,6 +307,9 @@ ELSEWHERE = {
     "session": {
         "s3:GetObject library",  # fetched by Glue as the role, here by the service
         "s3:GetBucketLocation",  # Glue's own S3 client asks, Hadoop's is told the region
+        "s3:DeleteObject clientoutput/",  # Iceberg, after a write that fails
+        "s3:DeleteObject runs/",  # the receipt of an earlier attempt
+        "s3:DeleteObject staging/",  # what an earlier attempt has staged
         "s3:ListBucketMultipartUploads lake",  # S3A's committers, after a task that died
         *(
             f"s3:{action} {zone}/"

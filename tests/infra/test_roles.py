@@ -97,7 +97,6 @@ CALLS = {
         ("s3:ListBucket", LAKE),
         ("s3:GetBucketLocation", LAKE),
         ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),
-        ("s3:GetObject", f"{LAKE}/lake/staging"),
         *(
             (f"s3:{action}", f"{LAKE}/lake/{zone}/x")
             for action in (
