@@ -5,7 +5,6 @@ A pass over good data would be too dear for this, and over bad data it may take 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -15,10 +14,8 @@ import pyarrow.parquet as pq
 from client_health import lines, pieces, signature, storage
 from client_health.contract import Source
 from client_health.errors import InputError
-from client_health.readers import PIECE_BYTES, Input
+from client_health.readers import Input
 from client_health.storage import File
-
-_LINE_END = re.compile(rb"\r\n|\r|\n")
 
 
 @dataclass
@@ -67,22 +64,16 @@ def blame(inputs: Iterable[Input]) -> None:
 
 
 def _text(file: File) -> _Findings:
-    found, before, rest = _Findings(), 0, b""
+    found, before = _Findings(), 0
     with storage.unpacked(file.uri) as stream:
-        while block := stream.read(PIECE_BYTES):
-            data = rest + block
-            end = pieces.last_line_end(data)
-            before += _look(found, before, data[:end])
-            rest = data[end:]
-            if len(rest) > lines.LONGEST:
-                break
-    _look(found, before, rest)
+        for block in pieces.whole_lines(stream):
+            before += _look(found, before, block)
     return found
 
 
 def _look(found: _Findings, before: int, data: bytes) -> int:
     """Look at a block of whole lines; return how many there are."""
-    split = _LINE_END.split(data)
+    split = lines.LINE_END.split(data)
     if not split[-1]:
         split.pop()
     long = next((at for at, line in enumerate(split) if len(line) > lines.LONGEST), None)

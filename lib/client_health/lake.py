@@ -24,12 +24,11 @@ from client_health import contract, storage
 from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.session import configure
 from register_contract import publications
-from register_contract.publications import History, OldLakeError, Publication
+from register_contract.publications import MAIN, History, OldLakeError, Publication
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject
 
-MAIN = "main"
 # How long a branch may live that its run has left behind: longer than any run lasts.
 BRANCH_DAYS = 7
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"

@@ -20,20 +20,20 @@ from typing import IO, NoReturn
 import polars as pl
 
 from client_health import contract
+from client_health.sources import MALFORMED_LINE
 
 # A line of a register has some hundred bytes. A longer one than this is no line of one, and could
 # fill the memory of the process that holds it.
 LONGEST = 16 << 20
-MALFORMED_LINE = "malformed_line"
 # Spark's CSV parser ends the job at more columns than about this.
 _MOST_COLUMNS = 20_000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACEMENT = "\ufffd"
 _CHUNK = 1 << 16
 _BLANK = " \t\x0b\x0c"
 _LINE = pl.col("line")
 _PLACE = "place"
-_LINE_END = re.compile(rb"\r\n|\r|\n")
+LINE_END = re.compile(rb"\r\n|\r|\n")
 _TYPED = {column.name for column in contract.REGISTER_COLUMNS if column.type != "string"}
 
 # Every quote opens or closes a field that has no other.
@@ -140,7 +140,7 @@ def read_piece(stream: IO[bytes], start: int, length: int) -> bytes:
     end = _line_start(stream, start + length)
     stream.seek(begin)
     data = stream.read(end - begin)
-    return data if begin else data.removeprefix(_BYTE_ORDER_MARK)
+    return data if begin else data.removeprefix(BYTE_ORDER_MARK)
 
 
 def _line_start(stream: IO[bytes], at: int) -> int:
@@ -150,7 +150,7 @@ def _line_start(stream: IO[bytes], at: int) -> int:
     place = at - 1
     stream.seek(place)
     while chunk := stream.read(_CHUNK):
-        if found := _LINE_END.search(chunk):
+        if found := LINE_END.search(chunk):
             if found.end() == len(chunk) and chunk.endswith(b"\r"):
                 return place + len(chunk) + (stream.read(1) == b"\n")
             return place + found.end()

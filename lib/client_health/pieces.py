@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, BinaryIO, cast
+from typing import IO, Any
 
 import polars as pl
 import pyarrow as pa
@@ -18,7 +18,6 @@ from client_health.sources import MALFORMED_LINE
 
 # Rows that are held at once.
 BLOCK_ROWS = 200_000
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACEMENT = "\ufffd"
 
 
@@ -59,19 +58,28 @@ def read(piece: Piece) -> Iterator[Parsed]:
 def _text(piece: Piece) -> Iterator[bytes]:
     if not signature.packing(piece.uri):
         with storage.opened(piece.uri) as stream:
-            yield lines.read_piece(cast("BinaryIO", stream), piece.start, piece.size)
+            yield lines.read_piece(stream, piece.start, piece.size)
         return
     with storage.unpacked(piece.uri) as stream:
-        rest = stream.read(len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
-        while block := stream.read(PIECE_BYTES):
-            data = rest + block
-            end = last_line_end(data)
-            yield data[:end]
-            rest = data[end:]
-            if len(rest) > LONGEST:
-                raise TooLongError
-        if rest:
-            yield rest
+        yield from whole_lines(stream)
+
+
+def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read a text from its start in blocks of whole lines.
+
+    A line that is too long ends it: the last block is then the part of it that was read.
+    """
+    rest = stream.read(len(lines.BYTE_ORDER_MARK)).removeprefix(lines.BYTE_ORDER_MARK)
+    while block := stream.read(PIECE_BYTES):
+        data = rest + block
+        end = last_line_end(data)
+        yield data[:end]
+        rest = data[end:]
+        # Its last byte may be half a line end.
+        if len(rest) > LONGEST + 1:
+            break
+    if rest:
+        yield rest
 
 
 def last_line_end(data: bytes) -> int:

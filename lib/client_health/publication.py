@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame
 from client_health import contract, quality, storage
 from client_health.accounting import SourceRows, StageRows
 from client_health.errors import HandoverError, MainMovedError, QualityGateError
-from client_health.lake import MAIN, DataFile, shares_of
+from client_health.lake import DataFile, shares_of
 from client_health.quality import Expectations, QualityReport
 from client_health.stage import INGEST, Stage
-from register_contract.publications import descends
+from register_contract.publications import BranchState, branch_state
 
 _Found = TypeVar("_Found")
 
@@ -112,20 +112,17 @@ def branch(stage: Stage) -> Branch:
     """
     handover = stage.receipt_before().handover
     stage.lake.make_tables()
-    metadata = stage.lake.metadata()
     name, snapshot_id = handover["branch"], handover["snapshot_id"]
-    heads = {key: str(ref["snapshot-id"]) for key, ref in metadata.get("refs", {}).items()}
-    if MAIN in heads and descends(metadata, heads[MAIN], snapshot_id):
-        return Branch(stage, name, snapshot_id, is_published=True)
-    if heads.get(name) != snapshot_id:
+    state = branch_state(stage.lake.metadata(), name, snapshot_id)
+    if state is BranchState.GONE:
         raise HandoverError(
             f"The branch {name} of {contract.TABLE} is not the one that 02_transform handed over. "
             "Run 02_transform again."
         )
-    if MAIN in heads and not descends(metadata, snapshot_id, heads[MAIN]):
+    if state is BranchState.OVERTAKEN:
         stage.lake.drop_branch(name)
         raise MainMovedError.since_written(contract.TABLE)
-    return Branch(stage, name, snapshot_id)
+    return Branch(stage, name, snapshot_id, is_published=state is BranchState.PUBLISHED)
 
 
 def expectations(

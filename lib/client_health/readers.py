@@ -28,8 +28,6 @@ _START = 1 << 18
 # Enough to tell what a file is.
 _MARK = 8
 _JSON_SAMPLE_LINES = 1000
-_LINE_END = re.compile(rb"\r\n|\r|\n")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Behind a Parquet file's footer stand its length and the format's mark.
 _TAIL = 8
 _LONGEST_FOOTER = 8 << 20
@@ -186,7 +184,7 @@ def _first_lines(source: Source, file: File) -> list[bytes]:
     for size in (_START, lines.LONGEST):
         start = storage.start_of(file, size, unpack=True)
         signature.check_text(file.relative, start, expected)
-        found = _LINE_END.split(start.removeprefix(_BYTE_ORDER_MARK))
+        found = lines.LINE_END.split(start.removeprefix(lines.BYTE_ORDER_MARK))
         if len(start) < size:
             break
         found.pop()

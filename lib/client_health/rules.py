@@ -96,8 +96,3 @@ def reasons() -> pl.Expr:
 def is_accepted() -> pl.Expr:
     """Say whether a row breaks no error rule."""
     return ~pl.any_horizontal(error_conditions().values())
-
-
-def reason_conditions() -> dict[str, pl.Expr]:
-    """Return the conditions to count rejected rows by, from the reasons written beside them."""
-    return {name: pl.col(REASONS).list.contains(name) for name in error_conditions()}

@@ -136,10 +136,7 @@ def files(uri: str) -> list[File]:
     StorageError
         When the storage does not answer.
     """
-    try:
-        return _listed(uri)
-    except READ_ERRORS as error:
-        raise unreadable(name_of(uri), error) from None
+    return readable(name_of(uri), lambda: _listed(uri))
 
 
 def _listed(uri: str) -> list[File]:

@@ -9,21 +9,26 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
+import polars as pl
 from pyspark.sql import Column, DataFrame, Observation, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from client_health import contract, identity, rules
+from client_health import contract, identity, register, rules, text
 from client_health.errors import HandoverError
 from client_health.sources import SOURCE
 
-# What the workers hand to the shuffle; `register.candidates` makes it.
-CANDIDATES = (
-    "source string, cpf string, nome_completo string, convenio string, data_nascimento date,"
-    " sexo string, numero int, estado string, data_cadastro timestamp_ntz, warnings int,"
-    " rank bigint, place int, content_1 bigint, content_2 bigint"
+_SPARK_TYPES: dict[pl.DataType, str] = {
+    pl.String(): "string",
+    pl.Date(): "date",
+    pl.Datetime("us"): "timestamp_ntz",
+    pl.Int32(): "int",
+    pl.Int64(): "bigint",
+}
+# What the workers hand to the shuffle, in Spark's words.
+CANDIDATES = ", ".join(
+    f"{name} {_SPARK_TYPES[kind]}" for name, kind in register.CANDIDATE_SCHEMA.items()
 )
 _BEST = "best"
-_WELL_FORMED = rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z"
 # Counts arrive with Spark's events, after the write itself.
 _PATIENCE_SECONDS = 60.0
 
@@ -40,7 +45,7 @@ def best_first(candidates: DataFrame) -> DataFrame:
     Rule: specification, "Remoção de Duplicatas".
     """
     order = Window.partitionBy("cpf").orderBy(
-        F.col("rank").desc(), F.col("place"), F.col("content_1"), F.col("content_2")
+        F.col(register.RANK).desc(), register.PLACE, *register.CONTENT
     )
     return candidates.withColumn(_BEST, F.row_number().over(order))
 
@@ -119,10 +124,10 @@ class Counter:
             *(count(here, f"arrived {name}") for name, here in sources.items()),
             *(count(here & stays, f"kept {name}") for name, here in sources.items()),
             *(
-                count(stays & (F.col("warnings").bitwiseAND(bit) != 0), name)
+                count(stays & (F.col(register.WARNINGS).bitwiseAND(bit) != 0), name)
                 for name, bit in bits.items()
             ),
-            count(stays & ~F.col("cpf").rlike(_WELL_FORMED), "badly formed"),
+            count(stays & ~F.col("cpf").rlike(text.WELL_FORMED_CPF), "badly formed"),
         )
 
     def counted(self, accepted: int) -> Counted:

@@ -154,12 +154,14 @@ def title_case(text: pl.Expr) -> pl.Expr:
     return _replace(spaced, _initials()).str.slice(1)
 
 
-def cpf_is_well_formed(cpf: pl.Expr) -> pl.Expr:
-    r"""Say whether the CPF is exactly 11 ASCII digits.
+# Read by Rust here and by Java in the shuffle: `\A`, `\z` and `[0-9]` mean the same to both, and
+# `$` and `\d` do not.
+WELL_FORMED_CPF = rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z"
 
-    ``\A``, ``\z`` and ``[0-9]`` say so in every dialect; ``$`` and ``\d`` do not.
-    """
-    return cpf.str.contains(rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z")
+
+def cpf_is_well_formed(cpf: pl.Expr) -> pl.Expr:
+    """Say whether the CPF is exactly 11 ASCII digits."""
+    return cpf.str.contains(WELL_FORMED_CPF)
 
 
 def cpf_check_digits_agree(cpf: pl.Expr) -> pl.Expr:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 20_000
 # More different health plans than this, and files are written plan by plan.
 MANY_CONVENIOS = 100
-# Rows that are held at once.
-_STAGED_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -182,13 +180,14 @@ class Transformation:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         from client_health import register, storage  # noqa: PLC0415
+        from client_health.pieces import BLOCK_ROWS  # noqa: PLC0415
 
         with (
             storage.opened(storage.join(self.ingested, name)) as source,
             storage.replacing(storage.join(self.rejected, name)) as file,
         ):
             writer: pq.ParquetWriter | None = None
-            for block in pq.ParquetFile(source).iter_batches(_STAGED_ROWS, use_threads=False):
+            for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):
                 rows = pl.DataFrame(pl.from_arrow(block))
                 refused = register.rejected_rows(rows).to_arrow()
                 writer = writer or pq.ParquetWriter(file, refused.schema)

@@ -11,10 +11,9 @@ import jsonschema
 from glue_papermill import storage
 from glue_papermill.errors import ReceiptError
 from register_contract import manifest, publications
-from register_contract.publications import Metadata
+from register_contract.publications import BranchState, Metadata
 
 Receipt = Mapping[str, Any]
-_MAIN = "main"
 _COUNTS_OUT = ("out", "rejected", "duplicates", "suppressed")
 
 
@@ -200,10 +199,10 @@ def _handover_problems(receipt: Receipt, lake: str, table: Optional[Metadata]) -
 
 def _branch_problems(handover: Mapping[str, Any], table: Metadata) -> list[str]:
     """Say whether a branch is still what the stage wrote, and can still be published."""
-    heads = {name: str(ref["snapshot-id"]) for name, ref in table.get("refs", {}).items()}
-    branch, snapshot_id = handover["branch"], handover["snapshot_id"]
-    if heads.get(branch) != snapshot_id:
+    branch = handover["branch"]
+    state = publications.branch_state(table, branch, handover["snapshot_id"])
+    if state is BranchState.GONE:
         return [f"the branch {branch} is gone, or not the one that the stage wrote"]
-    if _MAIN in heads and not publications.descends(table, snapshot_id, heads[_MAIN]):
+    if state is BranchState.OVERTAKEN:
         return [f"others have published since the branch {branch} was written"]
     return []

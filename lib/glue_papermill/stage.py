@@ -118,12 +118,10 @@ def run_stage(
     try:
         _execute(run, stage, session, attempt, kernels)
         return _accepted(run, stage, before, attempt)
-    except MainMoved as error:
-        # The stage itself has seen what main carries; the session goes on.
-        error.at(stage=stage.name, notebook=run.notebook_of(stage))
-        raise
     except GluePapermillError as error:
         error.at(stage=stage.name, notebook=run.notebook_of(stage))
+        if isinstance(error, MainMoved):
+            raise  # the stage itself has seen what main carries; the session goes on
         rebuilt = _published_nevertheless(run, stage, session, before, attempt)
         if rebuilt is None:
             raise

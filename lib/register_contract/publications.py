@@ -8,6 +8,7 @@ next session adds it. Neither Spark nor PyIceberg is needed to read any of this.
 
 from __future__ import annotations
 
+import enum
 import gzip
 import json
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,8 @@ from typing import Any
 
 #: Names, in their database, of the published table and of the log of publications.
 TABLE, LOG = "clientoutput", "publications"
+#: The branch that readers see.
+MAIN = "main"
 
 RUN_ID = "pipeline.run-id"
 DELIVERY_ID = "pipeline.delivery-id"
@@ -195,12 +198,42 @@ def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
         Of their table, as :func:`parse` gives it.
     snapshot_id, ancestor : str
     """
-    snapshots = {str(one["snapshot-id"]): one for one in metadata.get("snapshots", ())}
-    head: str | None = snapshot_id
-    while head is not None and head != ancestor:
-        parent = snapshots.get(head, {}).get("parent-snapshot-id")
-        head = None if parent is None else str(parent)
-    return head == ancestor
+    parents = (one.get("parent-snapshot-id") for one in _walk(metadata, snapshot_id))
+    return snapshot_id == ancestor or any(str(parent) == ancestor for parent in parents)
+
+
+class BranchState(enum.Enum):
+    """What has become of an audit branch."""
+
+    #: It can be published.
+    READY = "ready"
+    #: ``main`` has its rows.
+    PUBLISHED = "published"
+    #: It is not there, or its head is another snapshot.
+    GONE = "gone"
+    #: Others have published since it was made.
+    OVERTAKEN = "overtaken"
+
+
+def branch_state(metadata: Metadata, branch: str, snapshot_id: str) -> BranchState:
+    """Say whether a branch is still what a stage wrote, and can still be published.
+
+    Parameters
+    ----------
+    metadata : mapping
+        Of the published table, as :func:`parse` gives it.
+    branch, snapshot_id : str
+        The branch, and the head that the stage gave it.
+    """
+    heads = {name: str(ref["snapshot-id"]) for name, ref in metadata.get("refs", {}).items()}
+    main = heads.get(MAIN)
+    if main is not None and descends(metadata, main, snapshot_id):
+        return BranchState.PUBLISHED
+    if heads.get(branch) != snapshot_id:
+        return BranchState.GONE
+    if main is not None and not descends(metadata, snapshot_id, main):
+        return BranchState.OVERTAKEN
+    return BranchState.READY
 
 
 def _logged(log: Metadata | None, uuid: str) -> dict[str, Publication]:
@@ -244,21 +277,20 @@ def _is_rolled_back(one: Publication, table: Metadata, main: list[Mapping[str, A
     ancestors = {str(snapshot["snapshot-id"]) for snapshot in main}
     if one.snapshot_id in ancestors:
         return False
-    snapshots = {str(item["snapshot-id"]): item for item in table.get("snapshots", ())}
-    head: str | None = one.snapshot_id
-    while head in snapshots:
-        parent = snapshots[head].get("parent-snapshot-id")
-        head = None if parent is None else str(parent)
-        if head in ancestors:
-            return True
-    return False
+    parents = (left.get("parent-snapshot-id") for left in _walk(table, one.snapshot_id))
+    return any(str(parent) in ancestors for parent in parents)
 
 
 def _main_snapshots(metadata: Metadata) -> Iterator[Mapping[str, Any]]:
     """Walk from the newest snapshot of main to the oldest that has not expired."""
-    snapshots = {item["snapshot-id"]: item for item in metadata.get("snapshots", ())}
-    main = metadata.get("refs", {}).get("main", {})
-    head = main.get("snapshot-id", metadata.get("current-snapshot-id"))
+    main = metadata.get("refs", {}).get(MAIN, {})
+    yield from _walk(metadata, main.get("snapshot-id", metadata.get("current-snapshot-id")))
+
+
+def _walk(metadata: Metadata, snapshot_id: object) -> Iterator[Mapping[str, Any]]:
+    """Walk from a snapshot to the oldest one before it that has not expired."""
+    snapshots = {str(item["snapshot-id"]): item for item in metadata.get("snapshots", ())}
+    head = str(snapshot_id)
     while head in snapshots:
         yield snapshots[head]
-        head = snapshots[head].get("parent-snapshot-id")
+        head = str(snapshots[head].get("parent-snapshot-id"))

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from test_readers import COLUMNS, csv_line, csv_text, json_line, rows, save, save_parquet
 
-from client_health import contract, inspection, pieces, readers
+from client_health import contract, pieces, readers
 from client_health.errors import ClientHealthError, InputError, QualityGateError
 from client_health.inspection import blame
 from client_health.readers import read_source
@@ -66,7 +66,7 @@ def test_the_file_and_line_of_latin_1_are_named(
 def test_the_line_is_right_where_a_file_is_read_in_pieces(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    for module in (readers, pieces, inspection):
+    for module in (readers, pieces):
         monkeypatch.setattr(module, "PIECE_BYTES", 10_000)
     lines = lines_of("csv", 3000, bairro="São Paulo")
     content = "\r\n".join(lines).encode("latin-1")
