@@ -19,7 +19,7 @@ from typing import IO, NoReturn
 
 import polars as pl
 
-from client_health import contract
+from client_health import contract, java
 from client_health.sources import MALFORMED_LINE
 
 # A line of a register has some hundred bytes. A longer one than this is no line of one, and could
@@ -523,7 +523,9 @@ def _number(text: str) -> str:
     uncounted = _ZERO_AND_ONE_PART.fullmatch(text) is not None
     if sum(map(str.isdigit, text)) - uncounted > _MOST_DIGITS:
         _not_json()
-    return _java_double(float(text))
+    value = float(text)
+    # As JSON has no such number, Jackson writes its name as text, within quotes.
+    return java.double_text(value) if math.isfinite(value) else f'"{java.double_text(value)}"'
 
 
 _DECODER = json.JSONDecoder(
@@ -804,86 +806,3 @@ def _escape(char: str) -> str:
         return _SHORT[char]
     units = char.encode("utf-16-be", "surrogatepass").hex().upper()
     return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
-
-
-def _java_double(value: float) -> str:
-    """Write a number as Java 17's Double.toString does, which is not always the shortest way."""
-    if not math.isfinite(value):
-        return f'"{"-" if value < 0 else ""}Infinity"'
-    sign = "-" if math.copysign(1, value) < 0 else ""
-    if not value:
-        return f"{sign}0.0"
-    digits, point = _java_digits(abs(value))
-    if 0 < point < 8:
-        return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
-    if -3 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{point - 1}"
-
-
-def _java_digits(value: float) -> tuple[str, int]:
-    """Return the digits of a positive number, and where its point is: FloatingDecimal's dtoa."""
-    fraction, exponent = math.frexp(value)
-    exponent -= 1
-    significant = 53 if exponent >= -1022 else 53 + exponent + 1022
-    bits = int(math.ldexp(fraction, 53))
-    odd = bits >> ((bits & -bits).bit_length() - 1)
-    length = odd.bit_length()
-    tiny = max(0, length - exponent - 1)
-    if not tiny and exponent <= 62:
-        return _integer_digits(int(value), exponent - significant - 1)
-    normal = math.ldexp(fraction, 1)
-    estimate = (normal - 1.5) * 0.289529654 + 0.176091259 + exponent * 0.301029995663981
-    decimal = math.floor(estimate)
-    fives, twos = max(0, -decimal), max(0, -decimal) + tiny + exponent
-    below_fives, below_twos = max(0, decimal), max(0, decimal) + tiny
-    margin_twos = twos - significant
-    twos -= length - 1
-    common = min(twos, below_twos)
-    twos, below_twos, margin_twos = twos - common, below_twos - common, margin_twos - common
-    margin_twos -= length == 1
-    if margin_twos < 0:
-        twos, below_twos, margin_twos = twos - margin_twos, below_twos - margin_twos, 0
-    # Up to 63 bits it compares another way.
-    small = length + twos + _bits_of_five(fives) < 64
-    small = small and below_twos + 1 + _bits_of_five(below_fives + 1) < 64
-    number, below = odd * 5**fives << twos, 5**below_fives << below_twos
-    margin, tens = 5**fives << margin_twos, below * 10
-    digits: list[int] = []
-    first = True
-    while True:
-        digit, number = divmod(number, below)
-        number, margin = number * 10, margin * 10
-        low = number < margin
-        high = number + margin > tens or (not small and number + margin == tens)
-        if first and digit == 0 and not high:
-            decimal -= 1
-        else:
-            digits.append(digit)
-        if first and not -3 <= decimal < 8:
-            low = high = False
-        first = False
-        if low or high:
-            break
-    rest = number * 2 - tens
-    if high and (not low or rest > 0 or (rest == 0 and digits[-1] % 2)):
-        return _round_up(digits, decimal + 1)
-    return "".join(map(str, digits)), decimal + 1
-
-
-def _bits_of_five(power: int) -> int:
-    return (5**power).bit_length() if 0 < power < 27 else power * 3
-
-
-def _integer_digits(value: int, spare: int) -> tuple[str, int]:
-    dropped = 10 ** int(spare * math.log10(2)) if spare > 1 else 1
-    value = (value + dropped // 2) // dropped if dropped > 1 else value
-    digits = str(value)
-    return digits.rstrip("0"), len(digits) + len(str(dropped)) - 1
-
-
-def _round_up(digits: list[int], point: int) -> tuple[str, int]:
-    rounded = str(int("".join(map(str, digits))) + 1).rjust(len(digits), "0")
-    if len(rounded) > len(digits):
-        return rounded[: len(digits)], point + 1
-    return rounded, point

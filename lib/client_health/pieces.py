@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -10,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from client_health import contract, headers, lines, signature, storage
+from client_health import contract, headers, java, lines, signature, storage
 from client_health.contract import Source
 from client_health.lines import LONGEST, Parsed, TooLongError
 from client_health.readers import PIECE_BYTES, Piece
@@ -176,32 +175,11 @@ def _decoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 def _shown(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     """Return numbers as Java writes them, since that is how they are known, and lists as text."""
-    values: list[object] = column.to_pylist()
-    if column.type in (pa.float32(), pa.float16()):
-        # Their own few digits, and not those of the double that is nearest to them.
-        values = [_of_few_digits(value) for value in values]
-    return pa.array([_java(value) for value in values], pa.string())
+    number = java.double_text if column.type == pa.float64() else java.float_text
 
-
-def _of_few_digits(value: object) -> object:
-    """Return the number with the fewest digits that a float of 32 bits holds as this one."""
-    if not isinstance(value, float) or not math.isfinite(value):
-        return value
-    texts = (float(f"{value:.{digits}g}") for digits in range(1, 10))
-    return next(text for text in texts if pa.scalar(text, pa.float32()).as_py() == value)
-
-
-def _java(value: object) -> str | None:
-    """Write a number as Java does: with an exponent from ten million on."""
-    if not isinstance(value, float):
+    def text(value: object) -> str | None:
+        if isinstance(value, float):
+            return number(value)
         return None if value is None else str(value)
-    if value != value:  # noqa: PLR0124 (not a number)
-        return "NaN"
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    if value == 0 or 1e-3 <= abs(value) < 1e7:
-        return repr(value)
-    exponent = f"{value:.17e}".partition("e")[2]
-    digits = repr(value).replace("-", "").replace(".", "").split("e")[0].strip("0") or "0"
-    sign = "-" if value < 0 else ""
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{int(exponent)}"
+
+    return pa.array([text(value) for value in column.to_pylist()], pa.string())
