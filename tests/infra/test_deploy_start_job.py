@@ -20,10 +20,12 @@ from infra.start_job import split_arguments
 from glue_local.emulator import Emulator
 
 SAYS = b"import sys, helper\nprint(helper.NAME, sys.argv[1:])\nsys.exit(3)\n"
-WAITS = b"""import signal, sys
+# Not signal.pause(): a signal that arrives just before it would be waited for without end.
+WAITS = b"""import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))
 print("waiting", flush=True)
-signal.pause()
+while True:
+    time.sleep(0.1)
 """
 DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
