@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from client_health import contract
-from client_health.survivors import Counted
 
 
 @dataclass(frozen=True)
@@ -80,11 +79,47 @@ class StageRows:
         return sum(rows.rejected for rows in self.sources.values())
 
 
+@dataclass(frozen=True)
+class Selected:
+    """What was counted behind the shuffle, with the files that were written.
+
+    Parameters
+    ----------
+    arrived, kept : mapping of str to int
+        Rows by source that came through the shuffle, and those that stayed.
+    warnings : mapping of str to int
+        Rows that stayed, by rule.
+    badly_formed_cpfs : int
+        CPFs among them that are not 11 digits.
+    """
+
+    arrived: Mapping[str, int]
+    kept: Mapping[str, int]
+    warnings: Mapping[str, int]
+    badly_formed_cpfs: int
+
+    @classmethod
+    def total(cls, parts: Sequence[Selected]) -> Selected:
+        """Return what all tasks have counted together."""
+
+        def added(counts: Iterable[Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
+            found = list(counts)
+            return {name: sum(one[name] for one in found) for name in names}
+
+        warnings = [rule.name for rule in contract.rules(contract.Criticality.WARN)]
+        return cls(
+            added((part.arrived for part in parts), contract.SOURCE_NAMES),
+            added((part.kept for part in parts), contract.SOURCE_NAMES),
+            added((part.warnings for part in parts), warnings),
+            sum(part.badly_formed_cpfs for part in parts),
+        )
+
+
 def transformed(
     ingested: Mapping[str, int],
     refused: Mapping[str, int],
     rejections: Mapping[str, int],
-    counted: Counted,
+    selected: Selected,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from what passed at three places.
 
@@ -94,7 +129,7 @@ def transformed(
         Rows by source that the stage before handed over.
     refused, rejections : mapping of str to int
         Rejected rows by source, and by rule.
-    counted : Counted
+    selected : Selected
         What came through the shuffle, and what stayed. A row that was lost there is missing from
         the sum, and stops the run.
     """
@@ -102,13 +137,13 @@ def transformed(
         {
             name: SourceRows(
                 rows_in=ingested[name],
-                rows_out=counted.kept[name],
+                rows_out=selected.kept[name],
                 rejected=refused[name],
-                duplicates=counted.arrived[name] - counted.kept[name],
+                duplicates=selected.arrived[name] - selected.kept[name],
             )
             for name in contract.SOURCE_NAMES
         },
         rejections,
-        counted.warnings,
-        counted.badly_formed_cpfs,
+        selected.warnings,
+        selected.badly_formed_cpfs,
     )

@@ -14,10 +14,11 @@ import os
 import re
 import secrets
 import stat
+import string
 from pathlib import Path
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812
+import polars as pl
+from polars_hash import CryptographicHashingNameSpace as Hashes
 
 from client_health.errors import SettingsError
 
@@ -26,7 +27,6 @@ _SECRET = re.compile(
     r"\Aarn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+\Z"
 )
 _KEY_BYTES = 32
-_INNER, _OUTER, _DIGEST = "id_key_inner", "id_key_outer", "id_digest"
 
 
 def default_key_path() -> Path:
@@ -122,58 +122,58 @@ def client_id(key: bytes, cpf: str) -> str:
         A UUID of version 8 in its usual form.
     """
     hexadecimal = hmac.digest(key, cpf.encode(), "sha256").hex()
-    variant = "89ab"[int(hexadecimal[16], 16) & 3]
     return (
         f"{hexadecimal[:8]}-{hexadecimal[8:12]}-8{hexadecimal[13:16]}"
-        f"-{variant}{hexadecimal[17:20]}-{hexadecimal[20:32]}"
+        f"-{_variant(hexadecimal[16])}{hexadecimal[17:20]}-{hexadecimal[20:32]}"
     )
 
 
-def add_ids(register: DataFrame, key: bytes) -> DataFrame:
-    """Add the column ``id`` in front.
+def ids(cpf: pl.Expr, key: bytes) -> pl.Expr:
+    """Return the ids of many persons, as :func:`client_id` gives them, in native code.
 
     Parameters
     ----------
-    register : DataFrame
-        With the 11-digit ``cpf``.
+    cpf : Expr
+        The 11 digits, as text.
     key : bytes
 
     Returns
     -------
-    DataFrame
-
-    Notes
-    -----
-    HMAC (RFC 2104) is two SHA-256 around the key, padded in two ways. The padded keys travel as
-    the data of a frame of one row: literals would show in plans, event logs and the Spark UI.
+    Expr
+        Text; null where the CPF is null.
     """
-    block = hashlib.sha256().block_size
-    padded = (key if len(key) <= block else hashlib.sha256(key).digest()).ljust(block, b"\0")
-    pads = [bytearray(byte ^ pad for byte in padded) for pad in (0x36, 0x5C)]
-    # From an RDD and not from a list, which a plan would hold.
-    spark = register.sparkSession
-    row = spark.sparkContext.parallelize([tuple(pads)], 1)
-    keys = spark.createDataFrame(row, f"{_INNER} binary, {_OUTER} binary")
-    inner = F.sha2(F.concat(F.col(_INNER), F.col("cpf").cast("binary")), 256)
-    outer = F.sha2(F.concat(F.col(_OUTER), F.unhex(inner)), 256)
-    columns = register.columns
-    with_digest = register.crossJoin(F.broadcast(keys)).withColumn(_DIGEST, outer.cast("binary"))
-    return with_digest.select(_uuid(F.col(_DIGEST)).alias("id"), *columns)
+    digest = _hmac(cpf, key)
+
+    def part(start: int, length: int) -> pl.Expr:
+        return digest.str.slice(start, length)
+
+    dash = pl.lit("-")
+    variant = part(16, 1).replace_strict(
+        {digit: _variant(digit) for digit in string.hexdigits.lower()}, return_dtype=pl.String
+    )
+    return pl.concat_str(
+        part(0, 8), dash, part(8, 4), pl.lit("-8"), part(13, 3), dash,
+        variant, part(17, 3), dash, part(20, 12),
+    )  # fmt: skip
 
 
-def _uuid(digest: Column) -> Column:
-    """Write the first hexadecimal digits of a digest as a UUID of version 8."""
+def _hmac(cpf: pl.Expr, key: bytes) -> pl.Expr:
+    """Return HMAC-SHA256 (RFC 2104) as hexadecimal text."""
+    try:
+        return Hashes(cpf).hmac_sha256(key=key.decode())
+    except UnicodeDecodeError:
+        # The library takes keys that are text, as those that are made here. A binary one of a
+        # secret's owner: two SHA-256 around the key, padded in two ways.
+        block = hashlib.sha256().block_size
+        padded = (key if len(key) <= block else hashlib.sha256(key).digest()).ljust(block, b"\0")
+        inner, outer = (pl.lit(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
+        digest = Hashes(inner + cpf.cast(pl.Binary)).sha2_256().str.decode("hex")
+        return Hashes(outer + digest).sha2_256()
 
-    def part(start: int, length: int) -> Column:
-        # On bytes: on text Spark would look for the start of each character.
-        return F.substring(digest, start, length)
 
-    dash = F.lit("-").cast("binary")
-    variant = F.translate(part(17, 1).cast("string"), "0123456789abcdef", "89ab" * 4)
-    return F.concat(
-        part(1, 8), dash, part(9, 4), F.lit("-8").cast("binary"), part(14, 3), dash,
-        variant.cast("binary"), part(18, 3), dash, part(21, 12),
-    ).cast("string")  # fmt: skip
+def _variant(digit: str) -> str:
+    """Return the hexadecimal digit with the two bits of a UUID's variant (RFC 9562)."""
+    return "89ab"[int(digit, 16) & 3]
 
 
 def key_check(key: bytes) -> str:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,16 +22,18 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from client_health import contract, storage
+from client_health.data_files import DataFile
 from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.session import configure
 from register_contract import publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
 
 if TYPE_CHECKING:
-    from py4j.java_gateway import JavaObject
+    from py4j.java_gateway import JavaObject, JVMView
 
 # How long a branch may live that its run has left behind: longer than any run lasts.
 BRANCH_DAYS = 7
+_FOOTERS_AT_ONCE = 8
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
 # Readers hold SQLite open while Spark writes: write-ahead logging lets both go on.
 _SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
@@ -54,15 +57,6 @@ class Snapshot:
     snapshot_id: str
     rows: int
     summary: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class DataFile:
-    """A data file of the published table: its URI, its partition, and its rows."""
-
-    uri: str
-    partition: str
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -129,12 +123,8 @@ class Lake:
         )
         properties = {
             "format-version": "2",
-            "write.data.path": self.path("clientoutput"),
+            "write.data.path": self.data_folder,
             "write.parquet.compression-codec": "zstd",
-            # Iceberg's own 384 MB would put a whole register into one task.
-            "write.spark.advisory-partition-size-bytes": str(32 * 1024 * 1024),
-            # Rows arrive by partition; sorting them within a task would only cost time.
-            "write.spark.fanout.enabled": "true",
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
             # Bounds of a column outlive an erased row: none for what says something of a person.
@@ -213,13 +203,16 @@ class Lake:
         return publications.parse(storage.read_bytes(str(location)))
 
     def _iceberg(self, table: str) -> JavaObject:
+        spark3 = self._gateway().org.apache.iceberg.spark.Spark3Util
+        return spark3.loadIcebergTable(self.spark._jsparkSession, table)
+
+    def _gateway(self) -> JVMView:
         gateway = self.spark.sparkContext._jvm
         if gateway is None:
             raise SettingsError(
                 "The Spark session was stopped. Run the notebook again, in a new session."
             )
-        spark3 = gateway.org.apache.iceberg.spark.Spark3Util
-        return spark3.loadIcebergTable(self.spark._jsparkSession, table)
+        return gateway
 
     def snapshot(self, branch: str = MAIN) -> Snapshot | None:
         """Return the newest snapshot of a branch, or None where there is none."""
@@ -243,17 +236,30 @@ class Lake:
             (DataFile(*row) for row in found), key=lambda file: (file.partition or "", file.uri)
         )
 
-    def write_branch(self, frame: DataFrame, branch: str, *, many_files: bool = False) -> Snapshot:
-        """Write a frame to an audit branch of its own, in the place of what ``main`` has.
+    @property
+    def data_folder(self) -> str:
+        """Where the data files of the published table are."""
+        return self.path(publications.TABLE)
+
+    def field_ids(self) -> dict[str, int]:
+        """Return Iceberg's number of each column of the published table."""
+        columns = self._iceberg(self.table).schema().columns()
+        return {str(column.name()): int(column.fieldId()) for column in columns}
+
+    def write_branch(
+        self, branch: str, files: Sequence[DataFile], properties: Mapping[str, str]
+    ) -> Snapshot:
+        """Commit data files to an audit branch of its own, in the place of what ``main`` has.
 
         Parameters
         ----------
-        frame : DataFrame
-            The columns of the contract.
         branch : str
             Its name; see :func:`branch_name`.
-        many_files : bool
-            The partitions are so many that rows are shuffled and sorted by them first.
+        files : sequence of DataFile
+            From :func:`client_health.data_files.write`. Iceberg reads their footers: what it
+            counts and bounds is what is in them.
+        properties : mapping of str to str
+            What the snapshot's summary carries: the run's record.
 
         Returns
         -------
@@ -268,31 +274,27 @@ class Lake:
         self.spark.sql(
             f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
         )
-        # A task keeps a file open for each partition, or shuffles and sorts first.
-        mode = ("hash", "false") if many_files else ("none", "true")
-        writer = frame.writeTo(f"{self.table}.`branch_{branch}`")
-        writer = writer.option("distribution-mode", mode[0]).option("fanout-enabled", mode[1])
-        writer.overwrite(F.lit(True))
-        return self._head(branch)
+        table, iceberg = self._iceberg(self.table), self._gateway().org.apache.iceberg
+        metrics = iceberg.MetricsConfig.forTable(table)
 
-    def record(self, branch: str, properties: Mapping[str, str]) -> Snapshot:
-        """Put a run's record on its branch, whose counts are known once its rows are written.
+        def described(file: DataFile) -> JavaObject:
+            partition = iceberg.PartitionData(table.spec().partitionType())
+            partition.set(0, file.partition)
+            content = table.io().newInputFile(file.uri)
+            found = iceberg.parquet.ParquetUtil.fileMetrics(content, metrics)
+            builder = iceberg.DataFiles.builder(table.spec()).withInputFile(content)
+            # As it was written: Hadoop would put `file:` before a path.
+            builder = builder.withPath(file.uri)
+            return builder.withPartition(partition).withMetrics(found).build()
 
-        Parameters
-        ----------
-        branch : str
-        properties : mapping of str to str
-            What the summary of the branch's new head carries.
-
-        Returns
-        -------
-        Snapshot
-            The head: an append of no files.
-        """
-        append = self._iceberg(self.table).newAppend().toBranch(branch)
+        everything = iceberg.expressions.Expressions.alwaysTrue()
+        change = table.newOverwrite().overwriteByRowFilter(everything).toBranch(branch)
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as readers:
+            for data_file in readers.map(described, files):
+                change = change.addFile(data_file)
         for key, value in properties.items():
-            append = append.set(key, value)
-        append.commit()
+            change = change.set(key, value)
+        change.commit()
         return self._head(branch)
 
     def _head(self, branch: str) -> Snapshot:

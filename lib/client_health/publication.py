@@ -12,8 +12,9 @@ from pyspark.sql import DataFrame
 
 from client_health import contract, quality, storage
 from client_health.accounting import SourceRows, StageRows
+from client_health.data_files import DataFile
 from client_health.errors import HandoverError, MainMovedError, QualityGateError
-from client_health.lake import DataFile, shares_of
+from client_health.lake import shares_of
 from client_health.quality import Expectations, QualityReport
 from client_health.stage import INGEST, Stage
 from register_contract.publications import BranchState, branch_state

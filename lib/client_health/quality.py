@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import polars as pl
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -16,16 +17,20 @@ from client_health import contract
 from client_health.accounting import StageRows
 from client_health.contract import Gate, Limits
 from client_health.errors import QualityGateError
+from client_health.sources import TYPES
+
+_CONTRACT_NAMES = {kind: name for name, kind in TYPES.items()}
 
 
 def schema_differences(
-    frame: DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+    frame: DataFrame | pl.DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
 ) -> list[str]:
     """Return every difference between a frame's columns and the expected ones.
 
     Parameters
     ----------
     frame : DataFrame
+        Of Spark or of Polars.
     expected : sequence of Column
 
     Returns
@@ -33,7 +38,7 @@ def schema_differences(
     list of str
         A line for each missing, extra, repeated or differently typed column, and one for the order.
     """
-    found = [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+    found = _types(frame)
     names = [name for name, _ in found]
     types = dict(found)
     wanted = {column.name: column.type for column in expected}
@@ -52,14 +57,21 @@ def schema_differences(
     return differences
 
 
+def _types(frame: DataFrame | pl.DataFrame) -> list[tuple[str, str]]:
+    if not isinstance(frame, pl.DataFrame):
+        return [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+    return [(name, _CONTRACT_NAMES.get(kind, str(kind))) for name, kind in frame.schema.items()]
+
+
 def validar_esquema(
-    frame: DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+    frame: DataFrame | pl.DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
 ) -> None:
     """Stop when a frame's columns are not the expected ones.
 
     Parameters
     ----------
     frame : DataFrame
+        Of Spark or of Polars.
     expected : sequence of Column
 
     Raises

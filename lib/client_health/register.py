@@ -1,7 +1,7 @@
 """From three sources in one shape to the rows that compete for a person's place.
 
-Functions take and return Polars frames. What needs every row of a person at once, and so Spark's
-shuffle, begins where :func:`candidates` ends.
+Functions take and return Polars frames. Between :func:`candidates` and :func:`one_row_a_person`,
+which needs every row of a person at once, lies Spark's shuffle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import date, datetime
 import polars as pl
 import polars_hash
 
-from client_health import contract, rules, text
+from client_health import contract, identity, rules, text
 from client_health.sources import (
     MALFORMED_LINE,
     REGISTER_TYPES,
@@ -21,6 +21,7 @@ from client_health.sources import (
     UNREADABLE_REGISTRATION,
 )
 
+ID = "id"
 WARNINGS = "warnings"
 RANK = "rank"
 PLACE = "place"
@@ -28,15 +29,20 @@ CONTENT = ("content_1", "content_2")
 
 _WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
 _MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
-# Masked when published; the CPF still has to bring a person's rows together.
-_ENDING = ("logradouro", "bairro", "cidade")
-_KEPT = {name: kind for name, kind in REGISTER_TYPES.items() if name not in _ENDING}
+# What is masked when published ends with the candidates: the id brings a person's rows together.
+_KEPT = {
+    column.name: REGISTER_TYPES[column.name]
+    for column in contract.REGISTER_COLUMNS
+    if not column.masked
+}
+# Set beside the warnings' bits where a CPF that was accepted is not 11 digits.
+BADLY_FORMED = 1 << len(rules.WARNINGS)
 # Defaults that the contract writes as text.
 _TIMES = {"date": date, "timestamp_ntz": datetime}
 # What `candidates` returns. A person's row is the one with the highest rank, then the lowest
 # place, then the lowest content.
 CANDIDATE_SCHEMA = pl.Schema(
-    {SOURCE: pl.String()}
+    {ID: pl.String(), SOURCE: pl.String()}
     | _KEPT
     | {WARNINGS: pl.Int32(), RANK: pl.Int64(), PLACE: pl.Int32()}
     | dict.fromkeys(CONTENT, pl.Int64())
@@ -132,13 +138,13 @@ def _filled(column: contract.Column) -> pl.Expr:
     return pl.col(column.name).fill_null(pl.lit(default, dtype=REGISTER_TYPES[column.name]))
 
 
-def candidates(accepted: pl.DataFrame, as_of: date) -> pl.DataFrame:
+def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
     """Return what decides between a person's rows, and what is published of them.
 
-    Nulls become the contract's defaults here. Street, district and city, which are masked when
-    published, end here: they count in the rows' content alone.
+    Nulls become the contract's defaults here, and persons get their ids. What is masked when
+    published ends here: it counts in the rows' content alone.
 
-    Rule: specification, "Valores Nulos".
+    Rule: specification, "Valores Nulos" and "Geração de IDs Únicos".
 
     Parameters
     ----------
@@ -146,21 +152,61 @@ def candidates(accepted: pl.DataFrame, as_of: date) -> pl.DataFrame:
         Normalised rows that break no error rule.
     as_of : date
         Day of the delivery.
+    key : bytes
+        The id key.
 
     Returns
     -------
     DataFrame
         The columns of :data:`CANDIDATE_SCHEMA`.
     """
+    well_formed = text.cpf_is_well_formed(pl.col("cpf")).fill_null(value=False)
+    badly_formed = pl.when(well_formed).then(0).otherwise(BADLY_FORMED).cast(pl.Int32)
     return (
         accepted.lazy()
         .select(
+            identity.ids(pl.col("cpf"), key).alias(ID),
             pl.col(SOURCE),
             *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
-            rules.warning_bits(as_of).alias(WARNINGS),
+            (rules.warning_bits(as_of) | badly_formed).alias(WARNINGS),
             _rank(as_of).alias(RANK),
             _place().alias(PLACE),
             *_content(),
         )
         .collect()
+    )
+
+
+def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Keep the best row of each person, in the order of their ids.
+
+    A missing, unreadable or future time of registration ranks after every valid one. Ties fall by
+    source (Parquet, CSV, JSON) and then by the content of the row, so that the order of rows and
+    files never decides.
+
+    Rule: specification, "Remoção de Duplicatas".
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        All candidates of some persons, in any order; the columns of :data:`CANDIDATE_SCHEMA`.
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows.
+    """
+    order = {ID: False, RANK: True, PLACE: False, **dict.fromkeys(CONTENT, False)}
+    ranked = candidates.sort(list(order), descending=list(order.values()))
+    return ranked.unique(ID, keep="first", maintain_order=True)
+
+
+def published(survivors: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of the contract: what identifies a person is masked.
+
+    Rule: specification, "Proteção de Dados Sensíveis (LGPD)".
+    """
+    return survivors.select(
+        (pl.lit(contract.MASK) if column.masked else pl.col(column.name)).alias(column.name)
+        for column in contract.COLUMNS
     )

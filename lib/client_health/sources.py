@@ -27,13 +27,13 @@ _READ = {
 _BY_NAME = {source.name: source for source in contract.SOURCES}
 
 
-_TYPES: dict[str, pl.DataType] = {
+TYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
     "date": pl.Date(),
     "int": pl.Int32(),
     "timestamp_ntz": pl.Datetime("us"),
 }
-REGISTER_TYPES = {column.name: _TYPES[column.type] for column in contract.REGISTER_COLUMNS}
+REGISTER_TYPES = {column.name: TYPES[column.type] for column in contract.REGISTER_COLUMNS}
 # What each function of this module returns.
 SCHEMA = pl.Schema(
     {SOURCE: pl.String()}

@@ -154,8 +154,7 @@ def title_case(text: pl.Expr) -> pl.Expr:
     return _replace(spaced, _initials()).str.slice(1)
 
 
-# Read by Rust here and by Java in the shuffle: `\A`, `\z` and `[0-9]` mean the same to both, and
-# `$` and `\d` do not.
+# `$` would let a line end pass, and `\d` the digits of every script.
 WELL_FORMED_CPF = rf"\A[0-9]{{{contract.CPF_DIGITS}}}\z"
 
 

@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
+from pyspark.sql import DataFrame, SparkSession
 
-from client_health import contract, identity, quality, rules, storage, survivors
-from client_health.accounting import StageRows, transformed
+from client_health import contract, identity, parcels, quality, register, rules, storage
+from client_health.accounting import Selected, StageRows, transformed
+from client_health.data_files import DataFile
 from client_health.delivery import rows_by_source
 from client_health.errors import HandoverError, SettingsError
 from client_health.lake import Snapshot, branch_name, shares_of
 from client_health.stage import INGESTED, REJECTED, Stage
-from client_health.worker import MANY_CONVENIOS, Transformation
+from client_health.worker import MANY_CONVENIOS, Selection, Transformation
 from register_contract import publications
 from register_contract.manifest import Line
 
@@ -85,50 +87,63 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     stage.lake.drop_branches(stage.run_id)
     storage.delete(stage.folder(REJECTED))
 
+    rows = sum(line.rows for line in lines)
+    tasks = parcels.tasks(_prepare_shuffle(stage, rows))
     work = Transformation(
         tuple(line.file for line in sorted(lines, key=lambda line: -line.rows)),
         stage.folder(INGESTED),
         stage.folder(REJECTED),
         before.as_of,
+        tasks,
     )
-    rows = sum(line.rows for line in lines)
-    _prepare_shuffle(stage, rows)
-    counter = survivors.Counter()
-    numbers = stage.spark.range(0, len(lines), 1, len(lines))
-    published = (
-        numbers.mapInArrow(work.run, survivors.CANDIDATES)
-        .transform(survivors.best_first)
-        .transform(counter)
-        .transform(survivors.one_row_a_person)
-        .transform(lambda kept: survivors.published(kept, key))
-    )
-    quality.validar_esquema(published)
-    branch = branch_name(stage.run_id, stage.attempt or uuid.uuid4().hex)
+    quality.validar_esquema(register.published(register.CANDIDATE_SCHEMA.to_frame()))
     many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
-    written = stage.lake.write_branch(published, branch, many_files=many)
-
+    selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
     refused, rejections = _rejected(stage, lines)
-    counted = counter.counted(accepted=rows - sum(refused.values()))
-    accounting = transformed(rows_by_source(lines), refused, rejections, counted)
-    if accounting.rows_out != written.rows:
+    accounting = transformed(rows_by_source(lines), refused, rejections, selected)
+    receipt = stage.receipt(
+        accounting,
+        delivery_id=before.delivery_id,
+        as_of=before.as_of,
+        shares=shares_of(files),
+    )
+    branch = branch_name(stage.run_id, stage.attempt or uuid.uuid4().hex)
+    record = {
+        publications.RUN_ID: stage.run_id,
+        publications.DELIVERY_ID: before.delivery_id,
+        publications.RECEIPT: json.dumps(receipt, separators=(",", ":"), ensure_ascii=False),
+        publications.KEY_CHECK: identity.key_check(key),
+    }
+    snapshot = stage.lake.write_branch(branch, files, record)
+    if accounting.rows_out != snapshot.rows:
+        stage.lake.drop_branch(branch)
         raise HandoverError(
-            f"{accounting.rows_out:,} rows were counted on their way, {written.rows:,} are on the "
+            f"{accounting.rows_out:,} rows were counted on their way, {snapshot.rows:,} are on the "
             "branch. Run this stage again."
         )
-    shares = shares_of(stage.lake.files(written.snapshot_id))
-    receipt = stage.receipt(
-        accounting, delivery_id=before.delivery_id, as_of=before.as_of, shares=shares
-    )
-    snapshot = stage.lake.record(
-        branch,
-        {
-            publications.RUN_ID: stage.run_id,
-            publications.DELIVERY_ID: before.delivery_id,
-            publications.RECEIPT: json.dumps(receipt, separators=(",", ":"), ensure_ascii=False),
-            publications.KEY_CHECK: identity.key_check(key),
-        },
-    )
     return Transformed(accounting, branch, snapshot)
+
+
+def _select(
+    stage: Stage, work: Transformation, numbers: DataFrame, *, by_plan: bool
+) -> tuple[Selected, list[DataFile]]:
+    """Judge, keep one row a person, and write them.
+
+    Health plans that are many are brought together first: a file of each for each task would be a
+    multitude of small ones.
+    """
+    tasks = len(work.tasks)
+    selection = Selection(stage.lake.data_folder, stage.lake.field_ids(), work.tasks)
+    candidates = numbers.mapInArrow(work.run, parcels.SCHEMA).repartition(tasks, parcels.TASK)
+    if by_plan:
+        packed = candidates.mapInArrow(selection.pack, parcels.SCHEMA)
+        done = packed.repartition(tasks, parcels.TASK).mapInArrow(selection.write, "line string")
+    else:
+        done = candidates.mapInArrow(selection.run, "line string")
+    told = [json.loads(answer["line"]) for answer in done.collect()]
+    counts = [Selected(**one["counts"]) for one in told if "counts" in one]
+    files = [DataFile(*file) for one in told for file in one.get("files", ())]
+    return Selected.total(counts), files
 
 
 def _checked_key(stage: Stage, id_key: str) -> bytes:
@@ -142,11 +157,27 @@ def _checked_key(stage: Stage, id_key: str) -> bytes:
     return key
 
 
-def _prepare_shuffle(stage: Stage, rows: int) -> None:
+def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
+    """Return the numbers of the pieces of work, one a task, each with the id key.
+
+    As the data of a frame made from an RDD: literals and lists would show in plans, event logs and
+    the Spark UI.
+    """
+    pieces = [(number, bytearray(key)) for number in range(count)]
+    distributed = spark.sparkContext.parallelize(pieces, count)
+    return spark.createDataFrame(distributed, "number int, id_key binary")
+
+
+def _prepare_shuffle(stage: Stage, rows: int) -> int:
+    """Return how many tasks the rows are worth behind a shuffle, and have Spark keep to that."""
     cores = stage.spark.sparkContext.defaultParallelism
     tasks = max(1, -(-rows // _ROWS_A_TASK), min(cores, rows // _FEWEST_ROWS))
     stage.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
     stage.spark.conf.set("spark.sql.adaptive.coalescePartitions.enabled", "false")
+    stage.spark.conf.set(
+        "spark.sql.execution.arrow.maxRecordsPerBatch", str(parcels.VALUES_AT_ONCE)
+    )
+    return tasks
 
 
 def _rejected(stage: Stage, lines: Sequence[Line]) -> tuple[dict[str, int], dict[str, int]]:

@@ -8,7 +8,7 @@ when a task calls it: Polars reads the number of its threads from the environmen
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from client_health.lines import Parsed
     from client_health.readers import Piece
 
-# Of what a worker hands to Spark at once: some megabytes.
-_BATCH_ROWS = 20_000
 # More different health plans than this, and files are written plan by plan.
 MANY_CONVENIOS = 100
 
@@ -45,11 +43,8 @@ class Ingestion:
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Do the tasks whose numbers come; return a line of JSON for each."""
-        import pyarrow as pa  # noqa: PLC0415
-
         for batch in batches:
-            told = [json.dumps(self._told(number)) for number in _numbers(batch)]
-            yield pa.RecordBatch.from_pydict({"line": told})
+            yield _lines(*map(self._told, _numbers(batch)))
 
     def _told(self, number: int) -> dict[str, Any]:
         try:
@@ -77,6 +72,14 @@ def _file_name(source: str, number: int) -> str:
     context = TaskContext.get()
     attempt = f"{context.stageId()}-{context.attemptNumber()}" if context else "0-0"
     return f"{source}-{number:05}-{attempt}.parquet"
+
+
+def _task_name() -> str:
+    """Name a task behind the shuffle, and its attempt."""
+    from pyspark import TaskContext  # noqa: PLC0415
+
+    context = TaskContext.get()
+    return f"{context.partitionId():05}-{context.attemptNumber()}" if context else "00000-0"
 
 
 def _blocks(piece: Piece) -> Iterator[Parsed]:
@@ -162,20 +165,26 @@ class Transformation:
         The folder that they are in, and the one that rejected rows go to.
     as_of : date
         Day of the delivery.
+    tasks : tuple of int
+        Numbers of the tasks behind the shuffle; see :func:`client_health.parcels.tasks`.
     """
 
     files: tuple[str, ...]
     ingested: str
     rejected: str
     as_of: date
+    tasks: tuple[int, ...]
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the candidates of the files whose numbers come."""
-        for batch in batches:
-            for number in _numbers(batch):
-                yield from self._candidates(self.files[number])
+        """Yield the candidates of the files whose numbers come, each with the id key."""
+        from client_health import parcels, register  # noqa: PLC0415
 
-    def _candidates(self, name: str) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for number, key in zip(_numbers(batch), batch.column(1), strict=True):
+                for candidates in self._candidates(self.files[number], bytes(key.as_buffer())):
+                    yield from parcels.pack(candidates, register.ID, self.tasks)
+
+    def _candidates(self, name: str, key: bytes) -> Iterator[pl.DataFrame]:
         import polars as pl  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -193,20 +202,92 @@ class Transformation:
                 writer = writer or pq.ParquetWriter(file, refused.schema)
                 writer.write_table(refused)
                 normalised = register.accepted_rows(register.normalise(rows))
-                yield from _batches(register.candidates(normalised, self.as_of))
+                yield register.candidates(normalised, self.as_of, key)
             if writer is not None:
                 writer.close()
 
 
-def _batches(frame: pl.DataFrame) -> Iterator[pa.RecordBatch]:
+@dataclass(frozen=True)
+class Selection:
+    """The work of ``02_transform`` behind the shuffle: one row a person, written by health plan.
+
+    Parameters
+    ----------
+    folder : str
+        The published table's folder of data files.
+    field_ids : mapping of str to int
+        Iceberg's number of each of its columns.
+    tasks : tuple of int
+        Numbers of the tasks behind a second shuffle, by health plan, where there is one.
+    """
+
+    folder: str
+    field_ids: Mapping[str, int]
+    tasks: tuple[int, ...] = ()
+
+    def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do the work of a task; return a line of JSON: its files, and what was counted."""
+        from client_health import parcels  # noqa: PLC0415
+
+        rows, _ = parcels.unpack(batches)
+        if rows is not None:
+            kept, counts = _one_row_a_person(rows)
+            yield _lines({"counts": counts, "files": self._files(kept)})
+
+    def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do the first part of it, and hand the rows on by health plan, with what was counted."""
+        from client_health import contract, parcels  # noqa: PLC0415
+
+        rows, _ = parcels.unpack(batches)
+        if rows is not None:
+            kept, counts = _one_row_a_person(rows)
+            plan = contract.PARTITION_COLUMN
+            yield from parcels.pack(kept, plan, self.tasks, note=json.dumps(counts))
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Do the rest of it; return lines of JSON as :meth:`run` does."""
+        from client_health import parcels, register  # noqa: PLC0415
+
+        rows, notes = parcels.unpack(batches)
+        if rows is not None:
+            told = [{"counts": json.loads(note)} for note in notes]
+            yield _lines({"files": self._files(rows.sort(register.ID))}, *told)
+
+    def _files(self, kept: pl.DataFrame) -> list[tuple[str, str, int]]:
+        """Write the rows; return URI, health plan and rows of each file."""
+        from client_health import data_files, register  # noqa: PLC0415
+
+        rows = register.published(kept)
+        written = data_files.write(rows, self.folder, self.field_ids, _task_name())
+        return [(file.uri, file.partition, file.rows) for file in written]
+
+
+def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Select; count what came and what stays, in the words of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
+
+    from client_health import contract, register, rules  # noqa: PLC0415
+    from client_health.sources import SOURCE  # noqa: PLC0415
+
+    def by_source(frame: pl.DataFrame) -> dict[str, int]:
+        return {name: int((frame[SOURCE] == name).sum()) for name in contract.SOURCE_NAMES}
+
+    def marked(bit: int) -> pl.Expr:
+        return (pl.col(register.WARNINGS) & bit != 0).sum()
+
+    kept = register.one_row_a_person(rows)
+    bits = {name: marked(1 << at) for at, name in enumerate(rules.WARNINGS)}
+    warnings = kept.select(**bits, badly_formed=marked(register.BADLY_FORMED)).row(0, named=True)
+    return kept, {
+        "arrived": by_source(rows),
+        "kept": by_source(kept),
+        "badly_formed_cpfs": warnings.pop("badly_formed"),
+        "warnings": warnings,
+    }
+
+
+def _lines(*told: Mapping[str, Any]) -> pa.RecordBatch:
+    """Return lines of JSON for the driver."""
     import pyarrow as pa  # noqa: PLC0415
 
-    for part in frame.iter_slices(_BATCH_ROWS):
-        table = part.to_arrow(compat_level=pl.CompatLevel.oldest())
-        # Spark's own strings have offsets of 32 bits.
-        narrow = [
-            field.with_type(pa.string()) if pa.types.is_large_string(field.type) else field
-            for field in table.schema
-        ]
-        yield from table.cast(pa.schema(narrow)).to_batches()
+    return pa.RecordBatch.from_pydict({"line": [json.dumps(one) for one in told]})

@@ -12,13 +12,13 @@ class Retention:
     snapshot_days : int
         Age in days from which a snapshot may go.
     snapshots_kept : int
-        How many stay whatever their age; a publication makes two.
+        How many stay whatever their age; each publication is one.
     orphan_days : int
         Age in days from which a file that no snapshot names is deleted: longer than any run writes.
     """
 
     snapshot_days: int = 7
-    snapshots_kept: int = 4
+    snapshots_kept: int = 2
     orphan_days: int = 3
 
 

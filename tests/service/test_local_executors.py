@@ -119,8 +119,14 @@ def test_functions_of_the_library_travel_to_the_executors(api: Api, session: str
     code = (
         "from client_health import identity\n"
         "people = spark.createDataFrame([('12345678909',), ('98765432100',)], ['cpf'])\n"
-        "ids = {row.cpf: row.id for row in identity.add_ids(people, b'k' * 32).collect()}\n"
-        "print(ids == {cpf: identity.client_id(b'k' * 32, cpf) for cpf in ids}, len(ids))"
+        "def ids(batches):\n"
+        "    import polars as pl\n"
+        "    for batch in batches:\n"
+        "        given = identity.ids(pl.col('cpf'), b'k' * 32)\n"
+        "        frame = pl.from_arrow(batch).select('cpf', id=given)\n"
+        "        yield from frame.to_arrow(compat_level=pl.CompatLevel.oldest()).to_batches()\n"
+        "rows = people.mapInArrow(ids, 'cpf string, id string').collect()\n"
+        "print(all(row.id == identity.client_id(b'k' * 32, row.cpf) for row in rows), len(rows))"
     )
     assert api.text(session, code) == "True 2"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from client_health import sources
+from client_health import contract, sources
 
 GOOD_CPF = "52998224725"
 OTHER_CPF = "11144477735"
@@ -34,3 +34,16 @@ PLAIN: dict[str, Any] = {
 def ingested(*rows: dict[str, Any]) -> pl.DataFrame:
     """Rows as ``01_ingest`` hands them on; what a row does not say is a plain good value."""
     return pl.DataFrame([PLAIN | row for row in rows], schema=sources.SCHEMA)
+
+
+def clients(*convenios: str) -> pl.DataFrame:
+    """One client a health plan, in the columns of the published table."""
+    plain = {"date": date(1980, 5, 17), "timestamp_ntz": datetime(2020, 1, 1, 10), "int": 10}
+    columns: dict[str, Any] = {
+        column.name: [contract.MASK if column.masked else plain.get(column.type, "Ana Lima")]
+        * len(convenios)
+        for column in contract.COLUMNS
+    }
+    columns |= {"id": [f"{at:064}" for at in range(len(convenios))], "convenio": list(convenios)}
+    types = {column.name: sources.TYPES[column.type] for column in contract.COLUMNS}
+    return pl.DataFrame(columns, schema=types)

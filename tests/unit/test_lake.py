@@ -11,11 +11,12 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
+from frames import clients
 from pyiceberg.catalog.sql import SqlCatalog
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
-from client_health import contract
+from client_health import contract, data_files
+from client_health.data_files import DataFile
 from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.lake import Lake, Snapshot, branch_name
 from register_contract import publications
@@ -28,29 +29,16 @@ def values(frame: DataFrame, column: str) -> list[Any]:
     return [row[0] for row in frame.select(column).collect()]
 
 
-def clients(spark: SparkSession, *convenios: str) -> DataFrame:
-    """One client a health plan, in the columns of the published table."""
-    given = [(convenio, f"{number:011}") for number, convenio in enumerate(convenios)]
-    frame = spark.createDataFrame(given, "convenio string, cpf string")
-    own = {"convenio": F.col("convenio"), "id": F.sha2("cpf", 256), "numero": F.lit(10)}
-    own |= {column.name: F.lit(contract.MASK) for column in contract.COLUMNS if column.masked}
-    plain = {"date": "1980-05-17", "timestamp_ntz": "2020-01-01 10:00:00"}
-    return frame.select(
-        *(
-            own.get(column.name, F.lit(plain.get(column.type, "Ana Lima")))
-            .cast(column.type)
-            .alias(column.name)
-            for column in contract.COLUMNS
-        )
-    )
-
-
 def write(lake: Lake, run_id: str, record: Mapping[str, str], *convenios: str) -> str:
     """Do what ``02_transform`` does to the table; return the branch's name."""
     branch = branch_name(run_id, TOKEN)
-    lake.write_branch(clients(lake.spark, *convenios), branch)
-    lake.record(branch, record)
+    lake.write_branch(branch, files(lake, *convenios), record)
     return branch
+
+
+def files(lake: Lake, *convenios: str) -> list[DataFile]:
+    """Write a client a health plan, as workers do."""
+    return data_files.write(clients(*convenios), lake.data_folder, lake.field_ids(), "00000-0")
 
 
 def publish(
@@ -91,8 +79,9 @@ def test_readers_see_yesterdays_table_until_todays_is_published(lake: Lake) -> N
     assert lake.snapshot() is None
     yesterday = publish(lake, "yesterday", "Gold", "Prata")
     branch = branch_name("today", TOKEN)
-    assert lake.write_branch(clients(lake.spark, "SUS"), branch).rows == 1
-    today = lake.record(branch, {publications.RUN_ID: "today"})
+    record = {publications.RUN_ID: "today"}
+    today = lake.write_branch(branch, files(lake, "SUS"), record)
+    assert today.rows == 1
     assert values(lake.at(today.snapshot_id), "convenio") == ["SUS"]
     assert published(lake) == as_others_see_it(lake) == ["Gold", "Prata"]
     assert lake.snapshot() == yesterday
@@ -114,18 +103,29 @@ def test_the_record_of_the_run_is_in_the_snapshot(lake: Lake) -> None:
     assert found.rows == 1
 
 
-@pytest.mark.parametrize("many_files", [False, True])
-def test_a_branch_has_all_rows_in_a_file_a_health_plan(lake: Lake, many_files: bool) -> None:
+def test_a_branch_has_all_files_and_nothing_of_what_was_published(lake: Lake) -> None:
+    publish(lake, "yesterday", "Gold", "Prata")
     branch = branch_name("r1", TOKEN)
-    rows = clients(lake.spark, *(["Gold", "SUS"] * 50)).repartition(4)
-    assert lake.write_branch(rows, branch, many_files=many_files).rows == 100
-    head = lake.snapshot(branch)
-    assert head is not None
-    files = lake.files(head.snapshot_id)
-    assert sum(file.rows for file in files) == 100
-    assert [file.partition for file in files] == sorted(file.partition for file in files)
-    assert {file.partition for file in files} == {"Gold", "SUS"}
-    assert len(files) == (2 if many_files else 8)
+    written = [*files(lake, *(["SUS", "Gold"] * 50)), *files(lake, "Gold")]
+    head = lake.write_branch(branch, written, {})
+    found = lake.files(head.snapshot_id)
+    assert head.rows == sum(file.rows for file in found) == 101
+    assert sorted(found, key=lambda file: file.uri) == sorted(written, key=lambda file: file.uri)
+    assert [file.partition for file in found] == ["Gold", "Gold", "SUS"]
+
+
+def test_a_branch_without_a_row_is_an_empty_table(lake: Lake) -> None:
+    publish(lake, "yesterday", "Gold")
+    head = lake.write_branch(branch_name("r1", TOKEN), [], {})
+    assert head.rows == 0
+    assert lake.at(head.snapshot_id).count() == 0
+
+
+def add(lake: Lake, branch: str, convenio: str) -> None:
+    """Append a client to a branch, as somebody does with Spark alone."""
+    table = lake.spark.table(lake.table)
+    frame = lake.spark.createDataFrame(clients(convenio).rows(), table.schema)
+    frame.writeTo(f"{lake.table}.`branch_{branch}`").append()
 
 
 def describe(run_id: str, day: str, rows: int, key_check: str = "k1") -> dict[str, str]:

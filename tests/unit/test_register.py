@@ -12,15 +12,16 @@ from frames import GOOD_CPF, OTHER_CPF, ingested
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_health import contract, register, rules, sources, text
+from client_health import contract, identity, register, rules, sources, text
 from client_health.contract import Criticality
 
 AS_OF = date(2026, 1, 31)
+KEY = b"k" * 32
 
 
 def candidates(frame: pl.DataFrame) -> pl.DataFrame:
     normalised = register.normalise(frame)
-    return register.candidates(register.accepted_rows(normalised), AS_OF)
+    return register.candidates(register.accepted_rows(normalised), AS_OF, KEY)
 
 
 def best_first(frame: pl.DataFrame) -> pl.DataFrame:
@@ -83,7 +84,8 @@ def test_a_row_is_rejected_with_its_reasons(row: dict[str, Any], reasons: list[s
     rejected = register.rejected_rows(frame)
     assert rejected.get_column(rules.REASONS).to_list() == ([reasons] if reasons else [])
     kept = [OTHER_CPF] if reasons else [OTHER_CPF, GOOD_CPF]
-    assert candidates(frame).get_column("cpf").to_list() == kept
+    ids = [identity.client_id(KEY, cpf) for cpf in kept]
+    assert candidates(frame).get_column("id").to_list() == ids
 
 
 def test_a_rejected_row_is_shown_as_it_came() -> None:
@@ -227,7 +229,8 @@ def test_nulls_become_the_contracts_defaults() -> None:
     frame = candidates(ingested(empty))
     assert frame.schema == register.CANDIDATE_SCHEMA
     assert frame.select(frame.columns[:9]).row(0, named=True) == {
-        "source": "parquet", "cpf": GOOD_CPF, "nome_completo": "N/A", "convenio": "N/A",
+        "id": identity.client_id(KEY, GOOD_CPF), "source": "parquet",
+        "nome_completo": "N/A", "convenio": "N/A",
         "data_nascimento": date(1970, 1, 1), "sexo": "N/A", "numero": 0, "estado": "N/A",
         "data_cadastro": datetime(1970, 1, 1),
     }  # fmt: skip
@@ -253,8 +256,7 @@ def test_the_order_of_rows_decides_nothing_and_every_row_is_accounted_for(
     rows: list[dict[str, Any]], shuffler: random.Random
 ) -> None:
     def chosen(frame: pl.DataFrame) -> pl.DataFrame:
-        first = best_first(frame).unique("cpf", keep="first", maintain_order=True)
-        return first.sort("cpf")
+        return register.one_row_a_person(candidates(frame))
 
     frame = ingested(*rows)
     assert len(register.rejected_rows(frame)) + len(candidates(frame)) == len(frame)

@@ -13,11 +13,20 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import DataFrame, SparkSession
-from test_lake import branches, clients, values
+from frames import clients
+from pyspark.sql import SparkSession
+from test_lake import add, branches, values
 
 import client_health
-from client_health import contract, delivery, publication, quality, survivors, transformation
+from client_health import (
+    contract,
+    data_files,
+    delivery,
+    publication,
+    quality,
+    register,
+    transformation,
+)
 from client_health import stage as stages
 from client_health.contract import Gate, Limits
 from client_health.errors import (
@@ -179,8 +188,8 @@ def others_publish(run: Run) -> None:
     """Let somebody else's rows become the published ones."""
     lake = run.table
     branch = branch_name("other", "e" * 32)
-    lake.write_branch(clients(lake.spark, "SUS"), branch)
-    lake.record(branch, {publications.RUN_ID: "other"})
+    files = data_files.write(clients("SUS"), lake.data_folder, lake.field_ids(), "other")
+    lake.write_branch(branch, files, {publications.RUN_ID: "other"})
     lake.publish(branch)
     lake.drop_branch(branch)
 
@@ -361,7 +370,7 @@ def test_the_next_attempt_takes_the_runs_other_branches_away(written: Run) -> No
 
 def test_a_branch_that_somebody_wrote_to_is_refused(written: Run) -> None:
     lake, name = written.table, branches(written.table)[0]
-    clients(lake.spark, "SUS").writeTo(f"{lake.table}.`branch_{name}`").append()
+    add(lake, name, "SUS")
     with pytest.raises(ReceiptError, match="not the one that the stage wrote"):
         written.verify(stages.TRANSFORM, stages.INGEST)
     with pytest.raises(HandoverError, match="is not the one that 02_transform handed over"):
@@ -379,12 +388,8 @@ def test_a_gate_that_stops_the_run_leaves_no_branch(written: Run) -> None:
 def test_another_schema_stops_before_anything_is_written(
     written: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right = survivors.published
-
-    def wrong(kept: DataFrame, key: bytes) -> DataFrame:
-        return right(kept, key).drop("sexo")
-
-    monkeypatch.setattr(survivors, "published", wrong)
+    right = register.published
+    monkeypatch.setattr(register, "published", lambda kept: right(kept).drop("sexo"))
     with pytest.raises(QualityGateError, match="esquema_diferente: missing column sexo"):
         written.transform("d" * 32)
     assert branches(written.table) == []
