@@ -238,6 +238,17 @@ def test_every_link_leads_somewhere(document: Path) -> None:
     assert broken == []
 
 
+def test_the_list_of_decisions_has_each_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    titles = {
+        path.name: path.read_text("utf-8").splitlines()[0].removeprefix("# ")
+        for path in folder.glob("0*.md")
+    }
+    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", (folder / "README.md").read_text("utf-8"), re.M)
+    assert sorted((place, title) for title, place in listed) == sorted(titles.items())
+    assert all(title.startswith(f"{place[:4]}: ") for place, title in titles.items())
+
+
 @functools.cache
 def defined_tests() -> set[str]:
     found = set()
