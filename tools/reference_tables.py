@@ -111,7 +111,7 @@ PORTUGUESE = Language(
         0: "publicado, agora ou antes",
         1: "o código de um notebook lançou uma exceção, ou algo inesperado aconteceu",
         2: "uso ou configuração incorretos, ou entrada ausente ou inutilizável",
-        3: "um bloqueio parou a execução; nada é publicado",
+        3: "um bloqueio interrompeu a execução; nada é publicado",
         4: "uma sessão, uma instrução ou um serviço falhou, ou falta um recibo válido",
     },
     masked="mascarada",
