@@ -74,8 +74,8 @@ notebook: $(STAMP) ## Open the notebooks in JupyterLab on local sessions, as in 
 notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
 	@$(ENV) $(BIN)/python tools/notebook_outputs.py
 
-docs: $(STAMP) ## Write the generated parts of the READMEs and docs again, from the code
-	@$(BIN)/python tools/readme_tables.py
+docs: $(STAMP) ## Generate the tables and pages of READMEs and docs from the code
+	@$(BIN)/python tools/reference_tables.py
 	@$(BIN)/python tools/errors_page.py
 	@$(BIN)/python tools/reliability_page.py
 

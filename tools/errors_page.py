@@ -33,7 +33,7 @@ from glue_papermill import api, errors
 from glue_papermill.cell_errors import from_cell
 from glue_papermill.errors import GluePapermillError, Terminated
 from glue_papermill.settings import RunRequest
-from readme_tables import ENGLISH  # type: ignore[import-not-found,unused-ignore]
+from reference_tables import ENGLISH  # type: ignore[import-not-found,unused-ignore]
 
 PAGE = Path(__file__).resolve().parent.parent / errors.PAGE
 _COMMAND = "client-health"
@@ -41,60 +41,62 @@ _FACTS = ("Shown", "Why", "What to do")
 _LAKE = "s3://bucket/lake/runs/r3f0c2a91d5b7e480"
 _SESSION = "client-health-r3f0c2a91d5b7e480-51c6e7f0a2b9"
 _LOOKS = {
-    0: ("the summary", "nothing is left to do"),
+    0: ("the summary", "nothing: the run is done"),
     1: (
-        "the executed notebook: the failed cell holds the whole traceback",
-        "fix what it names, then the same command",
+        "the executed notebook: the failed cell has the full traceback",
+        "fix what it names, then run the same command again",
     ),
     2: (
         "the message: it names the file or the argument",
-        "fix or deliver that, then the same command",
+        "fix the argument or deliver the file again, then run the same command again",
     ),
     3: (
         "the gate's name in the message, and [the table of gates](#qualitygateerror)",
-        "what stands beside the gate, then the same command",
+        "do what the table says for the gate, then run the same command again",
     ),
     4: (
         "the reason in the message, and the state of the session or of AWS",
-        "the same command; it takes a new session",
+        "run the same command again; it creates a new session",
     ),
 }
 
 _HEAD = """\
 # Errors
 
-What a run can end with: what happened, why, what to do. The lines that a failed run prints end
-with the place on this page (`more:`).
+Every error that can end a run: what happened, why, and what to do. The output of a failed run
+ends with a link to its error on this page (`more:`).
 
-This page is made from the error classes: change those, then `make docs`.
+This page is generated from the error classes. To change it, edit the classes and run `make docs`.
 
-## At 3 a.m.
+## What to do first
 
-- **The table is whole.** Readers see the last publication until a run replaces it in one step.
-- **Running the same command again is always safe.** It goes on after the last finished stage;
-  when the run is published already, it says so and exits 0. No cleaning up comes first.
-- **The last lines say it**: the stage and cell, the cause, the executed notebook, `next:`.
+- **The published table is intact.** Readers see the last publication until a run replaces it in
+  one step.
+- **You can always run the same command again.** It continues after the last finished stage. If the
+  run is already published, it says so and exits with 0. You don't have to clean up first.
+- **Read the last lines of the output.** They name the stage and cell, the cause, the executed
+  notebook, and the next step (`next:`).
 
 """
 _PLACES = """
-| look at | it holds |
+| look at | what it contains |
 | --- | --- |
 | the last lines of the terminal or of the job's log | cause, executed notebook, next step |
 | `runs/<run_id>/<stage>.ipynb` in the lake | the executed notebook, up to the cell that failed |
 | `runs/<run_id>/<stage>.json` in the lake | the stage's receipt: rows in and out, rejections and \
-warnings by rule. None means that the stage has not finished. |
+warnings by rule. If the file doesn't exist, the stage hasn't finished. |
 | `staging/<run_id>/rejected` in the lake | the rejected rows with their reasons. **Personal \
-data**: stewards only. |
-| log groups below `/aws-glue/sessions` in CloudWatch | what the session's own processes said |
+data**: for data stewards only. |
+| log groups below `/aws-glue/sessions` in CloudWatch | the output of the session's own processes |
 
 """
 _SERVICE = """\
 ## The local service
 
-Seen only where sessions run on this machine, never on AWS.
+These errors occur only where sessions run on your machine, never on AWS.
 
 """
-_SERVICE_SHOWS = "the `ErrorMessage` of the session, which is FAILED (exit code 4)."
+_SERVICE_SHOWS = "in the `ErrorMessage` of the session, which is FAILED (exit code 4)."
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,7 @@ def _import_everything() -> None:
                 importlib.import_module(module.name)
 
 
-def _as_told(kind: type[BaseException], message: str = "") -> GluePapermillError:
+def _as_reported(kind: type[BaseException], message: str = "") -> GluePapermillError:
     """Make what the runner makes of an error that a notebook's cell raised."""
     defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     return from_cell(
@@ -150,19 +152,20 @@ def entries() -> list[Entry]:
     _import_everything()
     found = []
     for kind in cast("list[type[GluePapermillError]]", kinds(GluePapermillError)):
-        shown = "the terminal and the job's log."
+        shown = "on the terminal and in the job's log."
         if "reported_as" in vars(kind) and kind is not GluePapermillError:
-            shown = f"{shown[:-1]}; in a notebook as `{kind.reported_as}`."
+            shown = f"{shown[:-1]}; in a notebook, as `{kind.reported_as}`."
         found.append(Entry(kind, kind.exit_code, shown))
-    found.append(Entry(Terminated, int(str(Terminated().code)), "the terminal and the job's log."))
+    stopped = "on the terminal and in the job's log."
+    found.append(Entry(Terminated, int(str(Terminated().code)), stopped))
     for raised in kinds(ClientHealthError)[1:]:
-        told = _as_told(raised)
-        place = "the notebook; on the terminal and in the job's log behind stage and cell"
-        shown = f"{place}, told as {_link(type(told))}."
-        found.append(Entry(raised, told.exit_code, shown))
+        reported = _as_reported(raised)
+        place = "in the notebook; on the terminal and in the job's log after stage and cell"
+        shown = f"{place}, as {_link(type(reported))}."
+        found.append(Entry(raised, reported.exit_code, shown))
     for refused in cast("list[type[ClientHealthCliError]]", kinds(ClientHealthCliError)[1:]):
         if refused is not RunFailedError:  # it hands on the runner's lines and code
-            shown = f"the terminal, behind `{_COMMAND}:`."
+            shown = f"on the terminal, after `{_COMMAND}:`."
             found.append(Entry(refused, refused.exit_code, shown))
     return found
 
@@ -180,8 +183,8 @@ def examples() -> Mapping[type[BaseException], Sequence[BaseException]]:
     gate = QualityGateError([("fonte_vazia", "no row in: csv")])
     volume = QualityGateError([("volume_diferente", "812 rows against 1,604 last published")])
     return {
-        errors.NotebookFailed: [_as_told(ValueError, "could not convert string to float")],
-        errors.GateStopped: [_as_told(QualityGateError, str(gate))],
+        errors.NotebookFailed: [_as_reported(ValueError, "could not convert string to float")],
+        errors.GateStopped: [_as_reported(QualityGateError, str(gate))],
         QualityGateError: [volume],
         session: [
             session.not_created(_SESSION, "AccessDeniedException: no permission for the role"),
@@ -210,7 +213,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def exit_code_table() -> str:
     """Return the table of the guide: code, meaning, where to look, what to do."""
     return _table(
-        ("exit code", "what happened", "look first at", "then"),
+        ("exit code", "what happened", "look here first", "what to do"),
         ((str(code), ENGLISH.exits[code], *_LOOKS[code]) for code in sorted(ENGLISH.exits)),
     )
 
@@ -231,8 +234,8 @@ def code_table() -> str:
     return _table(("code", "meaning"), ((f"`{code}`", CODES[code]) for code in sorted(CODES)))
 
 
-def told_by(kind: type[BaseException]) -> dict[str, str]:
-    """Return what a class says of itself: its first line under ``""``, the facts by their name."""
+def facts_of(kind: type[BaseException]) -> dict[str, str]:
+    """Return the facts in a class's docstring by name; its first line under ``""``."""
     first, _, rest = (inspect.getdoc(kind) or "").replace("``", "`").partition("\n\n")
     names = "|".join(_FACTS)
     found = re.findall(
@@ -242,7 +245,7 @@ def told_by(kind: type[BaseException]) -> dict[str, str]:
 
 
 def _section(entry: Entry, heading: str) -> Iterator[str]:
-    said = {"Shown": entry.shown, **told_by(entry.kind)}
+    said = {"Shown": entry.shown, **facts_of(entry.kind)}
     yield f"### {heading}\n\n{said['']}\n\n"
     for name in _FACTS:
         if name not in said:

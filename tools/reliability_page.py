@@ -1,7 +1,7 @@
 """Write the table of failures into ``docs/reliability.md``: ``python tools/reliability_page.py``.
 
-It is made from the scenarios that the tests play, so the page says what was measured. With
-``--check`` nothing is written, and the exit code is 1 when the page has drifted.
+The table comes from the scenarios that the tests run, so the page shows what was measured. With
+``--check`` the tool writes nothing, and exits with 1 if the page has drifted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "reliability.md"
 _BLOCK = re.compile(r"(<!-- table: failures -->\n).*?(<!-- /table -->)", re.DOTALL)
 _HEAD = (
-    "| what happens | how the tests provoke it | papermill with the official kernel | "
+    "| failure | how the tests provoke it | papermill with the official kernel | "
     "`client-health run`, `job_client_health.py` | nbval with the strict kernel |\n"
     "| --- | --- | --- | --- | --- |\n"
 )
@@ -38,13 +38,13 @@ def page(text: str) -> str:
 
 def _row(scenario: Scenario) -> str:
     says = ", ".join(f"`{words}`" for words in scenario.says)
-    ours = f"exit {scenario.exit_code}" if scenario.exit_code >= 0 else "the next start goes on"
+    ours = f"exit {scenario.exit_code}" if scenario.exit_code >= 0 else "the next start continues"
     cells = [
         scenario.what,
         scenario.how,
         _plain(scenario),
         f"{ours}: {says}" if says else ours,
-        "red" if scenario.nbval_fails else "passes",
+        "fails" if scenario.nbval_fails else "passes",
     ]
     return f"| {' | '.join(cells)} |\n"
 
@@ -65,7 +65,7 @@ def _plain(scenario: Scenario) -> str:
     elif plain.exit_code == 0:
         parts.append("the next cell did not run")
     if plain.session_left:
-        parts.append("the session lives on")
+        parts.append("the session keeps running")
     return "; ".join(parts)
 
 

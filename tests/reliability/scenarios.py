@@ -168,7 +168,7 @@ SCENARIOS = (
     Scenario(
         "never_ready",
         "Provisioning never ends",
-        "the endpoint says PROVISIONING for ever; the limit is set to 2 s",
+        "the endpoint says PROVISIONING forever; the limit is set to 2 s",
         ("still PROVISIONING", "2 s"),
         _always(("GetSession", change(Status="PROVISIONING"))),
         limits={"provisioning": 2},
@@ -177,8 +177,8 @@ SCENARIOS = (
     # -- the session goes ----------------------------------------------------------------------
     Scenario(
         "expired",
-        "The credentials expire in the middle of the run",
-        "from a cell on the endpoint answers `ExpiredTokenException`",
+        "The credentials expire during the run",
+        "after a cell starts, the endpoint answers `ExpiredTokenException`",
         ("ExpiredTokenException", "renew the credentials"),
         _from_here(("*", refuse("ExpiredTokenException", "the token is too old"))),
         plain=Plain(session_left=True),
@@ -204,7 +204,7 @@ SCENARIOS = (
     Scenario(
         "jvm_killed",
         "The Spark driver's JVM is killed",
-        "the cell kills it, as the kernel's out-of-memory killer would",
+        "the cell kills it, as the out-of-memory killer would",
         ("FAILED", "JVM"),
         cell=(
             f"{HERE}\nimport os, signal, subprocess, time\n"
@@ -236,7 +236,7 @@ SCENARIOS = (
     ),
     Scenario(
         "cancelled_by_another",
-        "A statement is cancelled by somebody else",
+        "Somebody else cancels a statement",
         "CancelStatement is called from elsewhere",
         ("CANCELLED",),
         lambda: (Rule("RunStatement", cancelling, at=HERE, times=1),),
@@ -256,7 +256,7 @@ SCENARIOS = (
     ),
     Scenario(
         "exception",
-        "The notebook's code raises",
+        "The notebook's code raises an error",
         "`raise LookupError(...)` in a function",
         ("LookupError", "nothing to be found"),
         cell=f"{HERE}\ndef look(): raise LookupError('nothing to be found')\nlook()",
@@ -265,7 +265,7 @@ SCENARIOS = (
     ),
     Scenario(
         "syntax_error",
-        "The notebook's code is no Python",
+        "The notebook's code is not valid Python",
         "`def broken(:`",
         ("SyntaxError",),
         cell=f"{HERE}\ndef broken(:",
@@ -304,7 +304,7 @@ SCENARIOS = (
     Scenario(
         "nothing_done",
         'The service answers "ok" to every statement and does nothing',
-        "an endpoint that only nods",
+        "an endpoint that runs no code",
         ("no receipt",),
         _always(("*", nodding)),
         nbval=("Missing output fields",),
@@ -344,7 +344,7 @@ SCENARIOS = (
     # -- the way to the service ----------------------------------------------------------------
     Scenario(
         "unreachable",
-        "The endpoint cannot be reached",
+        "The endpoint can't be reached",
         "nothing listens there",
         ("Could not connect",),
         unreachable=True,
@@ -353,7 +353,7 @@ SCENARIOS = (
     Scenario(
         "web_page",
         "The endpoint answers with a web page",
-        "HTML with status 200 from a cell on, as a captive portal sends it",
+        "after a cell starts, HTML with status 200, as a captive portal sends it",
         ("no answer of the Glue API",),
         _from_here(("*", web_page)),
         limits={"retries": 1},
@@ -362,7 +362,7 @@ SCENARIOS = (
     Scenario(
         "half_an_answer",
         "The endpoint answers half a JSON document",
-        "from a cell on the second half of every answer is missing",
+        "after a cell starts, the second half of every answer is missing",
         ("no answer of the Glue API",),
         _from_here(("*", half_an_answer)),
         limits={"retries": 1},
@@ -371,8 +371,8 @@ SCENARIOS = (
     ),
     Scenario(
         "torn_answer",
-        "The connection ends in the middle of an answer",
-        "from a cell on every answer breaks off",
+        "The connection breaks during an answer",
+        "after a cell starts, every answer is cut off",
         ("GetStatement",),
         _from_here(("GetStatement", torn_answer)),
         limits={"retries": 1},
@@ -393,7 +393,7 @@ SCENARIOS = (
     Scenario(
         "throttled",
         "Throttling, longer than the retry limit",
-        "from a cell on every call is throttled; the limit is set to 1 s",
+        "after a cell starts, every call is throttled; the limit is set to 1 s",
         ("ThrottlingException", "slow down"),
         _from_here(("*", refuse("ThrottlingException", "slow down"))),
         limits={"retries": 1},
@@ -423,7 +423,7 @@ SCENARIOS = (
     Scenario(
         "server_errors",
         "5xx answers, longer than the retry limit",
-        "from a cell on every call fails with 500; the limit is set to 1 s",
+        "after a cell starts, every call fails with 500; the limit is set to 1 s",
         ("InternalServiceException",),
         _from_here(("*", refuse("InternalServiceException", "oh", **OF_A_SERVER))),
         limits={"retries": 1},

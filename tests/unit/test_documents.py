@@ -20,8 +20,9 @@ from glue_local.errors import CODES
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
+REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
-TABLES = ROOT / "tools" / "readme_tables.py"
+TABLES = ROOT / "tools" / "reference_tables.py"
 ERRORS = ROOT / "docs" / "errors.md"
 # What writes a page, the page, and a word in its generated part.
 PAGES = (
@@ -62,30 +63,52 @@ def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 # -- tables ------------------------------------------------------------------------------------
 
 
-def test_tables_in_the_readmes_are_those_of_the_code() -> None:
+def test_tables_in_the_readmes_and_the_reference_are_those_of_the_code() -> None:
     checked = tables("--check")
     assert checked.returncode == 0, checked.stderr
 
 
-@pytest.mark.parametrize("readme", READMES, ids=name)
-def test_a_table_that_drifted_is_noticed_and_mended(readme: Path, tmp_path: Path) -> None:
-    text = readme.read_text("utf-8")
-    drifted = tmp_path / readme.name
-    drifted.write_text(text.replace("`cpf_ausente`", "`cpf_missing`"), "utf-8")
+# A document, and a cell of one of its tables.
+CELLS = (
+    (READMES[0], "| 3 |"),
+    (READMES[1], "| 3 |"),
+    (REFERENCES[0], "`cpf_ausente`"),
+    (REFERENCES[1], "`cpf_ausente`"),
+)
+
+
+@pytest.mark.parametrize(("document", "cell"), CELLS, ids=lambda given: Path(given).name)
+def test_a_table_that_drifted_is_noticed_and_fixed(
+    document: Path, cell: str, tmp_path: Path
+) -> None:
+    text = document.read_text("utf-8")
+    assert cell in text
+    drifted = tmp_path / document.name
+    drifted.write_text(text.replace(cell, "| drift |"), "utf-8")
     checked = tables("--check", drifted)
     assert checked.returncode == 1
-    assert readme.name in checked.stderr
-    assert "cpf_missing" in drifted.read_text("utf-8"), "a check must not write"
+    assert document.name in checked.stderr
+    assert "| drift |" in drifted.read_text("utf-8"), "a check must not write"
     assert tables(drifted).returncode == 0
     assert drifted.read_text("utf-8") == text
 
 
-def test_a_readme_that_lost_a_table_is_noticed(tmp_path: Path) -> None:
-    lost = tmp_path / "README.md"
-    lost.write_text(READMES[0].read_text("utf-8").replace("<!-- table: rules -->", ""), "utf-8")
+@pytest.mark.parametrize(
+    ("document", "table"),
+    [(READMES[0], "exit-codes"), *((REFERENCES[0], table) for table in ("rules", "columns"))],
+    ids=["README", "rules", "columns"],
+)
+def test_a_document_that_lost_a_table_is_noticed(
+    document: Path, table: str, tmp_path: Path
+) -> None:
+    lost = tmp_path / document.name
+    marker = f"<!-- table: {table} -->"
+    text = document.read_text("utf-8")
+    assert marker in text
+    lost.write_text(text.replace(marker, ""), "utf-8")
     checked = tables("--check", lost)
     assert checked.returncode == 1
-    assert "rules" in checked.stderr
+    assert table in checked.stderr
 
 
 # -- generated pages ---------------------------------------------------------------------------
@@ -93,7 +116,7 @@ def test_a_readme_that_lost_a_table_is_noticed(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("tool", "page", "word"), PAGES, ids=("errors", "reliability"))
-def test_a_generated_page_is_that_of_the_code_and_a_drift_is_noticed_and_mended(
+def test_a_generated_page_is_that_of_the_code_and_a_drift_is_noticed_and_fixed(
     tool: Path, page: Path, word: str, tmp_path: Path
 ) -> None:
     checked = run(tool, "--check")
@@ -169,7 +192,7 @@ def test_what_the_code_can_raise_is_declared_explained_and_in_the_documents() ->
     raised = {contract.Gate[name].value for name in gates_in_the_code()}
     rules = {rule.name for rule in contract.rules(contract.Criticality.GATE)}
     assert raised == rules == set(GATE_STEPS) == set(contract.Gate)
-    for page in (ROOT / "README.md", ROOT / "README.pt-BR.md", ERRORS):
+    for page in (*REFERENCES, ERRORS):
         text = page.read_text("utf-8")
         assert {gate for gate in rules if f"| `{gate}` |" not in text} == set()
 
@@ -213,6 +236,17 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         if not path.exists() or (anchor and anchor not in anchors(path)):
             broken.append(target)
     assert broken == []
+
+
+def test_the_list_of_decisions_has_each_with_its_title() -> None:
+    folder = ROOT / "docs" / "decisions"
+    titles = {
+        path.name: path.read_text("utf-8").splitlines()[0].removeprefix("# ")
+        for path in folder.glob("0*.md")
+    }
+    listed = re.findall(r"^- \[(.+)\]\((.+)\)$", (folder / "README.md").read_text("utf-8"), re.M)
+    assert sorted((place, title) for title, place in listed) == sorted(titles.items())
+    assert all(title.startswith(f"{place[:4]}: ") for place, title in titles.items())
 
 
 @functools.cache

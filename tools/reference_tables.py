@@ -1,8 +1,9 @@
-"""Write the tables that repeat the code into both READMEs: ``python tools/readme_tables.py``.
+"""Write the tables that repeat the code: ``python tools/reference_tables.py``.
 
-Rules and columns come from ``client_health.contract``, exit codes from the errors of the runner
-and of the command. Each table stands between two comments that name it; what is outside them is
-left alone. With ``--check`` nothing is written, and the exit code is 1 when a table has drifted.
+The reference pages have all of them, the READMEs the exit codes, each in two languages. Rules and
+columns come from ``client_health.contract``, exit codes from the errors of the runner and of the
+command. Each table is between two comments that name it; the tool leaves the rest of the document
+alone. With ``--check`` it writes nothing, and exits with 1 if a table has drifted.
 """
 
 from __future__ import annotations
@@ -26,13 +27,15 @@ from client_health import contract
 from glue_papermill.settings import RunRequest
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
+READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
+REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
+FILES = (*READMES, *REFERENCES)
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- /table -->", re.DOTALL)
 _SUCCESS = 0
 
 
 class DriftError(Exception):
-    """A README and the code say different things, and only a person can fix it."""
+    """A document and the code differ, and only a person can fix it."""
 
 
 @dataclass(frozen=True)
@@ -70,32 +73,34 @@ ENGLISH = Language(
             *("column", "type", "meaning", "Parquet", "CSV", "JSON lines"),
             *("null becomes", "published"),
         ),
-        "exit-codes": ("code", "meaning", "errors"),
+        "exit-codes": ("exit code", "meaning"),
+        "errors": ("exit code", "meaning", "errors"),
     },
     effects={
         "error": "row rejected",
-        "warn": "row published, counted",
+        "warn": "row published and counted",
         "gate": "nothing published",
     },
     exits={
-        0: "published, now or by an earlier start",
-        1: "the code of a notebook raised; anything unforeseen",
-        2: "usage, configuration, or input that is missing or cannot be used",
-        3: "a gate stopped the run; nothing was published",
-        4: "a session, a statement or a service failed, or a receipt is missing or untrue",
+        0: "published, now or earlier",
+        1: "a notebook's code raised an error, or something unexpected happened",
+        2: "wrong usage or configuration, or input that is missing or unusable",
+        3: "a gate stopped the run; nothing is published",
+        4: "a session, a statement, or a service failed, or a receipt is missing or invalid",
     },
     masked="masked",
-    unmasked="as it is",
-    never="cannot be null",
+    unmasked="unchanged",
+    never="never null",
 )
 PORTUGUESE = Language(
     heads={
         "rules": ("regra", "efeito", "quando"),
         "columns": (
-            *("coluna", "tipo", "significado", "Parquet", "CSV", "JSON lines"),
-            *("nulo vira", "publicada"),
+            *("coluna", "tipo", "significado", "Parquet", "CSV", "JSON Lines"),
+            *("nulo vira", "na publicação"),
         ),
-        "exit-codes": ("código", "significado", "erros"),
+        "exit-codes": ("código de saída", "significado"),
+        "errors": ("código de saída", "significado", "erros"),
     },
     effects={
         "error": "linha rejeitada",
@@ -103,56 +108,56 @@ PORTUGUESE = Language(
         "gate": "nada é publicado",
     },
     exits={
-        0: "publicado, agora ou numa execução anterior",
-        1: "o código de um notebook lançou um erro; qualquer imprevisto",
-        2: "uso, configuração, ou entrada ausente ou inutilizável",
-        3: "uma barreira de qualidade parou a execução; nada foi publicado",
-        4: "uma sessão, instrução ou serviço falhou, ou um recibo falta ou não é verdadeiro",
+        0: "publicado, agora ou antes",
+        1: "o código de um notebook lançou uma exceção, ou algo inesperado aconteceu",
+        2: "uso ou configuração incorretos, ou entrada ausente ou inutilizável",
+        3: "um bloqueio interrompeu a execução; nada é publicado",
+        4: "uma sessão, uma instrução ou um serviço falhou, ou falta um recibo válido",
     },
     masked="mascarada",
-    unmasked="como está",
-    never="nunca é nula",
+    unmasked="sem alteração",
+    never="nunca é nulo",
     rules={
-        "linha_malformada": "a linha não pôde ser separada em colunas",
+        "linha_malformada": "a linha não pôde ser dividida em colunas",
         "cpf_ausente": "sem CPF",
-        "cpf_formato": "sem . e -, não são exatamente 11 dígitos ASCII",
+        "cpf_formato": "o CPF não tem exatamente 11 dígitos ASCII depois de retirados . e -",
         "cpf_digito_verificador": "os dígitos verificadores do CPF não conferem",
         "data_nascimento_invalida": "data de nascimento informada, mas ilegível",
         "data_nascimento_futura": "data de nascimento depois do dia da remessa",
         "data_cadastro_invalida": "data de cadastro informada, mas ilegível",
         "data_cadastro_futura": "data de cadastro depois do dia da remessa",
         "sexo_desconhecido": "sexo informado, mas nem F nem M",
-        "estado_desconhecido": "estado informado, mas não é um estado brasileiro",
-        "numero_invalido": "número da casa informado, mas não é um número inteiro",
+        "estado_desconhecido": "estado informado, mas que não é do Brasil",
+        "numero_invalido": "número da casa informado, mas que não é um inteiro",
         "nome_ausente": "sem nome",
         "convenio_ausente": "sem convênio",
-        "colunas_de_entrada": "uma coluna de uma fonte falta ou aparece duas vezes",
+        "colunas_de_entrada": "uma coluna da fonte falta ou aparece duas vezes",
         "codificacao_de_entrada": "uma fonte não está em UTF-8",
         "esquema_diferente": "as colunas de saída diferem do contrato",
         "saida_vazia": "nenhuma linha para publicar",
         "fonte_vazia": "uma fonte sem linhas",
-        "nulo_obrigatorio": "um nulo numa coluna obrigatória",
-        "cpf_fora_do_formato": "um CPF a publicar que não tem 11 dígitos",
-        "cpf_duplicado": "um CPF repetido depois de removidas as duplicatas",
+        "nulo_obrigatorio": "um nulo em uma coluna obrigatória",
+        "cpf_fora_do_formato": "um CPF que seria publicado não tem 11 dígitos",
+        "cpf_duplicado": "um CPF se repete depois da remoção de duplicatas",
         "contagem_divergente": "as linhas de uma fonte não fecham a conta",
         "rejeitados_demais": "mais linhas rejeitadas do que o limite permite",
-        "volume_diferente": "longe do número de linhas da última publicação",
-        "remessa_antiga": "já está publicada a remessa de um dia posterior",
-        "auditoria_divergente": "o ramo de auditoria não é o que foi escrito",
+        "volume_diferente": "o número de linhas está longe do da última publicação",
+        "remessa_antiga": "a remessa de um dia posterior já está publicada",
+        "auditoria_divergente": "o branch de auditoria difere do que foi gravado",
     },
     columns={
-        "id": "UUID versão 8, o mesmo para a pessoa em toda execução",
-        "cpf": "cadastro de pessoa física",
+        "id": "UUID versão 8, o mesmo para a pessoa em todas as execuções",
+        "cpf": "número do CPF",
         "nome_completo": "nome completo, sem título nem acentos",
-        "convenio": "plano de saúde; coluna de partição",
+        "convenio": "convênio de saúde; coluna de partição",
         "data_nascimento": "data de nascimento",
         "sexo": "F, M ou N/A",
         "logradouro": "rua",
         "numero": "número da casa",
         "bairro": "bairro",
-        "cidade": "cidade com iniciais maiúsculas",
-        "estado": "UF de duas letras",
-        "data_cadastro": "data e hora do cadastro, UTC",
+        "cidade": "cidade, com iniciais maiúsculas",
+        "estado": "sigla da UF",
+        "data_cadastro": "data e hora do cadastro, em UTC",
     },
 )
 
@@ -266,19 +271,29 @@ def exit_codes() -> dict[int, list[str]]:
     return {code: sorted(names) for code, names in sorted(found.items())}
 
 
-def exit_codes_table(language: Language) -> str:
-    """Return the table of exit codes."""
+def _known_exits(language: Language) -> dict[int, list[str]]:
     codes = {_SUCCESS: [], **exit_codes()}
     unknown = sorted(set(codes) ^ set(language.exits))
     if unknown:
-        raise DriftError(
-            f"exit codes {unknown} stand in the code or in {Path(__file__).name} alone"
-        )
+        raise DriftError(f"exit codes {unknown} are only in the code or in {Path(__file__).name}")
+    return codes
+
+
+def exit_codes_table(language: Language) -> str:
+    """Return the table of exit codes."""
     return _table(
         language.heads["exit-codes"],
+        ([str(code), language.exits[code]] for code in _known_exits(language)),
+    )
+
+
+def errors_table(language: Language) -> str:
+    """Return the table of exit codes with the errors behind each."""
+    return _table(
+        language.heads["errors"],
         (
             [str(code), language.exits[code], ", ".join(f"`{name}`" for name in names)]
-            for code, names in codes.items()
+            for code, names in _known_exits(language).items()
         ),
     )
 
@@ -286,21 +301,37 @@ def exit_codes_table(language: Language) -> str:
 TABLES: Mapping[str, Callable[[Language], str]] = {
     "rules": rules_table,
     "columns": columns_table,
+    "errors": errors_table,
     "exit-codes": exit_codes_table,
+}
+# Which tables a document must have, by the beginning of its name.
+DOCUMENTS: Mapping[str, Sequence[str]] = {
+    "README": ("exit-codes",),
+    "reference": ("rules", "columns", "errors"),
 }
 
 
-def rendered(text: str, language: Language) -> str:
+def rendered(text: str, language: Language, expected: Sequence[str]) -> str:
     """Return a document with its tables as the code has them.
+
+    Parameters
+    ----------
+    text : str
+        The document.
+    language : Language
+        What the tables are written in.
+    expected : sequence of str
+        Names of the tables that the document must have, each once.
 
     Raises
     ------
     DriftError
-        When a table is not in the document, or one is that nobody knows.
+        When the document lacks one of its tables, or has another.
     """
     named = [match["name"] for match in _BLOCK.finditer(text)]
-    if sorted(named) != sorted(TABLES):
-        raise DriftError(f"tables {', '.join(named) or 'none'}; expected {', '.join(TABLES)}, once")
+    if sorted(named) != sorted(expected):
+        found = ", ".join(named) or "none"
+        raise DriftError(f"has the tables {found}; expected {', '.join(expected)}, each once")
 
     def block(match: re.Match[str]) -> str:
         name = match["name"]
@@ -313,14 +344,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables, or check them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--check", action="store_true", help="write nothing; 1 when one drifted")
-    parser.add_argument("files", nargs="*", type=Path, help="other documents than the READMEs")
+    parser.add_argument("files", nargs="*", type=Path, help="other copies of the documents")
     given = parser.parse_args(arguments)
     drifted = []
     for path in given.files or FILES:
         language = PORTUGUESE if ".pt-BR." in path.name else ENGLISH
         text = path.read_text(encoding="utf-8")
         try:
-            wanted = rendered(text, language)
+            wanted = rendered(text, language, DOCUMENTS[path.name.split(".")[0]])
         except DriftError as error:
             print(f"{path.name}: {error}", file=sys.stderr)
             return 1
@@ -329,7 +360,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not given.check:
                 path.write_text(wanted, encoding="utf-8")
     if given.check and drifted:
-        print(f"{', '.join(drifted)}: run python tools/readme_tables.py", file=sys.stderr)
+        print(f"{', '.join(drifted)}: run python tools/reference_tables.py", file=sys.stderr)
         return 1
     return 0
 
