@@ -139,9 +139,8 @@ def of_spark(events: Iterable[Event], starts: Mapping[str, float]) -> Counts:
             plans[event["executionId"]] = event["sparkPlanInfo"]
     for execution, plan in plans.items():
         for node in _nodes(plan):
-            name = _node(node)
-            if name is not None:
-                add(began[execution], name)
+            if counted := _node(node):
+                add(began[execution], counted)
     return counts
 
 
