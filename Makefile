@@ -15,7 +15,7 @@ JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast bench e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
+.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ test-fast: $(STAMP) ## Run the unit tests that need no JVM, no service and no ne
 
 bench: $(STAMP) ## Compare with the first version's way and with DuckDB; write docs/performance.md: SCALE=10
 	@$(ENV) $(BIN)/python -m benchmarks.run --scale $(SCALE)
+
+bench-check: $(STAMP) ## Count a run's jobs, scans, bytes, calls against benchmarks/counts.json: WRITE=1
+	@$(ENV) $(BIN)/python -m benchmarks.check $(if $(WRITE),--write)
 
 lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .

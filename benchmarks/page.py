@@ -14,6 +14,7 @@ from string import Template
 
 import psutil
 
+from benchmarks.check import TOLERANCE
 from benchmarks.figures import DISTURBED, Ratio, Round, Run, disturbance, median, ratio
 from benchmarks.ways import FIRST_VERSION, LIMIT, OURS, STAGES, WAYS
 
@@ -61,6 +62,7 @@ def page(results: Sequence[Result], *, seed: int, warm_up: int) -> str:
         results="\n".join(map(_delivery, results)),
         rounds=_in_words(len(results[0].rounds)),
         disturbed=f"{DISTURBED:.0%}",
+        tolerance=f"{TOLERANCE:.0%}",
     )
 
 

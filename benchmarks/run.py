@@ -15,13 +15,14 @@ from pathlib import Path
 
 import psutil
 
+from benchmarks import deliveries
+from benchmarks.deliveries import SEED
 from benchmarks.figures import DISTURBED, Round, Run, disturbance, quietest
 from benchmarks.measure import MeasureError, measure
 from benchmarks.page import Result, page
 from benchmarks.ways import WAYS, Way
 
 ROOT = Path(__file__).resolve().parent.parent
-SEED = 7
 DAY = 850_000
 SIZES = (30_000, DAY)
 WARM_UP = 1_000
@@ -49,10 +50,7 @@ class Bench:
         raw = self.folder / f"raw-{rows}-{SEED}"
         complete = raw / ".complete"
         if not complete.exists():
-            program = str(Path(sys.executable).with_name("client-health"))
-            given = {"--rows": rows, "--seed": SEED, "--defects": "all=0", "--out": raw}
-            options = [str(word) for option in given.items() for word in option]
-            subprocess.run([program, "sample-data", *options], check=True, stdout=sys.stderr)
+            deliveries.write(raw, rows, "--defects", "all=0")
             complete.touch()
         for path in raw.iterdir():
             with path.open("rb") as file:

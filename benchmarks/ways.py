@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from benchmarks.deliveries import COMMAND
 from client_health import contract
 
 STAGES = ("01_ingest", "02_transform", "03_quality")
@@ -63,8 +64,7 @@ class Pipeline(Way):
 
     def command(self, raw: Path, out: Path) -> list[str]:
         """Return the command."""
-        program = Path(sys.executable).with_name("client-health")
-        return [str(program), "run", "--raw", str(raw), "--lake", str(out)]
+        return [str(COMMAND), "run", "--raw", str(raw), "--lake", str(out)]
 
     def rows(self, out: Path) -> int:
         """Count the rows that the last stage says it published."""

@@ -94,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--call-log", type=Path, metavar="FILE", help="gets who called which action, a line each")
     add("--parent-pid", type=int, help="stop when this process is gone")
     add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
+    add("--stop-seconds", type=float, default=3.0, help=argparse.SUPPRESS)
     add("--job-stop-seconds", type=float, default=20.0, help=argparse.SUPPRESS)
     add("--minute-seconds", type=float, default=60.0, help=argparse.SUPPRESS)
     return parser
@@ -125,6 +126,7 @@ async def _serve(options: argparse.Namespace) -> None:
         spark_conf=dict(options.spark_conf),
         session_limit=options.session_limit,
         minute_seconds=options.minute_seconds,
+        stop_seconds=options.stop_seconds,
         upstream=options.upstream,
         s3_endpoint=options.s3_endpoint,
         job_stop_seconds=options.job_stop_seconds,
