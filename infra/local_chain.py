@@ -30,7 +30,7 @@ from infra.emulator import emulator_settings
 from infra.errors import DeployError
 from infra.settings import STACK
 
-_POLL_SECONDS = 0.1
+_POLL_SECONDS = 0.25
 _ENDS = ("published", "stopped", "failed")
 
 
@@ -87,6 +87,9 @@ class LocalChain(AbstractContextManager["LocalChain"]):
             self.emulator.environment["AWS_ENDPOINT_URL"] = self.endpoint
         self._port = port
         self._stack = ExitStack()
+        # Kept, since loading a service's model takes longer than its call: who polls would do
+        # little else.
+        self._clients: dict[str, Any] = {}
         self.service: LocalService
         self.outputs: dict[str, str] = {}
 
@@ -161,7 +164,12 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         return self.outputs["Lake"]
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
-        """Return a boto3 client; Glue's is the local service's."""
+        """Return a boto3 client, the same each time; Glue's is the local service's."""
+        if service not in self._clients:
+            self._clients[service] = self._new_client(service)
+        return self._clients[service]
+
+    def _new_client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
         if service != "glue":
             return self.emulator.client(service)
         given = self.emulator.environment

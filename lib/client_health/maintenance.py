@@ -13,6 +13,8 @@ _COUNTS = (
     "publications", "snapshots_before", "snapshots_after", "expired_files", "orphan_files"
 )  # fmt: skip
 
+_TASKS = 8
+
 
 def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]:
     """Expire old snapshots of the published table, and delete files that nothing names.
@@ -38,6 +40,8 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     spark = spark_session()
     opened = Lake.open(spark, setting(spark, "lake", lake))
     spark = opened.spark
+    # Names of files are all that is compared: of Spark's 200 tasks most would have none.
+    spark.conf.set("spark.sql.shuffle.partitions", str(_TASKS))
     opened.make_tables()
     history = opened.complete_log()
     if history.last is None:

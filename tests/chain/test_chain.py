@@ -8,13 +8,17 @@ Nobody helps.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -25,10 +29,12 @@ from infra.terminal import TerminalListener
 from policy import Permissions
 from recorder import Recorder, glue_calls
 from rich.console import Console
+from tools import python_shell
 
 from client_health import contract
 from client_health_cli import maintenance
 from client_health_cli.sample_data import write
+from glue_local.python_shell import UID
 from glue_local.settings import ACCOUNT
 from glue_papermill import publication
 from glue_papermill.settings import Limits, PublishedTable
@@ -41,8 +47,50 @@ ACTIVE = {"STARTING", "RUNNING", "STOPPING"}
 FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
 PATIENCE = 600.0
+# In a Python Shell: the start, the job, and the kernel that papermill starts.
+PROGRAMS = {"/tmp/runscript.py", "job_client_health", "glue_papermill.kernel"}
+# A sixteenth of a DPU has 1 GB.
+MEMORY = 2**30
+_PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
 # The whole story is told while the first test is set up, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
+
+
+@dataclass
+class Host:
+    """Watches the processes of job runs; shared pages count once, divided among who shares them."""
+
+    service: int
+    peak: int = 0
+    programs: set[str] = field(default_factory=set)
+    users: set[tuple[int, ...]] = field(default_factory=set)
+    _ending: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ending.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._ending.wait(0.25):
+            self.peak = max(self.peak, sum(self._sizes()))
+
+    def _sizes(self) -> Iterator[int]:
+        for process in psutil.Process(self.service).children(recursive=True):
+            try:
+                if process.uids().real != UID:
+                    continue
+                size = Path(f"/proc/{process.pid}/smaps_rollup").read_text(encoding="ascii")
+                words = process.cmdline()
+            except (psutil.Error, OSError):
+                continue
+            self.users.add(tuple(process.uids()))
+            self.programs.update(word for word in words if word in PROGRAMS)
+            yield sum(map(int, _PSS.findall(size))) * 1024
 
 
 @dataclass
@@ -51,6 +99,7 @@ class Day:
 
     chain: LocalChain
     recorder: Recorder
+    host: Host
     raws: dict[str, Path]
     killed_in: list[str]
     claims_while_running: list[Claimed]
@@ -96,11 +145,11 @@ def kill_the_job(chain: LocalChain) -> None:
             continue
 
 
-def until(what: str, holds, seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
+def until(what: str, holds: Callable[[], object], every: float = 0.25) -> None:
+    deadline = time.monotonic() + PATIENCE
     while not holds():
         assert time.monotonic() < deadline, f"never: {what}"
-        time.sleep(0.05)
+        time.sleep(every)
 
 
 @pytest.fixture(scope="module")
@@ -110,6 +159,9 @@ def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) ->
     for seed, group in enumerate((FIRST, FIXED)):
         raws[group] = folder / f"raw-{seed}"
         write(raws[group], ROWS, seed)
+    # Where none can be made, the job runs in this environment.
+    with contextlib.suppress(python_shell.NotMadeError):
+        python_shell.make()
     console = Console(file=(folder / "deploy.log").open("w"))
     parameters = {"RetrySeconds": "0", "MaxAttempts": "5"}
     with Recorder() as recorder:
@@ -129,12 +181,13 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
         if "/" in name and name != last:
             chain.upload({name: path})
     chain.upload({last: files(raws[FIRST], FIRST)[last]})
-    until("the first run starts", lambda: claim_of(chain.claims(), FIRST) and chain.runs())
-    (first,) = claim_of(chain.claims(), FIRST)
-    until("it has its name", lambda: run_id_of(chain, first.delivery_id))
-    chain.upload({f"{FIRST}/dados_cadastro_2.csv": b"cpf|nome\n"})
-    chain.upload(files(raws[FIXED], FIXED))
-    until("the first is published", lambda: claim_of(chain.claims(), FIRST)[0].end)
+    with Host(chain.service.pid or 0) as host:
+        until("the first run starts", lambda: claim_of(chain.claims(), FIRST) and chain.runs())
+        (first,) = claim_of(chain.claims(), FIRST)
+        until("it has its name", lambda: run_id_of(chain, first.delivery_id))
+        chain.upload({f"{FIRST}/dados_cadastro_2.csv": b"cpf|nome\n"})
+        chain.upload(files(raws[FIXED], FIXED))
+        until("the first is published", lambda: claim_of(chain.claims(), FIRST)[0].end)
     while_running = chain.claims()
 
     until("the second is claimed", lambda: claim_of(chain.claims(), FIXED))
@@ -146,6 +199,7 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
         until(
             f"{stage} of the second run",
             lambda stage=stage: stage in stages_with(chain, run_id, ".ipynb"),
+            every=0.1,  # not to miss it: a stage takes seconds
         )
         runs = len(chain.runs())
         kill_the_job(chain)
@@ -158,14 +212,14 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
     chain.upload({"dados_cadastro_3.json": b'{"cpf": "1"}\n'})
     chain.reconcile()
     after_one = claim_of(chain.claims(), FIXED)
-    return Day(chain, recorder, raws, killed, while_running, after_one, chain.claims())
+    return Day(chain, recorder, host, raws, killed, while_running, after_one, chain.claims())
 
 
 def all_done(chain: LocalChain) -> bool:
     return all(claim.end for claim in chain.claims())
 
 
-def local_rows(day: Day, group: str, folder: Path):
+def local_rows(day: Day, group: str, folder: Path) -> Any:
     (claim,) = claim_of(day.claims, group)
     key = folder / "id.key"
     key.write_text(KEY)
@@ -218,6 +272,23 @@ def test_each_outcome_names_its_run_of_the_job(day: Day) -> None:
         for claim in day.claims
     }
     assert {uri: outcome["job_run_id"] for uri, outcome in outcomes.items()} == succeeded
+
+
+@pytest.mark.usefixtures("python_shell")
+def test_the_job_brought_its_packages_by_the_archives_that_the_template_names(day: Day) -> None:
+    job = day.chain.client("glue").get_job(JobName=day.chain.outputs["JobName"])["Job"]
+    archives = job["DefaultArguments"]["--PACKAGES"].split(",")
+    assert [uri.rpartition("/")[2] for uri in archives][1:] == ["job.zip"]
+    assert "/packages/" in archives[0]
+
+
+@pytest.mark.usefixtures("python_shell")
+def test_start_job_kernel_and_papermill_run_as_nobody_and_fit_into_the_hosts_memory(
+    day: Day,
+) -> None:
+    assert day.host.programs == PROGRAMS
+    assert day.host.users == {(UID, UID, UID)}
+    assert 50 * 2**20 < day.host.peak < MEMORY
 
 
 def test_a_file_that_is_uploaded_again_while_its_run_works_changes_nothing(day: Day) -> None:

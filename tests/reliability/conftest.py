@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from local_api import Api
 from misbehaving import Endpoint
-from scenarios import AT_THE_SEAMS, WHOLE, Scenario
 from theatre import Theatre
 
 from glue_local.launch import LocalService
@@ -39,17 +38,3 @@ def endpoint(service: LocalService) -> Iterator[Endpoint]:
 def theatre(service: LocalService, endpoint: Endpoint, shared: str, tmp_path: Path) -> Theatre:
     """Where scenarios are played."""
     return Theatre(service, endpoint, shared, tmp_path)
-
-
-@pytest.fixture(params=WHOLE, ids=lambda scenario: scenario.name)
-def scenario(request: pytest.FixtureRequest) -> Scenario:
-    """Each kind of thing that goes wrong."""
-    found: Scenario = request.param
-    return found
-
-
-@pytest.fixture(params=AT_THE_SEAMS, ids=lambda scenario: scenario.name)
-def another(request: pytest.FixtureRequest) -> Scenario:
-    """Each further thing of a kind that goes wrong."""
-    found: Scenario = request.param
-    return found

@@ -96,9 +96,9 @@ class Scenario:
     plain : Plain
         What plain papermill does.
     like : str
-        The scenario of the same kind that is played through each whole way; this one, which
+        The scenario of the same kind that is played through the whole ways; this one, which
         differs from it in what the service or the code says, is played at the seams alone.
-        Empty: it is played through each whole way itself.
+        Empty: it is played through whole ways itself.
     """
 
     name: str
@@ -431,6 +431,28 @@ SCENARIOS = (
         like="expired",
     ),
 )
-# At least one of each kind, through command, job, nbval and plain papermill as they are.
+# At least one of each kind, through the command and plain papermill as they are.
 WHOLE = tuple(scenario for scenario in SCENARIOS if not scenario.like)
 AT_THE_SEAMS = tuple(scenario for scenario in SCENARIOS if scenario.like)
+# Job and command are one call of the runner: through the job go what happens to its process, a
+# service that was never there, and one failure for each exit code.
+BY_THE_JOB = tuple(
+    scenario
+    for scenario in WHOLE
+    if scenario.does or scenario.name in {"unreachable", "exception", "throttled_shortly"}
+)
+# nbval shows what its kernel says: through nbval go what happens to its process, what it has words
+# of its own for, an error of the code, one of the session, and what passes.
+BY_NBVAL = tuple(
+    scenario
+    for scenario in WHOLE
+    if scenario.does
+    or scenario.nbval is not None
+    or scenario.name in {"exception", "timeout", "throttled_shortly"}
+)
+BY_THE_STRICT_KERNEL = tuple(scenario for scenario in SCENARIOS if scenario not in BY_NBVAL)
+
+
+def by_name(scenario: Scenario) -> str:
+    """Name a test after its scenario."""
+    return scenario.name

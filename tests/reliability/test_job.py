@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from checks import is_loud
-from scenarios import Scenario
+from scenarios import BY_THE_JOB, Scenario, by_name
 from theatre import Theatre
 from ways import job
 
 
+@pytest.mark.parametrize("scenario", BY_THE_JOB, ids=by_name)
 def test_the_job_says_what_happened_and_publishes_nothing(
     theatre: Theatre, scenario: Scenario
 ) -> None:

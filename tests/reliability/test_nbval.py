@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from checks import fails_in_ci
-from scenarios import Scenario
+from scenarios import BY_NBVAL, Scenario, by_name
 from theatre import Theatre
 from ways import nbval
 
 
+@pytest.mark.parametrize("scenario", BY_NBVAL, ids=by_name)
 def test_nbval_fails_and_says_what_happened(theatre: Theatre, scenario: Scenario) -> None:
     fails_in_ci(theatre, scenario, theatre.play(scenario, nbval))

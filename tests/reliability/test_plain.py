@@ -5,12 +5,14 @@ The table in ``docs/reliability.md`` says the same; should a newer kernel do bet
 
 from __future__ import annotations
 
+import pytest
 from checks import passed_over, patience_with_plain
-from scenarios import Scenario
+from scenarios import WHOLE, Scenario, by_name
 from theatre import Theatre
 from ways import plain
 
 
+@pytest.mark.parametrize("scenario", WHOLE, ids=by_name)
 def test_plain_papermill_does_what_the_page_says(theatre: Theatre, scenario: Scenario) -> None:
     ended = theatre.play(scenario, plain, patience=patience_with_plain(scenario))
     assert passed_over(theatre, ended) == scenario.plain

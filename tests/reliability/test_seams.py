@@ -2,15 +2,25 @@
 
 Command and job are one call of the runner, whose error they print and whose code they exit with;
 nbval and papermill show and judge what their kernel says. So these are played on the runner and on
-the kernels, without the programs around them, which `WHOLE` scenarios are played through.
+the kernels, without the programs around them, which others are played through.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from checks import fails_in_ci, is_loud, passed_over, patience_with_plain
-from scenarios import SCENARIOS, WHOLE, Scenario
+from scenarios import (
+    AT_THE_SEAMS,
+    BY_NBVAL,
+    BY_THE_JOB,
+    BY_THE_STRICT_KERNEL,
+    SCENARIOS,
+    WHOLE,
+    Scenario,
+    by_name,
+)
 from seams import official_kernel, runner, strict_kernel
 from theatre import Theatre
 
@@ -18,10 +28,16 @@ from theatre import Theatre
 def test_each_scenario_is_played_whole_or_like_one_that_is() -> None:
     whole = {scenario.name for scenario in WHOLE}
     assert {scenario.like for scenario in SCENARIOS} <= {"", *whole}
-    # What happens to a process needs the process.
-    assert all(scenario.name in whole for scenario in SCENARIOS if scenario.does)
+    # What happens to a process needs the process, and each exit code a program that exits with it.
+    fates = {scenario.name for scenario in SCENARIOS if scenario.does}
+    for programs in (WHOLE, BY_THE_JOB, BY_NBVAL):
+        assert fates <= {scenario.name for scenario in programs} <= whole
+    for programs in (WHOLE, BY_THE_JOB):
+        codes = {scenario.exit_code for scenario in SCENARIOS}
+        assert {scenario.exit_code for scenario in programs} == codes
 
 
+@pytest.mark.parametrize("another", AT_THE_SEAMS, ids=by_name)
 def test_the_runner_says_what_happened_and_publishes_nothing(
     theatre: Theatre, another: Scenario
 ) -> None:
@@ -33,10 +49,12 @@ def test_the_runner_says_what_happened_and_publishes_nothing(
     is_loud(theatre, another, ended)
 
 
+@pytest.mark.parametrize("another", BY_THE_STRICT_KERNEL, ids=by_name)
 def test_the_strict_kernel_shows_what_happened(theatre: Theatre, another: Scenario) -> None:
     fails_in_ci(theatre, another, theatre.at_the_seam(another, strict_kernel))
 
 
+@pytest.mark.parametrize("another", AT_THE_SEAMS, ids=by_name)
 def test_the_official_kernel_does_what_the_page_says(theatre: Theatre, another: Scenario) -> None:
     patience = patience_with_plain(another)
     ended = theatre.at_the_seam(another, official_kernel, patience=patience)
