@@ -51,7 +51,12 @@ class Stopped(Exception):  # noqa: N818 - nothing went wrong
     """Somebody was asked and said no; nothing was changed."""
 
 
-def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str, str]:
+def deploy(
+    clients: Clients,
+    settings: Settings,
+    listener: Listener,
+    build: Callable[[], Artifacts] = build_artifacts,
+) -> dict[str, str]:
     """Create or update the chain.
 
     Parameters
@@ -62,6 +67,9 @@ def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str
         What is deployed, and how.
     listener
         Told and asked.
+    build
+        Gives what is deployed beside the template; several deployments of the same tree may share
+        one build.
 
     Returns
     -------
@@ -82,7 +90,7 @@ def deploy(clients: Clients, settings: Settings, listener: Listener) -> dict[str
     bucket = _bucket_of(store)
 
     listener.note("building wheels, Lambda zip and notebook bundle")
-    artifacts = build_artifacts()
+    artifacts = build()
     written = [
         name
         for name, content in artifacts.files.items()

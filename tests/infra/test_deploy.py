@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import boto3
 import pytest
 from infra.artifacts import build_artifacts
 from infra.changes import Plan
-from infra.deployment import Stopped, deploy, undeploy
+from infra.deployment import Stopped, undeploy
 from infra.emulator import UNSUPPORTED, emulator_settings
 from infra.errors import RefusedError, SettingsError, StackFailedError
 from infra.events import Event
@@ -25,7 +26,11 @@ from infra.template import Skipped, load_template, render
 
 from client_health import contract
 from glue_local.emulator import Emulator
+from infra import deployment
 
+# The tree is the same for all: only the first deployment builds it as the command does.
+build_once = functools.cache(build_artifacts)
+deploy = functools.partial(deployment.deploy, build=build_once)
 SETTINGS = emulator_settings()
 OPTIMIZER = "AWS::Glue::TableOptimizer"
 UPKEEP = "client-health-maintenance"
@@ -74,14 +79,35 @@ def cloud(
         yield emulator
 
 
-@pytest.fixture
-def clients(cloud: Emulator) -> Callable[[str], Any]:
+def clients_of(cloud: Emulator) -> Callable[[str], Any]:
+    """Clients of a region where nothing is."""
     session: Any = boto3.Session(
         aws_access_key_id=cloud.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
         region_name=next(REGIONS),
     )
     return lambda service: session.client(service, endpoint_url=cloud.endpoint)
+
+
+@pytest.fixture
+def clients(cloud: Emulator) -> Callable[[str], Any]:
+    return clients_of(cloud)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """A first deployment, and what was told of it."""
+
+    clients: Callable[[str], Any]
+    outputs: dict[str, str]
+    listener: Recorder
+
+
+@pytest.fixture(scope="module")
+def chain(cloud: Emulator) -> Chain:
+    """The chain for tests that look at it, or try what must change nothing."""
+    clients, listener = clients_of(cloud), Recorder()
+    return Chain(clients, deployment.deploy(clients, SETTINGS, listener), listener)
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Settings:
@@ -100,10 +126,9 @@ def status(clients: Callable[[str], Any], stack: str = "client-health") -> str:
 
 
 def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
-    clients: Callable[[str], Any],
+    chain: Chain,
 ) -> None:
-    listener = Recorder()
-    outputs = deploy(clients, SETTINGS, listener)
+    clients, outputs, listener = chain.clients, chain.outputs, chain.listener
     bucket, _, prefix = outputs["UploadTo"].removeprefix("s3://").partition("/")
     clients("s3").put_object(Bucket=bucket, Key=f"{prefix}a.txt", Body=b"a")
     job = clients("glue").get_job(JobName=outputs["JobName"])["Job"]
@@ -114,10 +139,9 @@ def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
     assert listener.events[-1].status == "CREATE_COMPLETE"
 
 
-def test_a_second_deployment_finds_nothing_to_change(clients: Callable[[str], Any]) -> None:
-    first = deploy(clients, SETTINGS, Recorder())
+def test_a_second_deployment_finds_nothing_to_change(chain: Chain) -> None:
     again = Recorder()
-    assert deploy(clients, SETTINGS, again) == first
+    assert deployment.deploy(chain.clients, SETTINGS, again) == chain.outputs
     assert not again.plans
     assert not again.questions
     assert "client-health: nothing to change" in again.notes
@@ -125,9 +149,9 @@ def test_a_second_deployment_finds_nothing_to_change(clients: Callable[[str], An
 
 
 def test_what_the_job_and_the_function_run_is_in_the_artifacts_bucket(
-    clients: Callable[[str], Any],
+    chain: Chain,
 ) -> None:
-    outputs = deploy(clients, SETTINGS, Recorder())
+    clients, outputs = chain.clients, chain.outputs
     job = clients("glue").get_job(JobName=outputs["JobName"])["Job"]
     named = [job["Command"]["ScriptLocation"], job["DefaultArguments"]["--PYTHON_MODULES"]]
     named += [
@@ -140,12 +164,12 @@ def test_what_the_job_and_the_function_run_is_in_the_artifacts_bucket(
 
 
 def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
-    clients: Callable[[str], Any],
+    chain: Chain,
 ) -> None:
-    outputs = deploy(clients, SETTINGS, Recorder())
+    clients, outputs = chain.clients, chain.outputs
     account = clients("sts").get_caller_identity()["Account"]
     region = clients("s3").meta.region_name
-    key = f"{build_artifacts().version}/studio/02_transform.ipynb"
+    key = f"{build_once().version}/studio/02_transform.ipynb"
     body = clients("s3").get_object(Bucket=f"cliente-data-artifacts-{account}-{region}", Key=key)
     first = "".join(json.loads(body["Body"].read())["cells"][0]["source"])
     assert f"%iam_role {outputs['SessionRoleArn']}" in first
@@ -170,10 +194,9 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
 
 
 def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
-    clients: Callable[[str], Any],
+    chain: Chain,
 ) -> None:
-    listener = Recorder()
-    deploy(clients, SETTINGS, listener)
+    listener = chain.listener
     made = {change.name for change in listener.plans["client-health"].changes}
     assert made >= {"RawBucket", "LakeBucket", "Reconciler", "Job", "Crawler", "Database", "IdKey"}
     assert all(entry.reason for entry in listener.left_out)
@@ -218,14 +241,13 @@ def test_a_change_that_removes_a_bucket_is_refused(
 
 
 def test_a_change_that_replaces_data_by_something_empty_is_refused(
-    clients: Callable[[str], Any], tmp_path: Path
+    chain: Chain, tmp_path: Path
 ) -> None:
-    deploy(clients, SETTINGS, Recorder())
     renamed = changed(
         tmp_path, lambda r: r["LakeBucket"]["Properties"].update(BucketName="another-lake-bucket")
     )
     with pytest.raises(RefusedError, match="LakeBucket"):
-        deploy(clients, renamed, Recorder())
+        deploy(chain.clients, renamed, Recorder())
 
 
 def test_new_code_is_no_loss(clients: Callable[[str], Any], tmp_path: Path) -> None:
@@ -301,11 +323,10 @@ def test_undeploying_is_refused_where_data_would_go_with_the_stack(
     assert status(clients) == "CREATE_COMPLETE"
 
 
-def test_undeploying_asks_first(clients: Callable[[str], Any]) -> None:
-    deploy(clients, SETTINGS, Recorder())
+def test_undeploying_asks_first(chain: Chain) -> None:
     with pytest.raises(Stopped):
-        undeploy(clients, SETTINGS, Recorder(agrees=False))
-    assert status(clients) == "CREATE_COMPLETE"
+        undeploy(chain.clients, SETTINGS, Recorder(agrees=False))
+    assert status(chain.clients) == "CREATE_COMPLETE"
 
 
 # The upkeep of the published table
@@ -324,12 +345,10 @@ def stacks(clients: Callable[[str], Any]) -> list[str]:
 
 
 def test_before_the_first_publication_there_is_no_table_to_maintain(
-    clients: Callable[[str], Any],
+    chain: Chain,
 ) -> None:
-    listener = Recorder()
-    deploy(clients, SETTINGS, listener)
-    assert UPKEEP not in stacks(clients)
-    (told,) = [note for note in listener.notes if note.startswith(UPKEEP)]
+    assert UPKEEP not in stacks(chain.clients)
+    (told,) = [note for note in chain.listener.notes if note.startswith(UPKEEP)]
     assert "run 'make deploy' again after the first publication" in told
 
 
