@@ -75,8 +75,11 @@ def filled(form: str, digits: Digits) -> pa.StringArray:
 def json_values(texts: pa.StringArray, *, numbers: bool) -> pa.StringArray:
     """Write each text as a JSON value, a null as null; digits as a number where asked."""
     quoted: Any = texts
+    characters = bytes(concatenated(texts))
     for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        quoted = pc.replace_substring(quoted, plain, escaped)
+        # Most columns have none of them, and to look for it costs next to nothing.
+        if plain.encode() in characters:
+            quoted = pc.replace_substring(quoted, plain, escaped)
     quoted = join('"', quoted, '"')
     if numbers:
         number = pc.match_substring_regex(texts, "^[0-9]+$").fill_null(fill_value=False)
@@ -88,4 +91,4 @@ def concatenated(texts: pa.StringArray) -> memoryview:
     """Return the UTF-8 of all texts one after the other, without a copy."""
     buffers: Any = texts.buffers()
     ends = np.frombuffer(buffers[1], dtype=np.int32)
-    return memoryview(buffers[2])[ends[texts.offset] : ends[texts.offset + len(texts)]]
+    return memoryview(buffers[2] or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]
