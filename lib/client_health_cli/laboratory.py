@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from client_health_cli.sample_data import write
-from client_health_cli.sample_data.layouts import LAYOUTS
+from register_contract.sources import SOURCES
 
 KERNEL = "glue_pyspark"
 RUN_ID = "notebook"
@@ -36,7 +36,7 @@ def sample_delivery(data: Path) -> dict[str, Path]:
         The file of each source.
     """
     raw = data / "notebook-raw"
-    files = {layout.source: raw / layout.file_name for layout in LAYOUTS}
+    files = {source.name: raw / source.file for source in SOURCES}
     if not all(path.is_file() for path in files.values()):
         write(raw, SAMPLE_ROWS, SAMPLE_SEED)
     return files

@@ -1,5 +1,6 @@
 """The command as a person meets it: help, usage errors, exit codes, no tracebacks."""
 
+import re
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 from client_health_cli import __version__
 from client_health_cli.main import main
 from client_health_cli.terminal import size_text
+from register_contract.rules import Criticality, rules
 
 COMMANDS = (
     ["run"],
@@ -90,6 +92,14 @@ def test_no_arguments_show_the_help_and_exit_2(run):
     code, out, err = run()
     assert code == 2
     assert "sample-data" in out + err
+
+
+def test_the_help_of_sample_data_names_each_rule_that_a_row_can_break(run):
+    _, out, _ = run("sample-data", "--help")
+    listed = out.partition("Rules:")[2].partition(".")[0]
+    assert set(re.findall(r"\w+_\w+", listed)) == {
+        rule.name for rule in rules(Criticality.ERROR) + rules(Criticality.WARN)
+    }
 
 
 def test_sample_data_says_in_one_line_what_it_wrote(run, tmp_path):

@@ -48,8 +48,11 @@ def sample_data(
 
     Exit codes: 0 written; 2 an argument can't be used.
     """
-    from client_health_cli.sample_data import SampleSettings, write  # noqa: PLC0415
-    from client_health_cli.sample_data.settings import defects_from_text  # noqa: PLC0415
+    from client_health_cli.sample_data import (  # noqa: PLC0415
+        SampleSettings,
+        defects_from_text,
+        write,
+    )
 
     settings = SampleSettings(duplicates=duplicates, defects=defects_from_text(defects or ()))
     with progress_bar("Writing sample data", rows * 3) as advance:

@@ -1,10 +1,15 @@
 """Synthetic deliveries: the three source files of a day, with their quirks and faults.
 
+Columns, formats, file names and rules are the contract's; what it leaves open is decided here.
 Every value is a pure function of the seed and of the row's number, so the files don't depend on
 the size of a batch, and any number of rows needs the same memory.
 """
 
-from client_health_cli.sample_data.settings import DEFAULT_DEFECTS, SampleSettings
-from client_health_cli.sample_data.writer import SampleFile, write
+from client_health_cli.sample_data.defects import (
+    DEFAULT_DEFECTS,
+    SampleSettings,
+    defects_from_text,
+)
+from client_health_cli.sample_data.delivery_files import SampleFile, write
 
-__all__ = ["DEFAULT_DEFECTS", "SampleFile", "SampleSettings", "write"]
+__all__ = ["DEFAULT_DEFECTS", "SampleFile", "SampleSettings", "defects_from_text", "write"]

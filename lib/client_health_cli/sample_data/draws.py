@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 Indices: TypeAlias = npt.NDArray[np.uint64]
 Integers: TypeAlias = npt.NDArray[np.int64]
+Digits: TypeAlias = npt.NDArray[np.uint8]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
@@ -20,7 +22,7 @@ class Draws:
 
     Parameters
     ----------
-    seed
+    seed : int
         Two seeds give unrelated draws.
     """
 
@@ -28,7 +30,7 @@ class Draws:
         self._seed = seed
 
     def key(self, purpose: str) -> int:
-        """Give the 64-bit number that stands for a purpose under this seed."""
+        """Return the 64-bit number that stands for a purpose under this seed."""
         return int.from_bytes(hashlib.sha256(f"{self._seed}:{purpose}".encode()).digest()[:8])
 
     def bits(self, purpose: str, index: Indices) -> Indices:
@@ -56,7 +58,7 @@ class Draws:
         fraction = self.bits(purpose, index) >> np.uint64(11)
         return (fraction >= round(low * 2**53)) & (fraction < round(high * 2**53))
 
-    def weighted(self, purpose: str, index: Indices, weights: npt.ArrayLike) -> Integers:
-        """Draw a position in `weights` (whole numbers), as often as its weight says."""
-        ends = np.cumsum(np.asarray(weights, dtype=np.int64))
+    def weighted(self, purpose: str, index: Indices, weights: Sequence[int]) -> Integers:
+        """Draw a position in `weights`, as often as its weight says."""
+        ends = np.cumsum(weights)
         return np.searchsorted(ends, self.below(purpose, index, int(ends[-1])), side="right")

@@ -1,46 +1,50 @@
-"""What a sample delivery is asked to look like."""
+"""What goes wrong in a sample delivery, by the contract's rules, and how often."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from types import MappingProxyType
 
 from client_health_cli.errors import SettingsError
+from client_health_cli.sample_data.draws import Draws, Indices, Mask
+from register_contract.columns import REGISTER_COLUMNS
+from register_contract.rules import Criticality, rules
+
+MALFORMED_LINE = "linha_malformada"
+_OF_ROWS = rules(Criticality.ERROR) + rules(Criticality.WARN)
 
 DEFAULT_DEFECTS: Mapping[str, float] = MappingProxyType(
-    {
-        "cpf_ausente": 0.0010,
+    dict.fromkeys((rule.name for rule in _OF_ROWS), 0.001)
+    | {
         "cpf_formato": 0.0015,
-        "linha_malformada": 0.0010,
-        "cpf_digito_verificador": 0.0030,
-        "data_nascimento_invalida": 0.0020,
-        "data_nascimento_futura": 0.0010,
-        "data_cadastro_invalida": 0.0010,
-        "data_cadastro_futura": 0.0010,
-        "sexo_desconhecido": 0.0020,
-        "estado_desconhecido": 0.0020,
-        "numero_invalido": 0.0050,
-        "nome_ausente": 0.0010,
-        "convenio_ausente": 0.0020,
+        "cpf_digito_verificador": 0.003,
+        "data_nascimento_invalida": 0.002,
+        "sexo_desconhecido": 0.002,
+        "estado_desconhecido": 0.002,
+        "numero_invalido": 0.005,
+        "convenio_ausente": 0.002,
     }
 )
-"""Share of the rows that break each rule, unless asked otherwise. A rule's share counts rows of
-its source; a Parquet file has no malformed lines. The rules that reject a row make 0.35 %."""
+"""Share of the rows that break each rule of the contract, unless asked otherwise. It counts rows
+of its source; a Parquet file has no malformed lines. The rules that reject a row make 0.35 %."""
 
-EXCLUSIVE_DEFECTS: tuple[tuple[str, ...], ...] = (
-    ("linha_malformada",),
-    ("cpf_ausente", "cpf_formato", "cpf_digito_verificador"),
-    ("data_nascimento_invalida", "data_nascimento_futura"),
-    ("data_cadastro_invalida", "data_cadastro_futura"),
-    ("sexo_desconhecido",),
-    ("estado_desconhecido",),
-    ("numero_invalido",),
-    ("nome_ausente",),
-    ("convenio_ausente",),
-)
-"""Defects of one value exclude each other: a row has at most one of each group."""
+
+def _by_column() -> dict[str, tuple[str, ...]]:
+    """Group the rules by the column that their names begin with; `""` is the whole line."""
+    groups: dict[str, tuple[str, ...]] = {}
+    for rule in DEFAULT_DEFECTS:
+        stem = rule.rpartition("_")[0]
+        names = (column.name for column in REGISTER_COLUMNS)
+        column = next((n for n in names if rule.startswith(n) or n.startswith(stem)), "")
+        groups[column] = (*groups.get(column, ()), rule)
+    return groups
+
+
+EXCLUSIVE_DEFECTS: Mapping[str, tuple[str, ...]] = MappingProxyType(_by_column())
+"""Defects of one value exclude each other: a row has at most one of each column's."""
 
 
 @dataclass(frozen=True)
@@ -49,13 +53,13 @@ class SampleSettings:
 
     Parameters
     ----------
-    duplicates
+    duplicates : float
         Share of rows that repeat the CPF of another row, of the same file or of another.
-    defects
+    defects : Mapping[str, float]
         Share of rows by the name of the rule that they break. A rule left out has no such rows.
-    first_day, last_day
+    first_day, last_day : date
         Valid `data_cadastro` values lie between these days, both included.
-    batch_rows
+    batch_rows : int
         Rows made at a time. It bounds memory and, in the Parquet file, is the row group's size.
 
     Raises
@@ -82,7 +86,7 @@ class SampleSettings:
                 )
             if not 0 <= share <= 1:
                 raise SettingsError(f"the share of {rule} is {share}: give one between 0 and 1")
-        for group in EXCLUSIVE_DEFECTS:
+        for group in EXCLUSIVE_DEFECTS.values():
             total = sum(self.defects.get(rule, 0.0) for rule in group)
             if total > 1:
                 raise SettingsError(
@@ -103,7 +107,7 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
 
     Parameters
     ----------
-    changes
+    changes : iterable of str
         Texts of one pair or of several, parted by commas or spaces. The rule `all` sets every
         rule's share, so that `all=0` begins from a clean delivery.
 
@@ -118,8 +122,8 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
         If a pair can't be read or names an unknown rule.
     """
     shares = dict(DEFAULT_DEFECTS)
-    for pair in (pair for text in changes for pair in text.replace(",", " ").split()):
-        rule, equals, number = pair.partition("=")
+    for pair in " ".join(changes).replace(",", " ").split():
+        rule, _, number = pair.partition("=")
         if rule not in shares and rule != "all":
             raise SettingsError(
                 f"{pair!r} names no defect: write RULE=SHARE with RULE one of "
@@ -128,8 +132,20 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
         try:
             share = float(number)
         except ValueError:
-            equals = ""
-        if not equals:
-            raise SettingsError(f"{pair!r} has no share: write it as {rule}=0.01")
-        shares.update(dict.fromkeys(shares, share) if rule == "all" else {rule: share})
+            raise SettingsError(f"{pair!r} has no share: write it as {rule}=0.01") from None
+        shares.update(dict.fromkeys(shares if rule == "all" else [rule], share))
     return shares
+
+
+def broken_rows(
+    draws: Draws, rows: Indices, shares: Mapping[str, float], *, lines: bool
+) -> dict[str, Mask]:
+    """Draw which rows break each rule; only a source made of lines has malformed ones."""
+    broken = {}
+    for group in EXCLUSIVE_DEFECTS.values():
+        ends = accumulate((shares.get(rule, 0.0) for rule in group), initial=0.0)
+        for rule, (low, high) in zip(group, pairwise(ends), strict=True):
+            broken[rule] = draws.between(f"defect {group[0]}", rows, low, high)
+    # Nothing else can be said about the values of a line that can't be read.
+    malformed = broken[MALFORMED_LINE] & lines
+    return {rule: mask & ~malformed for rule, mask in broken.items()} | {MALFORMED_LINE: malformed}

@@ -1,0 +1,80 @@
+"""The register's columns, and the values that they can have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+MASK = "*" * 10
+DEFAULT_TEXT = "N/A"
+DEFAULT_DATE = "1970-01-01"
+DEFAULT_TIMESTAMP = "1970-01-01 00:00:00"
+CPF_DIGITS = 11
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the published table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column, as the specification gives it.
+    type : str
+        Spark SQL type.
+    meaning : str
+        What it holds, for the data dictionary.
+    default : str or int or None
+        What a null becomes; None where a null cannot occur.
+    personal : bool
+        Whether the value says something about a person (LGPD art. 5, I): never shown in a
+        sample, and kept out of the table's column statistics.
+    masked : bool
+        Whether the published value is the mask.
+    required : bool
+        Whether a null after the transformation stops the run.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    default: str | int | None = DEFAULT_TEXT
+    personal: bool = False
+    masked: bool = False
+    required: bool = True
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("id", "string", "UUID version 8, the same for a person in every run", None),
+    Column("cpf", "string", "taxpayer number", None, personal=True, masked=True),
+    Column("nome_completo", "string", "full name without title and accents", personal=True),
+    Column("convenio", "string", "health plan; the partition column"),
+    Column("data_nascimento", "date", "date of birth", DEFAULT_DATE, personal=True),
+    Column("sexo", "string", "F, M or N/A"),
+    Column("logradouro", "string", "street", personal=True, masked=True),
+    Column("numero", "int", "house number", 0, personal=True),
+    Column("bairro", "string", "district", personal=True, masked=True),
+    Column("cidade", "string", "city in title case", personal=True, masked=True),
+    Column("estado", "string", "two-letter UF"),
+    Column("data_cadastro", "timestamp_ntz", "time of registration, UTC", DEFAULT_TIMESTAMP),
+)
+# What the stages hand over: everything but the id, which is made last.
+REGISTER_COLUMNS: tuple[Column, ...] = COLUMNS[1:]
+
+TITLES: tuple[str, ...] = ("Sr.", "Sra.", "Srta.", "Dr.", "Dra.")
+SEXES: Mapping[str, str] = MappingProxyType(
+    {"F": "F", "FEM": "F", "FEMININO": "F", "M": "M", "MASC": "M", "MASCULINO": "M"}
+)
+# Names without accents and in capitals, the way they are compared.
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        "ACRE": "AC", "ALAGOAS": "AL", "AMAPA": "AP", "AMAZONAS": "AM", "BAHIA": "BA",
+        "CEARA": "CE", "DISTRITO FEDERAL": "DF", "ESPIRITO SANTO": "ES", "GOIAS": "GO",
+        "MARANHAO": "MA", "MATO GROSSO": "MT", "MATO GROSSO DO SUL": "MS", "MINAS GERAIS": "MG",
+        "PARA": "PA", "PARAIBA": "PB", "PARANA": "PR", "PERNAMBUCO": "PE", "PIAUI": "PI",
+        "RIO DE JANEIRO": "RJ", "RIO GRANDE DO NORTE": "RN", "RIO GRANDE DO SUL": "RS",
+        "RONDONIA": "RO", "RORAIMA": "RR", "SANTA CATARINA": "SC", "SAO PAULO": "SP",
+        "SERGIPE": "SE", "TOCANTINS": "TO",
+    }
+)  # fmt: skip
