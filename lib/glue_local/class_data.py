@@ -25,7 +25,7 @@ from glue_local.settings import ServiceSettings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-_KEPT = 3
+_KEPT = 6
 
 
 class ClassDataError(GlueLocalError):
@@ -47,6 +47,8 @@ def ensure() -> Path:
     """
     path = archive_path()
     if path.exists():
+        # As if it were new: `drop_old` leaves alone what is used.
+        path.touch()
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # Beside the target, so that the last step is one rename: no start maps half an archive.
