@@ -92,9 +92,11 @@ def _java() -> str:
 def _delivery(result: Result) -> str:
     published = result.rounds[0][OURS.name].rows
     rows = "".join(_row(result.rounds, way.name) for way in WAYS)
+    count = len(result.rounds)
+    rounds = "one round" if count == 1 else f"{_in_words(count)} rounds, medians"
     return (
         f"## 3 x {result.rows:,} rows\n\n"
-        f"{published:,} rows published, {_in_words(len(result.rounds))} rounds, medians.\n\n"
+        f"{published:,} rows published, {rounds}.\n\n"
         f"{_TABLE}{rows}\n{_breakdown(result.rounds)}"
     )
 
