@@ -42,7 +42,7 @@ class DataFile:
 
 
 def write(
-    rows: pl.DataFrame, folder: str, field_ids: Mapping[str, int], task: str
+    rows: pl.DataFrame, folder: str, field_ids: Mapping[str, int], attempt: str
 ) -> list[DataFile]:
     """Write rows, a file for each health plan.
 
@@ -54,7 +54,7 @@ def write(
         The table's folder of data files.
     field_ids : mapping of str to int
         Iceberg's number of each column.
-    task : str
+    attempt : str
         What the files' names begin with.
 
     Notes
@@ -70,7 +70,7 @@ def write(
     plans = rows.partition_by(contract.PARTITION_COLUMN, maintain_order=True, as_dict=True)
     written = []
     for (plan,), part in plans.items():
-        uri = storage.join(folder, partition_folder(str(plan)), f"{task}-{uuid.uuid4()}.parquet")
+        uri = storage.join(folder, partition_folder(str(plan)), f"{attempt}-{uuid.uuid4()}.parquet")
         with storage.replacing(uri) as file:
             pq.write_table(
                 part.to_arrow().cast(schema),

@@ -65,21 +65,12 @@ def _numbers(batch: pa.RecordBatch) -> list[int]:
     return [int(number) for number in batch.column(0).to_pylist() if number is not None]
 
 
-def _file_name(source: str, number: int) -> str:
-    """Name a task's file: another attempt writes another one, and the manifest names one."""
+def _attempt() -> str:
+    """Name Spark's stage and attempt, for files: another attempt writes another one."""
     from pyspark import TaskContext  # noqa: PLC0415
 
     context = TaskContext.get()
-    attempt = f"{context.stageId()}-{context.attemptNumber()}" if context else "0-0"
-    return f"{source}-{number:05}-{attempt}.parquet"
-
-
-def _task_name() -> str:
-    """Name a task behind the shuffle, and its attempt."""
-    from pyspark import TaskContext  # noqa: PLC0415
-
-    context = TaskContext.get()
-    return f"{context.partitionId():05}-{context.attemptNumber()}" if context else "00000-0"
+    return f"{context.stageId()}-{context.attemptNumber()}" if context else "0-0"
 
 
 def _blocks(piece: Piece) -> Iterator[Parsed]:
@@ -105,7 +96,7 @@ def _stage(pieces: tuple[Piece, ...], folder: str, number: int) -> dict[str, Any
     shape = getattr(sources, f"transform_{source}")
     counts = dict.fromkeys(("rows", "malformed", "undecodable"), 0)
     convenios: set[str | None] = set()
-    name = _file_name(source, number)
+    name = f"{source}-{number:05}-{_attempt()}.parquet"
     with storage.replacing(storage.join(folder, name)) as file:
         writer = None
         for piece in pieces:
@@ -258,7 +249,7 @@ class Selection:
         from client_health import data_files, register  # noqa: PLC0415
 
         rows = register.published(kept)
-        written = data_files.write(rows, self.folder, self.field_ids, _task_name())
+        written = data_files.write(rows, self.folder, self.field_ids, _attempt())
         return [(file.uri, file.partition, file.rows) for file in written]
 
 

@@ -11,6 +11,8 @@ from client_health import contract, sources
 
 GOOD_CPF = "52998224725"
 OTHER_CPF = "11144477735"
+# As Iceberg numbers the columns of a new table.
+FIELD_IDS = {column.name: number for number, column in enumerate(contract.COLUMNS, 1)}
 PLAIN: dict[str, Any] = {
     "source": "parquet",
     "cpf": GOOD_CPF,

@@ -9,14 +9,12 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from frames import clients
+from frames import FIELD_IDS, clients
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from client_health import contract, data_files
-
-FIELD_IDS = {column.name: number for number, column in enumerate(contract.COLUMNS, 1)}
 
 
 def written(folder: Path, *convenios: str) -> dict[str, Any]:

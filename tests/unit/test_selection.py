@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from frames import GOOD_CPF, OTHER_CPF, ingested
+from frames import FIELD_IDS, GOOD_CPF, OTHER_CPF, ingested
 from pyspark.sql import SparkSession
 
 from client_health import contract, identity, parcels, register, rules, transformation
@@ -22,7 +22,6 @@ from client_health.worker import Selection, Transformation
 
 KEY = b"k" * 32
 FIRST, SECOND = (identity.client_id(KEY, cpf) for cpf in (GOOD_CPF, OTHER_CPF))
-FIELD_IDS = {column.name: number for number, column in enumerate(contract.COLUMNS, 1)}
 BITS = {name: 1 << at for at, name in enumerate(rules.WARNINGS)}
 
 
@@ -109,7 +108,7 @@ def test_rows_are_counted_where_they_are_written(tmp_path: Path) -> None:
 
 def test_a_cpf_that_is_not_11_digits_is_counted_though_it_was_accepted() -> None:
     frame = register.normalise(ingested({}, {"cpf": "12"}, {"cpf": f"{GOOD_CPF}\n"}))
-    found = register.candidates(frame.with_columns(pl.col("cpf")), date(2026, 1, 31), KEY)
+    found = register.candidates(frame, date(2026, 1, 31), KEY)
     marks = (found["warnings"] & register.BADLY_FORMED != 0).to_list()
     assert marks == [False, True, False]
 
