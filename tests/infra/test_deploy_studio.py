@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,8 @@ from infra.errors import SettingsError
 from infra.studio import Places, studio_copy
 from jupyter_client.manager import KernelManager
 from policy import Permissions
+
+from glue_papermill.kernels import reachable_here_alone
 
 PLACES = Places(
     role="arn:aws:iam::123456789012:role/client-health-session",
@@ -121,17 +124,20 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
 
     original, copy = load(root, "03_quality")
     code = ["".join(cell["source"]) for cell in copy["cells"] if cell["cell_type"] == "code"]
-    manager = KernelManager(kernel_name="glue_pyspark")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    try:
-        client.wait_for_ready(timeout=60)
-        for cell in code[:4]:
-            client.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
-    finally:
-        client.stop_channels()
-        manager.shutdown_kernel(now=True)
+    with tempfile.TemporaryDirectory() as sockets:
+        manager = KernelManager(kernel_name="glue_pyspark")
+        # A free port that Jupyter has found may be taken by the time its kernel binds it.
+        reachable_here_alone(manager, Path(sockets))
+        manager.start_kernel()
+        client = manager.client()
+        client.start_channels()
+        try:
+            client.wait_for_ready(timeout=60)
+            for cell in code[:4]:
+                client.execute_interactive(cell, timeout=60, output_hook=lambda _: None)
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
 
     arguments = asked[0]["DefaultArguments"]
     own = next(c for c in original["cells"] if "".join(c["source"]).startswith("%%configure"))

@@ -6,13 +6,16 @@ this process, as command and job call it in theirs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
+import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -24,6 +27,7 @@ import job_client_health
 from glue_papermill import kernelspec
 from glue_papermill.delivery import find_sources
 from glue_papermill.errors import GluePapermillError
+from glue_papermill.kernels import reachable_here_alone
 from glue_papermill.runner import run_pipeline
 from glue_papermill.settings import SESSION_VARIABLE, Limits, SessionSettings
 
@@ -146,13 +150,17 @@ class _Kernel:
     def __init__(self, name: str, scene: Scene, *, store_history: bool) -> None:
         self._name, self._scene, self._store_history = name, scene, store_history
         self._lost = False
+        self._sockets = contextlib.ExitStack()
         self._since: float | None = None
 
     def __enter__(self) -> _Kernel:
+        folder = Path(self._sockets.enter_context(tempfile.TemporaryDirectory()))
         with kernels(self._scene.place.folder) as path:
             folders = [os.path.join(part, "kernels") for part in path.split(os.pathsep)]  # noqa: PTH118
             self._manager = KernelManager(kernel_name=self._name)
             self._manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=folders)
+            # A free port that Jupyter has found may be taken by the time its kernel binds it.
+            reachable_here_alone(self._manager, folder)
             self._manager.start_kernel(env=self._scene.environment())
         self._client = self._manager.client()
         self._client.start_channels()
@@ -163,6 +171,7 @@ class _Kernel:
         self._client.stop_channels()
         if self._manager.has_kernel:
             self._manager.shutdown_kernel(now=self._lost)
+        self._sockets.close()
 
     def run(self, code: str) -> _Shown | None:
         """Run a cell; ``None`` when it does not end within the scene's patience."""

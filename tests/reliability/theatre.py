@@ -14,6 +14,7 @@ from glue_local.launch import LocalService
 from glue_papermill.settings import Limits
 
 _SHORT = {"retries": 5.0, "stop": 3.0, "poll": 0.2}
+_PORT_LOST = "zmq.error.ZMQError: Address already in use"
 
 
 class Theatre:
@@ -24,6 +25,14 @@ class Theatre:
 
     def play(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
         """Play a scenario in one of the ways."""
+        ended = self._once(scenario, way, patience)
+        # Programs that find their kernel's ports themselves may lose one to another program
+        # before they bind it. Nothing has been played then.
+        if _PORT_LOST in ended.said and not self.endpoint.struck.is_set():
+            ended = self._once(scenario, way, patience)
+        return ended
+
+    def _once(self, scenario: Scenario, way: Way, patience: float) -> Ended:
         self._set_up(scenario)
         return self.again(scenario, way, patience=patience)
 

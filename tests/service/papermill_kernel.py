@@ -1,5 +1,6 @@
 """A running strict kernel, spoken to as a front end does."""
 
+import contextlib
 import os
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -8,6 +9,7 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import KernelManager
 
 from glue_papermill import kernelspec
+from glue_papermill.kernels import reachable_here_alone
 from glue_papermill.settings import SESSION_VARIABLE
 
 
@@ -41,6 +43,7 @@ class Kernel:
     """A strict kernel for as long as it is entered."""
 
     def __init__(self, environment: dict[str, str], session_id: str = "", **limits: float) -> None:
+        self.folder = contextlib.ExitStack()
         self.environment = {**os.environ, **environment}
         self.environment.pop(SESSION_VARIABLE, None)
         if session_id:
@@ -49,10 +52,12 @@ class Kernel:
             self.environment[f"GLUE_PAPERMILL_{name.upper()}_SECONDS"] = str(seconds)
 
     def __enter__(self) -> Self:
-        with kernelspec.temporary() as folder:
-            self.manager = KernelManager(kernel_name=kernelspec.NAME)
-            self.manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(folder)])
-            self.manager.start_kernel(env=self.environment)
+        folder = self.folder.enter_context(kernelspec.temporary())
+        self.manager = KernelManager(kernel_name=kernelspec.NAME)
+        self.manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(folder)])
+        # A free port that Jupyter has found may be taken by the time its kernel binds it.
+        reachable_here_alone(self.manager, folder)
+        self.manager.start_kernel(env=self.environment)
         self.client = self.manager.client()
         self.client.start_channels()
         self.client.wait_for_ready(60)
@@ -61,6 +66,7 @@ class Kernel:
     def __exit__(self, *_: object) -> None:
         self.client.stop_channels()
         self.manager.shutdown_kernel()
+        self.folder.close()
 
     def run(self, code: str, **options: Any) -> Cell:
         """Run a cell and wait for its end."""
