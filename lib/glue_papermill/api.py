@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
+from urllib.parse import urlsplit
 
 import boto3
 import botocore.session
@@ -59,6 +60,7 @@ _CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _OK = 200
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
@@ -104,6 +106,7 @@ def glue_client(
     model = _kernel_model_folder()
     if model is not None:
         core.set_config_variable("data_path", str(model))
+    address = endpoint or _first(variables, "glue_endpoint_url", "AWS_ENDPOINT_URL_GLUE")
     try:
         session = boto3.Session(
             aws_access_key_id=keys.get("temp_aws_access_key_id"),
@@ -114,12 +117,13 @@ def glue_client(
         client = session.client(
             "glue",
             region_name=region or _first(variables, "region", "AWS_REGION", "AWS_DEFAULT_REGION"),
-            endpoint_url=endpoint
-            or _first(variables, "glue_endpoint_url", "AWS_ENDPOINT_URL_GLUE"),
+            endpoint_url=address,
             config=Config(
                 retries={"total_max_attempts": 1, "mode": "standard"},
                 connect_timeout=5,
                 read_timeout=30,
+                # A company's proxy does not know this machine's own addresses.
+                proxies={} if urlsplit(address or "").hostname in _LOOPBACK else None,
             ),
         )
     except BotoCoreError as error:

@@ -194,6 +194,7 @@ class Place:
         self.raw.mkdir(parents=True)
         (self.raw / "clients.csv").write_text(f"a|b\n{uuid.uuid4()}|2\n")
         self.service = service
+        self.environment = service.environment
         for stage in STAGES:
             self.notebook(stage)
 
@@ -220,7 +221,7 @@ class Place:
             published=PublishedTable(TABLE, f"{TABLE}_log"),
             session=SessionSettings(
                 id_prefix="test",
-                environment=self.service.environment,
+                environment=self.environment,
                 removed_variables=self.service.removed_variables,
             ),
             limits=Limits(provisioning=90, retries=5, stage=120),

@@ -18,6 +18,7 @@ from local_api import Api, gone, listening
 
 from glue_local.errors import ServiceStartError
 from glue_local.launch import LocalService
+from glue_papermill.api import glue_client
 
 PARENT = """
 import json, sys
@@ -130,3 +131,10 @@ def test_a_clients_environment_keeps_ours_without_what_leads_elsewhere(
     outer = {"PATH": "/bin", "AWS_PROFILE": "prod", "glue_profile": "prod", "AWS_REGION": "x"}
     environment = local_service.client_environment(outer)
     assert environment == {"PATH": "/bin", **local_service.environment}
+
+
+def test_a_proxy_that_the_environment_names_is_not_asked_for_this_machine(
+    local_service: LocalService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    assert glue_client(local_service.environment).list_sessions()["ResponseMetadata"]

@@ -42,6 +42,22 @@ def place(tmp_path, local_service):
     return Place(tmp_path, local_service)
 
 
+@pytest.fixture(scope="module")
+def endpoint(local_service):
+    found = Endpoint(local_service)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def shared_place(tmp_path, local_service, endpoint, session):
+    """A place whose runs' sessions, each with a status and variables of its own, are one."""
+    endpoint.start(share=session)
+    made = Place(tmp_path, local_service)
+    made.environment = endpoint.environment
+    return made
+
+
 @pytest.fixture
 def start(place, api, session):
     """Run one stage in the shared session, as a run does."""
@@ -126,74 +142,78 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
         run_pipeline(place.request(LAST, force=True))
 
 
-def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_again(place):
-    place.notebook(SECOND, "raise RuntimeError('no luck')")
+def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_again(shared_place):
+    shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
     heard = Recorder()
     with pytest.raises(NotebookFailed) as caught:
-        run_pipeline(place.request(), heard)
+        run_pipeline(shared_place.request(), heard)
     assert caught.value.stage == SECOND
 
-    place.notebook(SECOND)
-    place.notebook(LAST, "raise RuntimeError('still no luck')")
+    shared_place.notebook(SECOND)
+    shared_place.notebook(LAST, "raise RuntimeError('still no luck')")
     heard = Recorder()
     with pytest.raises(NotebookFailed):
-        run_pipeline(place.request(), heard)
+        run_pipeline(shared_place.request(), heard)
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
 
-    place.notebook(LAST)
+    shared_place.notebook(LAST)
     # Somebody writes to the branch.
-    file = sorted((place.lake / "warehouse").glob("*.json"))[-1]
+    file = sorted((shared_place.lake / "warehouse").glob("*.json"))[-1]
     metadata = json.loads(file.read_text())
     (branch,) = metadata["refs"]
     metadata["refs"][branch]["snapshot-id"] = 99
     file.write_text(json.dumps(metadata))
     heard = Recorder()
-    assert run_pipeline(place.request(), heard).status == "published"
+    assert run_pipeline(shared_place.request(), heard).status == "published"
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
     assert any(SECOND in text and "done again" in text for (text,) in heard.of("note"))
 
 
-def test_a_changed_file_between_the_first_stages_is_done_again(place):
-    place.notebook(SECOND, "raise RuntimeError('no luck')")
+def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):
+    shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
     with pytest.raises(NotebookFailed):
-        run_pipeline(place.request())
-    place.notebook(SECOND)
-    (place.lake / "staging" / _run_id(place) / "ingested" / "part-0").write_text("tampered with")
+        run_pipeline(shared_place.request())
+    shared_place.notebook(SECOND)
+    (shared_place.lake / "staging" / _run_id(shared_place) / "ingested" / "part-0").write_text(
+        "tampered with"
+    )
     heard = Recorder()
-    assert run_pipeline(place.request(), heard).status == "published"
+    assert run_pipeline(shared_place.request(), heard).status == "published"
     assert heard.of("skipped") == []
     assert any(FIRST in text and "done again" in text for (text,) in heard.of("note"))
 
 
-def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(place, api):
-    place.notebook(
+def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
+    shared_place, endpoint
+):
+    shared_place.notebook(
         LAST, "if not any('another' in str(s) for s in table()['snapshots']): others_publish()"
     )
     heard = Recorder()
-    outcome = run_pipeline(place.request(), heard)
+    outcome = run_pipeline(shared_place.request(), heard)
     assert outcome.status == "published"
     assert outcome.snapshot_id == "3"
     assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND, SECOND, LAST]
     assert any("others have published meanwhile" in text for (text,) in heard.of("note"))
-    assert len(_statuses(api, outcome.run_id)) == 1
-    assert outcome.receipts[SECOND] == place.receipt(outcome.run_id, SECOND)
-    assert run_pipeline(place.request()).status == "already_published"
+    assert list(endpoint.sessions.values()) == ["STOPPED"]
+    assert outcome.receipts[SECOND] == shared_place.receipt(outcome.run_id, SECOND)
+    assert run_pipeline(shared_place.request()).status == "already_published"
 
 
-def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(place):
-    place.notebook(LAST, "others_publish()")
+def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(shared_place):
+    shared_place.notebook(LAST, "others_publish()")
     heard = Recorder()
     with pytest.raises(MainMoved) as caught:
-        run_pipeline(place.request(), heard)
+        run_pipeline(shared_place.request(), heard)
     assert caught.value.exit_code == 1
     assert caught.value.stage == LAST
     assert [name for name, _ in heard.of("finished")] == [FIRST, *[SECOND] * 3]
     assert len([name for name, _ in heard.of("started") if name == LAST]) == 3
 
 
-def test_a_run_that_others_of_a_later_day_overtook_stops_at_its_gate(place):
-    place.notebook(
+def test_a_run_that_others_of_a_later_day_overtook_stops_at_its_gate(shared_place):
+    shared_place.notebook(
         LAST,
         "others_publish()",
         "file = sorted(pathlib.Path(lake).glob('warehouse/*.json'))[-1]\n"
@@ -205,7 +225,7 @@ def test_a_run_that_others_of_a_later_day_overtook_stops_at_its_gate(place):
     )
     heard = Recorder()
     with pytest.raises(GateStopped, match="2999-01-01"):
-        run_pipeline(place.request(), heard)
+        run_pipeline(shared_place.request(), heard)
     assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND]
 
 
