@@ -14,6 +14,10 @@ DEPLOYED = --stack $(STACK) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes
 JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 
+# A run is a dozen processes that load the same modules, and the tests start hundreds: what is
+# compiled once is kept, also where the environment says otherwise, as in containers.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
 
@@ -40,7 +44,7 @@ e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become 
 chain-parts: $(STAMP)
 	@$(BIN)/python tools/side_environment.py emulator scan glue
 	@$(BIN)/python tools/python_shell.py
-	@$(ENV) $(BIN)/python -m glue_local.prepare --s3
+	@$(ENV) $(BIN)/python -m glue_local.prepare --all
 
 deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
 	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given))
@@ -48,9 +52,8 @@ deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS=
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
 
-# The longest files come first in the order of their names: left as they are, they end first.
 test: $(STAMP) lint chain-parts ## Run every check and every test
-	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadfile --no-loadscope-reorder
+	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadgroup --no-loadscope-reorder
 
 test-fast: $(STAMP) ## Run the unit tests that need no JVM, no service and no network: for the edit loop
 	@$(BIN)/python -m pytest -n 2 --fast tests/unit tests/infra

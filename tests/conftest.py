@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -20,6 +22,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # What asks for one of these, or for a fixture that does, waits for a JVM or another process.
 SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
 
+# Files whose tests share a service and a session: each process that runs some starts its own.
+SHARED = {
+    "one session": {
+        *("test_local_service", "test_local_statements", "test_official_kernel"),
+        *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
+    },
+    "whole programs": {"test_job", "test_nbval", "test_plain"},
+}
+# The longest; those that follow are long in the order of their names. What is short ends last.
+FIRST = {"spark", "reliability/test_seams"}
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add ``--fast``."""
@@ -28,8 +41,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def _group(item: pytest.Item) -> str:
+    """Name what runs in one process: a file, or the files that share what is dear to start."""
+    folder, file = item.path.parent.name, item.path.stem
+    if folder == "unit" and "spark" in getattr(item, "fixturenames", ()):
+        return "spark"
+    return next((name for name, files in SHARED.items() if file in files), f"{folder}/{file}")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With ``--fast``, deselect what is marked slow or asks for a slow fixture."""
+    """Group the tests; with ``--fast``, deselect what is slow or asks for a slow fixture."""
+    groups = {item: _group(item) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: groups[item] not in FIRST)
     if not config.getoption("--fast"):
         return
     slow = [
@@ -77,29 +102,29 @@ def python_shell() -> Path:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[object]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return a Spark session with Iceberg, as a Glue session has it."""
-    from pyspark.sql import SparkSession
-
     from client_health.session import configure
-    from glue_local import jars
+    from glue_local import driver
+    from glue_local.arguments import SessionArguments
+    from glue_local.provision import SETTINGS_FILE, provision
+    from glue_local.settings import ServiceSettings
 
+    conf = {
+        "spark.master": "local[2]",
+        "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+        "spark.sql.shuffle.partitions": "4",
+    }
+    folder = tmp_path_factory.mktemp("spark")
+    asked = SessionArguments(conf, formats=("iceberg",))
+    provision(asked, ServiceSettings(driver_memory="2g"), folder, Event())
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    session = (
-        SparkSession.builder.master("local[2]")
-        .config("spark.jars", ",".join(str(jar) for jar in jars.ensure(*jars.every_jar())))
-        .config(
-            "spark.sql.extensions",
-            "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        )
-        .config("spark.driver.host", "127.0.0.1")
-        .config("spark.driver.bindAddress", "127.0.0.1")
-        .config("spark.driver.memory", "2g")
-        .config("spark.ui.enabled", "false")
-        .config("spark.sql.shuffle.partitions", "4")
-        .getOrCreate()
-    )
-    session.sparkContext.setLogLevel("ERROR")
+    description = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    started = driver.launch(description, folder)
+    session = driver.connect(started)
     configure(session)
     yield session
     session.stop()
+    assert started.process.stdin is not None
+    started.process.stdin.close()
+    started.process.wait()

@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -23,9 +24,10 @@ from glue_local.provision import SETTINGS_FILE, provision
 from glue_local.settings import ServiceSettings
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
-_KEPT = 6
+_KEPT = 8
 
 
 class ClassDataError(GlueLocalError):
@@ -37,15 +39,20 @@ class ClassDataError(GlueLocalError):
     """
 
 
-def ensure() -> Path:
-    """Return the archive's path, making it when it isn't there.
+def ensure(formats: Sequence[str] = ()) -> Path:
+    """Return the path of the archive for sessions with some formats, making it when it isn't there.
+
+    Parameters
+    ----------
+    formats : sequence of str, optional
+        As of ``--datalake-formats``; see :data:`glue_local.jars.FORMATS`.
 
     Raises
     ------
     ClassDataError
         When the JVM does not write one.
     """
-    path = archive_path()
+    path = archive_path(formats)
     if path.exists():
         # As if it were new: `drop_old` leaves alone what is used.
         path.touch()
@@ -55,11 +62,10 @@ def ensure() -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".make-") as name:
         folder = Path(name)
         made = folder / path.name
-        session = provision(
-            SessionArguments({}), ServiceSettings(driver_memory="1g"), folder, Event()
-        )
+        asked = SessionArguments({}, tuple(formats))
+        session = provision(asked, ServiceSettings(driver_memory="1g"), folder, Event())
         done = subprocess.run(
-            [sys.executable, "-P", "-m", "glue_local.class_data", str(folder), str(made)],
+            [sys.executable, "-P", "-m", "glue_local.class_data", str(folder), str(made), *formats],
             env=session.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -105,15 +111,49 @@ def _exercise(spark: SparkSession, folder: Path) -> None:
     ranked.join(f.broadcast(rows.select("id")), "id").show()
     spark.sparkContext.parallelize([1], 1).map(str).collect()
     rows.limit(3).toPandas()
+    rows.mapInArrow(_pass_on, rows.schema).repartition(2, "part").collect()
 
 
-def _main(folder: Path, archive: Path) -> int:
+def _pass_on(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    yield from batches
+
+
+def _exercise_iceberg(spark: SparkSession) -> None:
+    """Run what sessions usually do to an Iceberg table, on a branch that ``main`` follows."""
+    table = "local.db.t"
+    spark.sql("CREATE DATABASE local.db")
+    spark.sql(f"CREATE TABLE {table} (id bigint, part string) USING iceberg PARTITIONED BY (part)")
+    rows = spark.range(20).selectExpr("id", "CAST(id % 3 AS string) AS part")
+    rows.writeTo(table).append()
+    spark.sql(f"ALTER TABLE {table} CREATE BRANCH b RETAIN 1 DAYS")
+    rows.writeTo(f"{table}.branch_b").overwritePartitions()
+    spark.sql("CALL local.system.fast_forward('db.t', 'main', 'b')")
+    spark.sql(f"ALTER TABLE {table} DROP BRANCH IF EXISTS b")
+    spark.table(table).groupBy("part").count().orderBy("part").collect()
+    spark.table(f"{table}.files").select("file_path", "record_count").collect()
+
+
+# A catalog in SQLite, as a local lake has it, and Iceberg's statements.
+_ICEBERG = {
+    "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
+    "spark.sql.catalog.local": "org.apache.iceberg.spark.SparkCatalog",
+    "spark.sql.catalog.local.type": "jdbc",
+}
+
+
+def _main(folder: Path, archive: Path, formats: Sequence[str]) -> int:
     description = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
     options = f"-XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
     description["conf"]["spark.driver.extraJavaOptions"] = options
+    if "iceberg" in formats:
+        place = {"uri": f"jdbc:sqlite:{folder / 'catalog.db'}", "warehouse": str(folder / "lake")}
+        description["conf"] |= _ICEBERG
+        description["conf"] |= {f"spark.sql.catalog.local.{k}": v for k, v in place.items()}
     started = driver.launch(description, folder)
     spark = driver.connect(started)
     _exercise(spark, folder)
+    if "iceberg" in formats:
+        _exercise_iceberg(spark)
     spark.stop()
     assert started.process.stdin is not None  # noqa: S101 - the driver is started with a pipe
     # Its end is what makes the JVM leave in good order, and write.
@@ -122,4 +162,4 @@ def _main(folder: Path, archive: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(_main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]))

@@ -10,6 +10,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -112,14 +113,20 @@ def java() -> str:
     return found
 
 
-def archive_path() -> Path:
-    """Return where the class archive of this Java and this Spark is kept, if it is.
+def archive_path(formats: Sequence[str] = ()) -> Path:
+    """Return where the class archive of this Java, this Spark and some formats is kept, if it is.
 
     See :mod:`glue_local.class_data`. The JVM refuses an archive of other files; the name tells
     them apart beforehand.
+
+    Parameters
+    ----------
+    formats : sequence of str, optional
+        Of :data:`FORMATS`: what a session has at the head of its class path beside Spark.
     """
+    more = [cache_folder() / jar.file_name for name in formats for jar in FORMATS[name]]
     java_path = Path(java()).resolve()
-    made_of = [java_path, *sorted((spark_home() / "jars").glob("*.jar"))]
+    made_of = [java_path, *sorted((spark_home() / "jars").glob("*.jar")), *more]
     facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in made_of]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     return cache_folder().parent / "class-data" / f"{digest[:16]}.jsa"

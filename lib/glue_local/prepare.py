@@ -1,6 +1,7 @@
 """``python -m glue_local.prepare``: fetch, check and make everything that a session starts with.
 
-``--s3`` fetches as well what sessions need to read and write ``s3://``.
+``--all`` adds what only some sessions need: the jars that read and write ``s3://``, and a class
+archive for those without a table format.
 """
 
 from __future__ import annotations
@@ -15,14 +16,19 @@ from glue_local.errors import GlueLocalError
 def main() -> int:
     """Fetch what is missing, check everything, say so in a line."""
     parser = argparse.ArgumentParser(prog="python -m glue_local.prepare")
-    parser.add_argument("--s3", action="store_true", help="the jars of S3 too (340 MB)")
+    parser.add_argument(
+        "--all", action="store_true", help="the jars of S3 (340 MB) and a second archive too"
+    )
+    everything = parser.parse_args().all
     wanted = jars.every_jar()
-    if parser.parse_args().s3:
+    if everything:
         wanted += jars.SETS[jars.S3]
     archive = "a class archive"
     try:
         jars.verify(*wanted)
-        class_data.ensure()
+        class_data.ensure(tuple(jars.FORMATS))
+        if everything:
+            class_data.ensure()
     except class_data.ClassDataError as error:
         sys.stderr.write(f"{error}\n")
         archive = "no class archive"

@@ -144,7 +144,7 @@ def provision(
         conf["spark.submit.pyFiles"] = ",".join(filter(None, named))
     class_path = [str(jar) for jar in jars]
     conf |= cluster.executor_class_path(conf, class_path)
-    archive = archive_path()
+    archive = archive_path(arguments.formats)
     description = {
         "conf": conf,
         "class_path": class_path,

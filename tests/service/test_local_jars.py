@@ -77,13 +77,13 @@ def test_a_java_that_writes_no_class_archive_is_named(
 
 
 def test_old_class_archives_make_room_for_new_ones(tmp_path: Path) -> None:
-    for number in range(8):
+    for number in range(10):
         archive = tmp_path / f"{number}.jsa"
         archive.touch()
         os.utime(archive, (number, number))
     class_data.drop_old(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        f"{number}.jsa" for number in range(2, 8)
+        f"{number}.jsa" for number in range(2, 10)
     ]
 
 
@@ -95,6 +95,7 @@ def test_a_session_maps_the_class_archive_that_fits_its_java(tmp_path: Path) -> 
     )
     assert "-XX:SharedArchiveFile=/cache/x.jsa" in java_command
     assert class_data.ensure() == archive_path()
+    assert class_data.ensure(("iceberg",)) == archive_path(("iceberg",)) != archive_path()
 
 
 def test_a_spoilt_jar_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
