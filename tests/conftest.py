@@ -49,6 +49,7 @@ def _group(item: pytest.Item) -> str:
     return next((name for name, files in SHARED.items() if file in files), f"{folder}/{file}")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which looks for the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Group the tests; with ``--fast``, deselect what is slow or asks for a slow fixture."""
     groups = {item: _group(item) for item in items}
