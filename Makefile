@@ -53,7 +53,7 @@ undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
 
 test: $(STAMP) lint chain-parts ## Run every check and every test
-	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadgroup --no-loadscope-reorder
+	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadscope --no-loadscope-reorder
 
 test-fast: $(STAMP) ## Run the unit tests that need no JVM, no service and no network: for the edit loop
 	@$(BIN)/python -m pytest -n 2 --fast tests/unit tests/infra

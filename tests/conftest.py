@@ -12,6 +12,7 @@ from pathlib import Path
 from threading import Event
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # Tests run for seconds on small data: Java's optimising compiler would cost more than it gives.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
@@ -22,16 +23,39 @@ ROOT = Path(__file__).resolve().parent.parent
 # What asks for one of these, or for a fixture that does, waits for a JVM or another process.
 SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
 
-# Files whose tests share a service and a session: each process that runs some starts its own.
+# Files that share what is dear to start, and run in one process: a Spark driver; a service with a
+# session; a service with an endpoint before it.
 SHARED = {
-    "one session": {
+    "spark": {
+        *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
+        *("test_quality", "test_selection", "test_stage", "test_worker"),
+    },
+    "session": {
         *("test_local_service", "test_local_statements", "test_official_kernel"),
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
-    "whole programs": {"test_job", "test_nbval", "test_plain"},
+    "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
 # The longest; those that follow are long in the order of their names. What is short ends last.
-FIRST = {"spark", "reliability/test_seams"}
+FIRST = {"spark", "test_seams"}
+
+
+def group(path: str) -> str:
+    """Name what runs in one process: a file, or the files that share something."""
+    stem = Path(path).stem
+    return next((name for name, files in SHARED.items() if stem in files), stem)
+
+
+class Groups(LoadScopeScheduling):
+    """Gives each process a group of files at a time."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    """Schedule by groups."""
+    return Groups(config, log)  # type: ignore[arg-type]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,21 +65,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def _group(item: pytest.Item) -> str:
-    """Name what runs in one process: a file, or the files that share what is dear to start."""
-    folder, file = item.path.parent.name, item.path.stem
-    if folder == "unit" and "spark" in getattr(item, "fixturenames", ()):
-        return "spark"
-    return next((name for name, files in SHARED.items() if file in files), f"{folder}/{file}")
-
-
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist, which looks for the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests; with ``--fast``, deselect what is slow or asks for a slow fixture."""
-    groups = {item: _group(item) for item in items}
-    for item, group in groups.items():
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: groups[item] not in FIRST)
+    """Put the longest first; with ``--fast``, deselect what is slow or asks for a slow fixture."""
+    items.sort(key=lambda item: group(item.path.name) not in FIRST)
     if not config.getoption("--fast"):
         return
     slow = [
