@@ -68,7 +68,7 @@ lint: $(STAMP) ## ruff, formatting, mypy --strict, Python 3.9 validity
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/register_contract lib/glue_papermill lib/client_health/contract.py jobs/job_client_health.py infra/start_job.py
+	@$(BIN)/vermin --quiet --no-tips --eval-annotations -t=3.9- lib/register_contract lib/strict_glue lib/register_run jobs/job_client_health.py infra/start_job.py
 
 format: $(STAMP) ## Format code and notebooks
 	@$(BIN)/ruff check --fix-only -q .
@@ -81,9 +81,9 @@ notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
 	@$(ENV) $(BIN)/python tools/notebook_outputs.py
 
 docs: $(STAMP) ## Generate the tables and pages of READMEs and docs from the code
-	@$(BIN)/python tools/reference_tables.py
-	@$(BIN)/python tools/errors_page.py
-	@$(BIN)/python tools/reliability_page.py
+	@$(BIN)/python -m tools.reference_tables
+	@$(BIN)/python -m tools.errors_page
+	@$(BIN)/python -m tools.reliability_page
 
 wheels: $(STAMP) ## Build a wheel of each package into dist/
 	@$(BIN)/python tools/build_wheels.py --out dist

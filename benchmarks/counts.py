@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.ways import STAGES
-from client_health import contract
+from register_contract import contract
 
 Event = Mapping[str, Any]
 Counts = Mapping[str, int]

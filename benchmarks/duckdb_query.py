@@ -10,7 +10,7 @@ import sys
 
 import duckdb
 
-from client_health import contract
+from register_contract import contract
 
 _COLUMNS = tuple(column.name for column in contract.REGISTER_COLUMNS)
 _TEXTS = {name: name for name in ("convenio", "sexo", "logradouro", "numero", "bairro", "cidade")}

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from benchmarks.deliveries import COMMAND
-from client_health import contract
+from register_contract import contract
 
 STAGES = ("01_ingest", "02_transform", "03_quality")
 

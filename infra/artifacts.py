@@ -5,7 +5,7 @@ digits of a hash over all of it, so that nothing is ever overwritten:
 
 - ``def_lambda.zip``: the Lambda function, one file, and what every side agrees on;
 - ``start_job.py``: the script of the Python Shell job;
-- ``job.zip``: the production job with ``glue_papermill`` and ``client_health``;
+- ``job.zip``: the production job with ``register_run``, which brings its engine;
 - ``client_health-<version>.gluewheels.zip``: the library, for the Spark session
   (``infra.library``);
 - ``notebooks/``: the three notebooks;
@@ -106,8 +106,7 @@ def build_artifacts(
         wheel = build("client_health", Path(folder))
         library, content = pack_library(wheel, session_lock)
         files[library] = content
-        for packed in (wheel, build("glue_papermill", Path(folder))):
-            job.update(unpacked(packed))
+        job.update(unpacked(build("register_run", Path(folder))))
         number = wheel.name.split("-")[1]
     function = root / "jobs" / "def_lambda.py"
     scripts = (path for path in (root / "jobs").glob("*.py") if path != function)

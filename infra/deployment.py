@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from botocore.exceptions import ClientError
 
-from client_health import contract
 from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
 from infra.changes import NAMED_BY, Plan
 from infra.errors import RefusedError, StackFailedError
@@ -20,6 +19,7 @@ from infra.stack import Stack
 from infra.studio import Places, studio_copy
 from infra.template import Skipped, Template, deployable, load_template, render
 from infra.uploads import has_objects, is_there, upload, upload_file
+from register_contract import contract
 
 BUCKET = "AWS::S3::Bucket"
 # What CreateChangeSet takes in the request itself; a longer template is read from S3.

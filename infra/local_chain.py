@@ -24,11 +24,11 @@ from tools import python_shell
 
 from glue_local.emulator import Emulator, free_port
 from glue_local.launch import LocalService
-from glue_papermill.storage import s3_parts
 from infra.deployment import Listener, deploy
 from infra.emulator import emulator_settings
 from infra.errors import DeployError
 from infra.settings import STACK
+from register_run.storage import s3_parts
 
 _POLL_SECONDS = 0.25
 _ENDS = ("published", "stopped", "failed")

@@ -3,7 +3,6 @@
 An event is only a hint to look: each call does what events and calls before it left undone.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,7 +16,7 @@ from typing import Any, get_type_hints
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from register_contract import publications
+from register_contract import publications, runs
 
 Json = dict[str, Any]
 Entries = dict[str, dict[str, datetime]]  # below claims/: by name, its endings and their dates
@@ -78,26 +77,30 @@ def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
 
 
 def delivery_id(uploads: Iterable[Json]) -> str:
-    """Fingerprint a delivery's objects, as ``glue_papermill.delivery`` does."""
-    lines = sorted("{source}\t{version_id}\t{size}\t{key}\n".format(**upload) for upload in uploads)
-    return f"d{hashlib.sha256(''.join(lines).encode()).hexdigest()[:16]}"
+    """Name the delivery that a group's uploads are."""
+    return runs.name_delivery(
+        runs.object_line(one["source"], one["version_id"], one["size"], one["key"])
+        for one in uploads
+    )
 
 
 def verdict(
-    runs: Sequence[Any], outcome: Json, published: bool, settings: Settings, now: datetime
+    job_runs: Sequence[Any], outcome: Json, published: bool, settings: Settings, now: datetime
 ) -> str:
     """Give the end that a claim's runs have come to, newest first, or what it does instead.
 
     Published is what the table's record carries, whatever Glue says of the run: one that was
     killed may have published, and one that succeeded may not.
     """
-    state, ended = runs[0]["JobRunState"], runs[0].get("CompletedOn", runs[0]["StartedOn"])
+    newest = job_runs[0]
+    state, ended = newest["JobRunState"], newest.get("CompletedOn", newest["StartedOn"])
     if state in _ACTIVE or published:
         return "running" if state in _ACTIVE else "published"
-    last = outcome.get("job_run_id") in {"", None, runs[0]["Id"]}  # not that of an earlier start
+    last = outcome.get("job_run_id") in {"", None, newest["Id"]}  # not that of an earlier start
     code = outcome.get("exit_code") if last else None
-    if code in {2, 3} or len(runs) >= settings.max_attempts:  # 2, 3: only a person can help
-        return "stopped" if code in {2, 3} else "failed"
+    for_good = code in runs.EXITS_FOR_GOOD
+    if for_good or len(job_runs) >= settings.max_attempts:
+        return "stopped" if for_good else "failed"
     return "waiting" if now < ended + timedelta(seconds=settings.retry_seconds) else "ready"
 
 
@@ -168,9 +171,9 @@ class Reconciler:
                 sessions += [one["Id"] for one in page["Sessions"] if one["Status"] in _LIVE]
                 ask = {**ask, "NextToken": page["NextToken"]} if page.get("NextToken") else {}
         pages = self.glue.get_paginator("get_job_runs").paginate(JobName=job)
-        runs = [run for page in pages for run in page["JobRuns"]]
-        runs.sort(key=lambda run: run["StartedOn"], reverse=True)
-        blocked = any(run["JobRunState"] in _ACTIVE for run in runs)
+        job_runs = [run for page in pages for run in page["JobRuns"]]
+        job_runs.sort(key=lambda run: run["StartedOn"], reverse=True)
+        blocked = any(run["JobRunState"] in _ACTIVE for run in job_runs)
         for session in [] if blocked else sessions:
             with self._trying(f"stop {session}", "IllegalSessionStateException"):
                 self.glue.stop_session(Id=session)
@@ -180,7 +183,7 @@ class Reconciler:
         for _, name in sorted(due):
             uri, state = f"{self.settings.lake}/claims/{name}.json", ""
             with self._trying(f"run {name}", "ConcurrentRunsExceededException"):
-                own = [run for run in runs if run.get("Arguments", {}).get("--CLAIM") == uri]
+                own = [run for run in job_runs if run.get("Arguments", {}).get("--CLAIM") == uri]
                 reported = own and "outcome.json" in entries[name]
                 outcome = self._read(f"{name}.outcome.json") if reported else {}
                 done = bool(own) and self._is_published(name.rpartition("/")[2])

@@ -19,38 +19,21 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from client_health import __version__, contract
-from glue_papermill.api import failure
-from glue_papermill.claim import Claim, Outcome
-from glue_papermill.delivery import Delivery, find_sources
-from glue_papermill.errors import ConfigurationError, GluePapermillError, Terminated
-from glue_papermill.listener import LogListener
-from glue_papermill.metrics import embedded, of_receipts
-from glue_papermill.runner import run_pipeline
-from glue_papermill.settings import (
-    Limits,
-    PublishedTable,
-    RunOutcome,
-    RunRequest,
-    SessionSettings,
-    Stage,
-)
+from register_contract import __version__, contract, runs
+from register_run.claim import Claim, Outcome
+from register_run.delivery import Delivery, find_sources
+from register_run.errors import Terminated
+from register_run.listener import LogListener
+from register_run.metrics import embedded, of_receipts
+from register_run.request import PublishedTable, RunOutcome, RunRequest, Stage
+from register_run.runner import run_pipeline
+from strict_glue.api import failure
+from strict_glue.errors import ConfigurationError, StrictGlueError
+from strict_glue.settings import Limits, SessionSettings
 
 JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
 _DATA_FOLDER = "clientoutput"
-_ALL = ("run_id", "lake", "attempt")
-# Each notebook, and the parameters that it takes.
-_STAGES = {
-    "01_ingest": (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
-    "02_transform": (*_ALL, "id_key"),
-    "03_quality": (*_ALL, "accept_volume_change", "accept_older"),
-}
-LAST_STAGE = list(_STAGES)[-1]
-_GATE = 3
-_STOPPED = 4
-# Another start of the same run would end the same way.
-_FINAL = frozenset({2, _GATE})
 _INTERRUPTED = "stopped from outside; start again to go on after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
 _ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
@@ -107,7 +90,7 @@ def build_request(
         sources=dict(sources),
         lake=lake,
         stages=tuple(
-            Stage(name, f"{folder}/{name}.ipynb", taken) for name, taken in _STAGES.items()
+            Stage(name, f"{folder}/{name}.ipynb", taken) for name, taken in runs.PARAMETERS.items()
         ),
         library_version=__version__,
         rules=contract.rules_fingerprint(),
@@ -240,21 +223,21 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     listener = JobListener(given.CRAWLER)
     started = time.monotonic()
     found: Optional[RunOutcome] = None
-    code, message = _STOPPED, _INTERRUPTED
+    code, message = runs.EXIT_SESSION, _INTERRUPTED
     try:
         found = run_pipeline(_asked(given), listener)
-        code, message = 0, f"snapshot {found.snapshot_id}"
+        code, message = runs.EXIT_PUBLISHED, f"snapshot {found.snapshot_id}"
         log.info("run %s: %s, %s", found.run_id, found.status, message)
-    except GluePapermillError as error:
+    except StrictGlueError as error:
         code, message = error.exit_code, str(error)
         log.error("%s", error)  # noqa: TRY400 - its lines say all; the traceback is in the notebook
     except (KeyboardInterrupt, Terminated):
         log.error(_INTERRUPTED)  # noqa: TRY400
     except Exception:
-        code, message = 1, "the job itself failed; its log has the traceback"
+        code, message = runs.EXIT_OTHER, "the job itself failed; its log has the traceback"
         raise
     finally:
-        status = found.status if found else ("stopped" if code in _FINAL else "failed")
+        status = found.status if found else ("stopped" if code in runs.EXITS_FOR_GOOD else "failed")
         _tell(found, code, time.monotonic() - started)
         if given.CLAIM:
             start = find_job_run(given.CLAIM)
@@ -297,7 +280,7 @@ def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:
     metrics = {
         "RunSucceeded": int(code == 0),
         "RunFailed": int(code != 0),
-        "GateStopped": int(code == _GATE),
+        "GateStopped": int(code == runs.EXIT_GATE),
         "DurationSeconds": round(seconds, 1),
         **(of_receipts(found.receipts) if found and found.status == "published" else {}),
     }

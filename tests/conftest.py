@@ -24,16 +24,18 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
 
 # Files that share what is dear to start, and run in one process: a Spark driver; a service with a
-# session; a service with an endpoint before it.
+# session; sessions that are warm; a service with an endpoint before it.
 SHARED = {
     "spark": {
         *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
-        *("test_quality", "test_selection", "test_stage", "test_worker"),
+        *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
     },
     "session": {
         *("test_local_service", "test_local_statements", "test_official_kernel"),
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
+    "warm": {"test_bad_input", "test_maintain"},
+    "warm too": {"test_oracle", "test_run"},
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
 # The longest; those that follow are long in the order of their names. What is short ends last.
@@ -117,11 +119,11 @@ def python_shell() -> Path:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return a Spark session with Iceberg, as a Glue session has it."""
-    from client_health.session import configure
-    from glue_local import driver
-    from glue_local.arguments import SessionArguments
-    from glue_local.provision import SETTINGS_FILE, provision
+    from client_health.spark_session import configure
+    from glue_local.sessions.arguments import SessionArguments
+    from glue_local.sessions.provision import SETTINGS_FILE, provision
     from glue_local.settings import ServiceSettings
+    from glue_local.spark import driver
 
     conf = {
         "spark.master": "local[2]",

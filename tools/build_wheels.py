@@ -21,16 +21,17 @@ ROOT = Path(__file__).resolve().parent.parent
 # AWS Glue brings what the session needs, so the library asks for nothing.
 EXTRAS: dict[str, str | None] = {
     "client_health": None,
-    "glue_papermill": "runner",
+    "strict_glue": "runner",
+    "register_run": "runner",
     "glue_local": "local",
     "client_health_cli": "cli",
 }
-# What wheels carry besides their package: what both sides of a session agree on, and for the
-# command the job that it shares a run with, and the notebooks.
+# What wheels carry besides their package: what both sides of a session agree on, the run's
+# engine, and for the command the job that it shares a run with, and the notebooks.
 _AGREED = {"lib/register_contract": "register_contract"}
 CARRIED: dict[str, dict[str, str]] = {
     "client_health": _AGREED,
-    "glue_papermill": _AGREED,
+    "register_run": {**_AGREED, "lib/strict_glue": "strict_glue"},
     "client_health_cli": {
         **_AGREED,
         "jobs/job_client_health.py": "job_client_health.py",
@@ -56,7 +57,7 @@ def _pyproject(package: str) -> str:
     lines += ["[project]", *(f"{key} = {json.dumps(value)}" for key, value in described.items())]
     if command:
         lines += ["[project.scripts]", *(f'{k} = "{v}"' for k, v in project["scripts"].items())]
-    if package == "glue_papermill":
+    if package in ("strict_glue", "register_run"):
         engines = project["entry-points"]["papermill.engine"]
         lines += ['[project.entry-points."papermill.engine"]']
         lines += [f'{name} = "{target}"' for name, target in engines.items()]

@@ -1,4 +1,4 @@
-"""Write the page of errors, ``docs/errors.md``: ``python tools/errors_page.py``.
+"""Write the page of errors, ``docs/errors.md``: ``python -m tools.errors_page``.
 
 What happened, why and what to do come from the error classes of the four packages, the gates from
 the contract, and the messages shown are made by the same code that a run uses. With ``--check``
@@ -19,21 +19,24 @@ from pathlib import Path
 from typing import Any, cast
 
 from botocore.exceptions import ClientError
+from tools.generated import write_or_check
+from tools.reference_tables import ENGLISH
 
 import client_health
 import client_health_cli
 import glue_local
-import glue_papermill
-from client_health import contract
-from client_health.errors import GATE_STEPS, ClientHealthError, QualityGateError
+import register_run
+import strict_glue
+from client_health.errors import ClientHealthError, QualityGateError
 from client_health_cli.errors import ClientHealthCliError, RunFailedError
-from generated import write_or_check
 from glue_local.errors import CODES, GlueLocalError
-from glue_papermill import api, errors
-from glue_papermill.cell_errors import from_cell
-from glue_papermill.errors import GluePapermillError, Terminated
-from glue_papermill.settings import RunRequest
-from reference_tables import ENGLISH  # type: ignore[import-not-found,unused-ignore]
+from register_contract import contract
+from register_run import errors as run_errors
+from register_run.cell_errors import from_cell
+from register_run.errors import Terminated
+from register_run.request import RunRequest
+from strict_glue import api, errors
+from strict_glue.errors import StrictGlueError
 
 PAGE = Path(__file__).resolve().parent.parent / errors.PAGE
 _COMMAND = "client-health"
@@ -125,13 +128,13 @@ def kinds(root: type[BaseException]) -> list[type[BaseException]]:
 
 def _import_everything() -> None:
     """Load every module, so that no error class is missed wherever it is defined."""
-    for package in (client_health, client_health_cli, glue_local, glue_papermill):
+    for package in (client_health, client_health_cli, glue_local, strict_glue, register_run):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
                 importlib.import_module(module.name)
 
 
-def _as_reported(kind: type[BaseException], message: str = "") -> GluePapermillError:
+def _as_reported(kind: type[BaseException], message: str = "") -> StrictGlueError:
     """Make what the runner makes of an error that a notebook's cell raised."""
     defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     return from_cell(
@@ -151,9 +154,9 @@ def entries() -> list[Entry]:
     """Return everything that a run or a command can end with."""
     _import_everything()
     found = []
-    for kind in cast("list[type[GluePapermillError]]", kinds(GluePapermillError)):
+    for kind in cast("list[type[StrictGlueError]]", kinds(StrictGlueError)):
         shown = "on the terminal and in the job's log."
-        if "reported_as" in vars(kind) and kind is not GluePapermillError:
+        if "reported_as" in vars(kind) and kind is not StrictGlueError:
             shown = f"{shown[:-1]}; in a notebook, as `{kind.reported_as}`."
         found.append(Entry(kind, kind.exit_code, shown))
     stopped = "on the terminal and in the job's log."
@@ -177,14 +180,18 @@ def _link(kind: type[BaseException]) -> str:
 def examples() -> Mapping[type[BaseException], Sequence[BaseException]]:
     """Return errors as a run makes them, so that the page shows true messages."""
     receipt = f"{_LAKE}/02_transform.json"
-    session, statement, missing = errors.SessionError, errors.StatementError, errors.ReceiptError
+    session, statement, missing = (
+        errors.SessionError,
+        errors.StatementError,
+        run_errors.ReceiptError,
+    )
     timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session idled for 15 minutes."}
     refusal: Any = {"Error": {"Code": "ExpiredTokenException", "Message": "The token has expired"}}
     gate = QualityGateError([("fonte_vazia", "no row in: csv")])
     volume = QualityGateError([("volume_diferente", "812 rows against 1,604 last published")])
     return {
-        errors.NotebookFailed: [_as_reported(ValueError, "could not convert string to float")],
-        errors.GateStopped: [_as_reported(QualityGateError, str(gate))],
+        run_errors.NotebookFailed: [_as_reported(ValueError, "could not convert string to float")],
+        run_errors.GateStopped: [_as_reported(QualityGateError, str(gate))],
         QualityGateError: [volume],
         session: [
             session.not_created(_SESSION, "AccessDeniedException: no permission for the role"),
@@ -222,10 +229,7 @@ def gate_table() -> str:
     """Return the table of gates: what each found, and what to do."""
     return _table(
         ("gate", "what it found", "what to do"),
-        (
-            (f"`{rule.name}`", rule.meaning, GATE_STEPS[rule.name])
-            for rule in contract.rules(contract.Criticality.GATE)
-        ),
+        ((f"`{gate}`", gate.meaning, gate.next_step) for gate in contract.Gate),
     )
 
 
@@ -253,7 +257,7 @@ def _section(entry: Entry, heading: str) -> Iterator[str]:
         yield f"- **{name}**: {said[name]}\n"
     yield "\n"
     for error in examples().get(entry.kind, ()):
-        prefix = f"{_COMMAND}: " if isinstance(error, GluePapermillError) else ""
+        prefix = f"{_COMMAND}: " if isinstance(error, StrictGlueError) else ""
         yield f"```text\n{prefix}{error}\n```\n\n"
 
 
@@ -286,4 +290,4 @@ def _is_of_notebooks(entry: Entry) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_check(__file__, PAGE, lambda _: page()))
+    sys.exit(write_or_check(PAGE, lambda _: page()))

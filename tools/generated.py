@@ -11,13 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def write_or_check(tool: str, page: Path, render: Callable[[str], str]) -> int:
+def write_or_check(page: Path, render: Callable[[str], str]) -> int:
     """Write a page again, or with ``--check`` only say whether it has drifted.
 
     Parameters
     ----------
-    tool
-        The tool's file, for the message.
     page
         Where the page is when the command line names no other place.
     render
@@ -35,8 +33,7 @@ def write_or_check(tool: str, page: Path, render: Callable[[str], str]) -> int:
     found = given.file.read_text(encoding="utf-8") if given.file.exists() else ""
     wanted = render(found)
     if given.check and wanted != found:
-        name = Path(tool).name
-        print(f"{given.file.name} has drifted: run python tools/{name}", file=sys.stderr)
+        print(f"{given.file.name} has drifted: run make docs", file=sys.stderr)
         return 1
     if not given.check:
         given.file.write_text(wanted, encoding="utf-8")

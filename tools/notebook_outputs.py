@@ -17,7 +17,7 @@ import papermill
 
 from client_health_cli import sample_data
 from glue_local.launch import LocalService
-from glue_papermill import engine, kernelspec
+from strict_glue import engine, kernelspec
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = tuple(

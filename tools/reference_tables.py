@@ -1,9 +1,9 @@
-"""Write the tables that repeat the code: ``python tools/reference_tables.py``.
+"""Write the tables that repeat the code: ``python -m tools.reference_tables``.
 
 The reference pages have all of them, the READMEs the exit codes, each in two languages. Rules and
-columns come from ``client_health.contract``, exit codes from the errors of the runner and of the
-command. Each table is between two comments that name it; the tool leaves the rest of the document
-alone. With ``--check`` it writes nothing, and exits with 1 if a table has drifted.
+columns come from ``register_contract.contract``, exit codes from the errors of the runner and of
+the command. Each table is between two comments that name it; the tool leaves the rest alone. With
+``--check`` it writes nothing, and exits with 1 if a table has drifted.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
 import client_health.errors
 import client_health_cli.errors
-import glue_papermill.cell_errors
-import glue_papermill.errors
-from client_health import contract
-from glue_papermill.settings import RunRequest
+import register_run.cell_errors
+import register_run.errors
+import strict_glue.errors
+from register_contract import contract
+from register_run.request import RunRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
@@ -52,8 +53,8 @@ class Language:
         What an exit code says.
     masked, unmasked, never : str
         How a value is published; that it is never null.
-    rules, columns : mapping of str to str
-        Translated meanings by name; empty where the contract's own are used.
+    meaning : str
+        The contract's name for what a rule or column means in this language.
     """
 
     heads: Mapping[str, Sequence[str]]
@@ -62,8 +63,7 @@ class Language:
     masked: str
     unmasked: str
     never: str
-    rules: Mapping[str, str] = field(default_factory=dict)
-    columns: Mapping[str, str] = field(default_factory=dict)
+    meaning: str = "meaning"
 
 
 ENGLISH = Language(
@@ -117,62 +117,13 @@ PORTUGUESE = Language(
     masked="mascarada",
     unmasked="sem alteração",
     never="nunca é nulo",
-    rules={
-        "linha_malformada": "a linha não pôde ser dividida em colunas",
-        "cpf_ausente": "sem CPF",
-        "cpf_formato": "o CPF não tem exatamente 11 dígitos ASCII depois de retirados . e -",
-        "cpf_digito_verificador": "os dígitos verificadores do CPF não conferem",
-        "data_nascimento_invalida": "data de nascimento informada, mas ilegível",
-        "data_nascimento_futura": "data de nascimento depois do dia da remessa",
-        "data_cadastro_invalida": "data de cadastro informada, mas ilegível",
-        "data_cadastro_futura": "data de cadastro depois do dia da remessa",
-        "sexo_desconhecido": "sexo informado, mas nem F nem M",
-        "estado_desconhecido": "estado informado, mas que não é do Brasil",
-        "numero_invalido": "número da casa informado, mas que não é um inteiro",
-        "nome_ausente": "sem nome",
-        "convenio_ausente": "sem convênio",
-        "colunas_de_entrada": "uma coluna da fonte falta ou aparece duas vezes",
-        "codificacao_de_entrada": "uma fonte não está em UTF-8",
-        "esquema_diferente": "as colunas de saída diferem do contrato",
-        "saida_vazia": "nenhuma linha para publicar",
-        "fonte_vazia": "uma fonte sem linhas",
-        "nulo_obrigatorio": "um nulo em uma coluna obrigatória",
-        "cpf_fora_do_formato": "um CPF que seria publicado não tem 11 dígitos",
-        "cpf_duplicado": "um CPF se repete depois da remoção de duplicatas",
-        "contagem_divergente": "as linhas de uma fonte não fecham a conta",
-        "rejeitados_demais": "mais linhas rejeitadas do que o limite permite",
-        "volume_diferente": "o número de linhas está longe do da última publicação",
-        "remessa_antiga": "a remessa de um dia posterior já está publicada",
-        "auditoria_divergente": "o branch de auditoria difere do que foi gravado",
-    },
-    columns={
-        "id": "UUID versão 8, o mesmo para a pessoa em todas as execuções",
-        "cpf": "número do CPF",
-        "nome_completo": "nome completo, sem título nem acentos",
-        "convenio": "convênio de saúde; coluna de partição",
-        "data_nascimento": "data de nascimento",
-        "sexo": "F, M ou N/A",
-        "logradouro": "rua",
-        "numero": "número da casa",
-        "bairro": "bairro",
-        "cidade": "cidade, com iniciais maiúsculas",
-        "estado": "sigla da UF",
-        "data_cadastro": "data e hora do cadastro, em UTC",
-    },
+    meaning="significado",
 )
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
-def _translated(words: Mapping[str, str], name: str, english: str) -> str:
-    if words and name not in words:
-        raise DriftError(
-            f"{name} has no translation: add it to PORTUGUESE in {Path(__file__).name}"
-        )
-    return words.get(name, english)
 
 
 def rules_table(language: Language) -> str:
@@ -183,7 +134,7 @@ def rules_table(language: Language) -> str:
             [
                 f"`{rule.name}`",
                 language.effects[rule.criticality.value],
-                _translated(language.rules, rule.name, rule.meaning),
+                getattr(rule, language.meaning),
             ]
             for rule in contract.RULES
         ),
@@ -207,7 +158,7 @@ def columns_table(language: Language) -> str:
             [
                 f"`{column.name}`",
                 column.type,
-                _translated(language.columns, column.name, column.meaning),
+                getattr(column, language.meaning),
                 *(_in_source(source, column) for source in contract.SOURCES),
                 default,
                 language.masked if column.masked else language.unmasked,
@@ -227,19 +178,20 @@ def _errors(module: ModuleType, root: type[Exception]) -> list[type[Exception]]:
 def _raised() -> Iterator[tuple[int, type[Exception]]]:
     """Give every error with its exit code, from the classes that carry it."""
     for module, root in (
-        (glue_papermill.errors, glue_papermill.errors.GluePapermillError),
+        (strict_glue.errors, strict_glue.errors.StrictGlueError),
+        (register_run.errors, strict_glue.errors.StrictGlueError),
         (client_health_cli.errors, client_health_cli.errors.ClientHealthCliError),
     ):
         for kind in _errors(module, root):
             # RunFailedError hands on the code of the runner's own error.
             if kind is not client_health_cli.errors.RunFailedError:
                 yield kind.exit_code, kind  # type: ignore[attr-defined]
-    terminated = glue_papermill.errors.Terminated
+    terminated = register_run.errors.Terminated
     yield int(str(terminated().code)), terminated  # type: ignore[misc]
     # What the notebooks' own library raises, by the kind that the runner makes of its name.
     defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     for kind in _errors(client_health.errors, client_health.errors.ClientHealthError):
-        made = glue_papermill.cell_errors.from_cell(
+        made = register_run.cell_errors.from_cell(
             stage="",
             cell=1,
             ename=kind.__name__,
@@ -360,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if not given.check:
                 path.write_text(wanted, encoding="utf-8")
     if given.check and drifted:
-        print(f"{', '.join(drifted)}: run python tools/reference_tables.py", file=sys.stderr)
+        print(f"{', '.join(drifted)}: run make docs", file=sys.stderr)
         return 1
     return 0
 

@@ -1,4 +1,4 @@
-"""Write the table of failures into ``docs/reliability.md``: ``python tools/reliability_page.py``.
+"""Write the table of failures into ``docs/reliability.md``: ``python -m tools.reliability_page``.
 
 The table comes from the scenarios that the tests run, so the page shows what was measured. With
 ``--check`` the tool writes nothing, and exits with 1 if the page has drifted.
@@ -11,15 +11,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from generated import write_or_check
+from tests.support.scenarios import SCENARIOS
+from tools.generated import write_or_check
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests" / name) for name in ("reliability", "service", "")]
-
-from scenarios import SCENARIOS  # noqa: E402 - found by the line above
 
 if TYPE_CHECKING:
-    from scenarios import Scenario
+    from tests.support.scenarios import Scenario
 
 PAGE = ROOT / "docs" / "reliability.md"
 _BLOCK = re.compile(r"(<!-- table: failures -->\n).*?(<!-- /table -->)", re.DOTALL)
@@ -70,4 +68,4 @@ def _plain(scenario: Scenario) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(write_or_check(__file__, PAGE, page))
+    sys.exit(write_or_check(PAGE, page))

@@ -9,8 +9,9 @@ from typing import Any
 
 import polars as pl
 
-from client_health import contract, text
-from client_health.sources import MALFORMED_LINE, SOURCE
+from client_health.clean import text
+from client_health.read.sources import MALFORMED_LINE, SOURCE
+from register_contract import contract
 
 _WIDEST = 60
 # Columns that show only what they are for.

@@ -5,40 +5,9 @@ What the classes say of themselves, and the steps of the gates, make up ``docs/e
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Sequence
 
-from client_health.contract import Gate
-
-_DEFECT = "A defect of the library, not of the data: go back to the version that worked last."
-# What to do when a gate stopped the run.
-GATE_STEPS: Mapping[Gate, str] = MappingProxyType(
-    {
-        Gate.COLUNAS_DE_ENTRADA: "Have the source delivered with the columns that the README "
-        "lists for it, each once. Nothing is guessed from their position.",
-        Gate.CODIFICACAO_DE_ENTRADA: "Have the source delivered in UTF-8: read as anything else, "
-        "names would be wrong letter by letter.",
-        Gate.ESQUEMA_DIFERENTE: "The notebook and the contract disagree: go back to the version "
-        "that worked last, or fix the one that changed.",
-        Gate.SAIDA_VAZIA: "Every row was rejected: see the reasons in the receipt of 02_transform, "
-        "and have the sources fixed.",
-        Gate.FONTE_VAZIA: "Have the source delivered again, with its rows: published empty, it "
-        "would take all its people out of the table.",
-        Gate.NULO_OBRIGATORIO: _DEFECT,
-        Gate.CPF_FORA_DO_FORMATO: _DEFECT,
-        Gate.CPF_DUPLICADO: _DEFECT,
-        Gate.CONTAGEM_DIVERGENTE: "Run again with --force, which repeats every stage; if it "
-        "stays, go back to the version that worked last.",
-        Gate.REJEITADOS_DEMAIS: "See which rule rejects in the receipt of 02_transform, and the "
-        "rows in the run's staging folder; have that source fixed and delivered again.",
-        Gate.VOLUME_DIFERENTE: "If this number of rows is right, run again with "
-        "--accept-volume-change; if not, have the files delivered again, whole.",
-        Gate.REMESSA_ANTIGA: "If the older register is to replace the newer one, run again with "
-        "--accept-older; on AWS start the job by hand with --CLAIM and --ACCEPT_OLDER true.",
-        Gate.AUDITORIA_DIVERGENTE: "Run the same command again: the branch is written anew. If it "
-        "stays, go back to the version that worked last.",
-    }
-)
+from register_contract.contract import Gate
 
 
 class ClientHealthError(Exception):
@@ -120,9 +89,9 @@ class QualityGateError(ClientHealthError):
 
     def __init__(self, failures: Sequence[tuple[Gate, str]]) -> None:
         # What is not declared has no meaning, no next step and no place in the fingerprint.
-        self.failures = tuple((Gate(rule), detail) for rule, detail in failures)
+        self.failures = tuple((Gate.named(rule), detail) for rule, detail in failures)
         found = "; ".join(f"{rule}: {detail}" for rule, detail in self.failures)
-        steps = dict.fromkeys(GATE_STEPS[rule] for rule, _ in self.failures)
+        steps = dict.fromkeys(rule.next_step for rule, _ in self.failures)
         told = f"{found}. Nothing was published; the table is as it was."
         super().__init__(" ".join([told, *steps]))
 

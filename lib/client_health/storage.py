@@ -24,8 +24,8 @@ from typing import IO, TypeVar, cast
 from pyarrow import fs
 from pyarrow.lib import ArrowException
 
-from client_health import signature
 from client_health.errors import InputError, StorageError
+from client_health.read import file_types
 
 # What a read can throw of itself: Arrow's errors, those of unpacking, and the system's.
 READ_ERRORS = (OSError, EOFError, zlib.error, ArrowException)
@@ -173,7 +173,7 @@ def opened(uri: str) -> Iterator[IO[bytes]]:
 def unpacked(uri: str) -> Iterator[IO[bytes]]:
     """Open a file for reading from its start, unpacked where its name says that it is packed."""
     with opened(uri) as file:
-        kind = signature.packing(uri)
+        kind = file_types.packing(uri)
         if kind == ".gz":
             with gzip.GzipFile(fileobj=file) as inside:
                 yield cast("IO[bytes]", inside)

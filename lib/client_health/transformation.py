@@ -11,15 +11,17 @@ from typing import Any
 import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 
-from client_health import contract, identity, parcels, quality, register, rules, storage
-from client_health.accounting import Selected, StageRows, transformed
-from client_health.data_files import DataFile
-from client_health.delivery import rows_by_source
+from client_health import parcels, storage
+from client_health.clean import identity, register, rules
 from client_health.errors import HandoverError, SettingsError
-from client_health.lake import Snapshot, branch_name, shares_of
-from client_health.stage import INGESTED, REJECTED, Stage
+from client_health.gate import quality
+from client_health.gate.accounting import Selected, StageRows, transformed
+from client_health.ingestion import rows_by_source
+from client_health.publish.data_files import DataFile
+from client_health.publish.lake import Snapshot, branch_name, shares_of
+from client_health.stages import INGESTED, REJECTED, Stage
 from client_health.worker import MANY_CONVENIOS, Selection, Transformation
-from register_contract import publications
+from register_contract import contract, publications
 from register_contract.manifest import Line
 
 # A task of the shuffle holds this many rows, and writes a file for each of its health plans.
@@ -64,7 +66,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     ----------
     stage : Stage
     id_key : str
-        Location of the id key; see :func:`client_health.identity.load_key`.
+        Location of the id key; see :func:`client_health.clean.identity.load_key`.
 
     Returns
     -------

@@ -1,8 +1,9 @@
 """What Spark's Python workers do: whole files in native code, one thread each.
 
-Nothing here decides anything. A worker reads, has the functions of :mod:`client_health.sources`,
-:mod:`client_health.register` and :mod:`client_health.rules` applied, and writes. Its modules load
-when a task calls it: Polars reads the number of its threads from the environment at that moment.
+Nothing here decides anything. A worker reads, has the functions of
+:mod:`client_health.read.sources`, :mod:`client_health.clean.register` and
+:mod:`client_health.clean.rules` applied, and writes. Its modules load when a task calls it: Polars
+reads the number of its threads from the environment at that moment.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
     import pyarrow as pa
 
-    from client_health.lines import Parsed
-    from client_health.readers import Piece
+    from client_health.read.lines import Parsed
+    from client_health.read.readers import Piece
 
 # More different health plans than this, and files are written plan by plan.
 MANY_CONVENIOS = 100
@@ -76,8 +77,8 @@ def _attempt() -> str:
 def _blocks(piece: Piece) -> Iterator[Parsed]:
     """Read a piece, and say of which file it is when that fails."""
     from client_health import storage  # noqa: PLC0415
-    from client_health.lines import TooLongError  # noqa: PLC0415
-    from client_health.pieces import read  # noqa: PLC0415
+    from client_health.read.lines import TooLongError  # noqa: PLC0415
+    from client_health.read.pieces import read  # noqa: PLC0415
 
     try:
         yield from read(piece)
@@ -90,7 +91,9 @@ def _blocks(piece: Piece) -> Iterator[Parsed]:
 
 def _stage(pieces: tuple[Piece, ...], folder: str, number: int) -> dict[str, Any]:
     """Write the rows of some pieces into one file; return its line of the manifest."""
-    from client_health import contract, sources, storage  # noqa: PLC0415
+    from client_health import storage  # noqa: PLC0415
+    from client_health.read import sources  # noqa: PLC0415
+    from register_contract import contract  # noqa: PLC0415
 
     source = pieces[0].source
     shape = getattr(sources, f"transform_{source}")
@@ -130,7 +133,8 @@ def _writer(file: Any, schema: pa.Schema) -> Any:  # noqa: ANN401
 def _no_rows(source: str) -> pl.DataFrame:
     import polars as pl  # noqa: PLC0415
 
-    from client_health import contract, sources  # noqa: PLC0415
+    from client_health.read import sources  # noqa: PLC0415
+    from register_contract import contract  # noqa: PLC0415
 
     columns = next(one for one in contract.SOURCES if one.name == source).columns
     return pl.DataFrame(schema=dict.fromkeys((*columns, sources.MALFORMED_LINE), pl.String))
@@ -168,7 +172,8 @@ class Transformation:
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the candidates of the files whose numbers come, each with the id key."""
-        from client_health import parcels, register  # noqa: PLC0415
+        from client_health import parcels  # noqa: PLC0415
+        from client_health.clean import register  # noqa: PLC0415
 
         for batch in batches:
             for number, key in zip(_numbers(batch), batch.column(1), strict=True):
@@ -179,8 +184,9 @@ class Transformation:
         import polars as pl  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        from client_health import register, storage  # noqa: PLC0415
-        from client_health.pieces import BLOCK_ROWS  # noqa: PLC0415
+        from client_health import storage  # noqa: PLC0415
+        from client_health.clean import register  # noqa: PLC0415
+        from client_health.read.pieces import BLOCK_ROWS  # noqa: PLC0415
 
         with (
             storage.opened(storage.join(self.ingested, name)) as source,
@@ -227,7 +233,8 @@ class Selection:
 
     def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Do the first part of it, and hand the rows on by health plan, with what was counted."""
-        from client_health import contract, parcels  # noqa: PLC0415
+        from client_health import parcels  # noqa: PLC0415
+        from register_contract import contract  # noqa: PLC0415
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
@@ -237,7 +244,8 @@ class Selection:
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Do the rest of it; return lines of JSON as :meth:`run` does."""
-        from client_health import parcels, register  # noqa: PLC0415
+        from client_health import parcels  # noqa: PLC0415
+        from client_health.clean import register  # noqa: PLC0415
 
         rows, notes = parcels.unpack(batches)
         if rows is not None:
@@ -246,7 +254,8 @@ class Selection:
 
     def _files(self, kept: pl.DataFrame) -> list[tuple[str, str, int]]:
         """Write the rows; return URI, health plan and rows of each file."""
-        from client_health import data_files, register  # noqa: PLC0415
+        from client_health.clean import register  # noqa: PLC0415
+        from client_health.publish import data_files  # noqa: PLC0415
 
         rows = register.published(kept)
         written = data_files.write(rows, self.folder, self.field_ids, _attempt())
@@ -257,8 +266,9 @@ def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]
     """Select; count what came and what stays, in the words of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
 
-    from client_health import contract, register, rules  # noqa: PLC0415
-    from client_health.sources import SOURCE  # noqa: PLC0415
+    from client_health.clean import register, rules  # noqa: PLC0415
+    from client_health.read.sources import SOURCE  # noqa: PLC0415
+    from register_contract import contract  # noqa: PLC0415
 
     def by_source(frame: pl.DataFrame) -> dict[str, int]:
         return {name: int((frame[SOURCE] == name).sum()) for name in contract.SOURCE_NAMES}

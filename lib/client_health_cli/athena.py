@@ -11,10 +11,10 @@ from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from client_health import contract
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
 from client_health_cli.queries import Result, Row, run_before
+from register_contract import contract
 
 if TYPE_CHECKING:
     from client_health_cli.published import PublishedTable

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from client_health import contract
 from client_health_cli.errors import QueryError
+from register_contract import contract
 
 if TYPE_CHECKING:
     from sqlglot import exp

@@ -5,9 +5,7 @@ What the classes say of themselves makes up ``docs/errors.md``.
 
 from __future__ import annotations
 
-EXIT_OTHER = 1
-EXIT_USAGE = 2
-EXIT_SESSION = 4
+from register_contract.runs import EXIT_OTHER, EXIT_SESSION, EXIT_USAGE
 
 
 class ClientHealthCliError(Exception):
@@ -66,7 +64,7 @@ class QueryError(ClientHealthCliError):
 
     Why: the SQL has a mistake, names a column or table that is not there, or is no SELECT. Queries
     can only read.
-    What to do: fix the SQL. The tables and their columns are in the README.
+    What to do: fix the SQL. docs/reference.md lists the columns.
 
     Parameters
     ----------

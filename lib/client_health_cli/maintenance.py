@@ -8,17 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import job_client_health
-from client_health import contract
 from client_health_cli.pipeline import session_settings
-from glue_papermill import own_session, publication, request, stage, storage
-from glue_papermill.settings import Limits, PublishedTable, Stage
+from register_contract import contract, runs
 from register_contract.retention import Retention
+from register_run import publication_record, stage_run, storage
+from register_run.request import PublishedTable, Stage
+from strict_glue import own_session, session_request
+from strict_glue.settings import Limits
 
 _NAME = "maintain"
 _CODE = """\
 import json
-from client_health import maintenance
+from client_health.publish import maintenance
 from register_contract.retention import Retention
 print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
 """
@@ -26,7 +27,7 @@ print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
 
 @dataclass(frozen=True)
 class Maintained:
-    """What maintenance found and did; see ``client_health.maintenance.maintain``."""
+    """What maintenance found and did; see ``client_health.publish.maintenance.maintain``."""
 
     publications: int
     snapshots_before: int
@@ -68,15 +69,15 @@ def maintain(
 
     Raises
     ------
-    GluePapermillError
+    StrictGlueError
         The session or its work failed.
     """
     place = storage.normalise(lake)
     published = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
-    if publication.history(place, published).last is None:
+    if publication_record.history(place, published).last is None:
         return None
-    last = Stage(_NAME, str(notebooks / f"{job_client_health.LAST_STAGE}.ipynb"))
-    asked = request.configuration(stage.read_notebook(last), last.notebook)
+    last = Stage(_NAME, str(notebooks / f"{runs.QUALITY}.ipynb"))
+    asked = session_request.configuration(stage_run.read_notebook(last), last.notebook)
     code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
     with (
         session_settings(sessions, place) as settings,

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from client_health_cli.errors import SettingsError
-
-STAGES = ("01_ingest", "02_transform", "03_quality")
+from register_contract.runs import STAGES
 
 
 def notebooks_folder(asked: Path | None = None) -> Path:

@@ -5,22 +5,20 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import job_client_health
-from client_health import contract
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
-from glue_papermill.delivery import Delivery, find_sources
-from glue_papermill.settings import Limits, RunRequest, SessionSettings
+from register_contract import contract, runs
+from register_run.delivery import Delivery, find_sources
+from register_run.request import RunRequest
+from strict_glue.settings import Limits, SessionSettings
 
 _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
-# The run's name becomes a folder and a branch of the table.
-_RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ class Asked:
             raise SettingsError(
                 "the sources are not all named: give --raw FOLDER, or --parquet, --csv and --json"
             )
-        if self.run_id is not None and not _RUN_ID.match(self.run_id):
+        if self.run_id is not None and not runs.is_run_id(self.run_id):
             raise SettingsError(
                 f"--run-id {self.run_id!r}: use up to 64 letters, digits, '_', '.' or '-', "
                 "beginning with a letter or a digit"

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from client_health import contract
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
 from client_health_cli.published import TABLE, PublishedTable, Snapshot, published_table
+from register_contract import contract
 
 if TYPE_CHECKING:
     import duckdb

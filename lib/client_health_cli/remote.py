@@ -6,8 +6,8 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
-from client_health import contract
 from client_health_cli.errors import LakeError
+from register_contract import contract
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog

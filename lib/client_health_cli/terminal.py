@@ -16,11 +16,6 @@ def size_text(size: int) -> str:
     return f"{size / 1e9:,.1f} GB"
 
 
-def count_text(count: int) -> str:
-    """Write a count with commas between thousands."""
-    return f"{count:,}"
-
-
 @contextlib.contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on the terminal; nothing when errors are piped elsewhere.

@@ -16,13 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from glue_local.forward import upstream_url
-from glue_local.server import Server
-from glue_local.settings import (
-    REMOVED_VARIABLES,
-    Credentials,
-    ServiceSettings,
-)
+from glue_local.api.forward import upstream_url
+from glue_local.api.server import Server
+from glue_local.settings import REMOVED_VARIABLES, Credentials, ServiceSettings
 
 
 def _conf(text: str) -> tuple[str, str]:

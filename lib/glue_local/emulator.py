@@ -21,9 +21,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from glue_local import keeper
 from glue_local.errors import GlueLocalError
-from glue_local.lifeline import MARK, signal_session
+from glue_local.processes import keeper
+from glue_local.processes.lifeline import MARK, signal_session
 from glue_local.settings import ACCOUNT
 
 ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-emulator"

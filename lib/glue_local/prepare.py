@@ -9,8 +9,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from glue_local import class_data, jars
 from glue_local.errors import GlueLocalError
+from glue_local.spark import class_data, jars
 
 
 def main() -> int:

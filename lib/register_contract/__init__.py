@@ -2,3 +2,5 @@
 
 Valid from Python 3.9 on: the Lambda and the Python Shell job carry it as it is.
 """
+
+__version__ = "0.2.0"

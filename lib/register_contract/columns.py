@@ -23,8 +23,8 @@ class Column:
         Name of the column, as the specification gives it.
     type : str
         Spark SQL type.
-    meaning : str
-        What it holds, for the data dictionary.
+    meaning, significado : str
+        What it holds, in English and in Portuguese.
     default : str or int or None
         What a null becomes; None where a null cannot occur.
     personal : bool
@@ -39,6 +39,7 @@ class Column:
     name: str
     type: str
     meaning: str
+    significado: str
     default: str | int | None = DEFAULT_TEXT
     personal: bool = False
     masked: bool = False
@@ -46,18 +47,55 @@ class Column:
 
 
 COLUMNS: tuple[Column, ...] = (
-    Column("id", "string", "UUID version 8, the same for a person in every run", None),
-    Column("cpf", "string", "taxpayer number", None, personal=True, masked=True),
-    Column("nome_completo", "string", "full name without title and accents", personal=True),
-    Column("convenio", "string", "health plan; the partition column"),
-    Column("data_nascimento", "date", "date of birth", DEFAULT_DATE, personal=True),
-    Column("sexo", "string", "F, M or N/A"),
-    Column("logradouro", "string", "street", personal=True, masked=True),
-    Column("numero", "int", "house number", 0, personal=True),
-    Column("bairro", "string", "district", personal=True, masked=True),
-    Column("cidade", "string", "city in title case", personal=True, masked=True),
-    Column("estado", "string", "two-letter UF"),
-    Column("data_cadastro", "timestamp_ntz", "time of registration, UTC", DEFAULT_TIMESTAMP),
+    Column(
+        "id",
+        "string",
+        "UUID version 8, the same for a person in every run",
+        "UUID versão 8, o mesmo para a pessoa em todas as execuções",
+        None,
+    ),
+    Column("cpf", "string", "taxpayer number", "número do CPF", None, personal=True, masked=True),
+    Column(
+        "nome_completo",
+        "string",
+        "full name without title and accents",
+        "nome completo, sem título nem acentos",
+        personal=True,
+    ),
+    Column(
+        "convenio",
+        "string",
+        "health plan; the partition column",
+        "convênio de saúde; coluna de partição",
+    ),
+    Column(
+        "data_nascimento",
+        "date",
+        "date of birth",
+        "data de nascimento",
+        DEFAULT_DATE,
+        personal=True,
+    ),
+    Column("sexo", "string", "F, M or N/A", "F, M ou N/A"),
+    Column("logradouro", "string", "street", "rua", personal=True, masked=True),
+    Column("numero", "int", "house number", "número da casa", 0, personal=True),
+    Column("bairro", "string", "district", "bairro", personal=True, masked=True),
+    Column(
+        "cidade",
+        "string",
+        "city in title case",
+        "cidade, com iniciais maiúsculas",
+        personal=True,
+        masked=True,
+    ),
+    Column("estado", "string", "two-letter UF", "sigla da UF"),
+    Column(
+        "data_cadastro",
+        "timestamp_ntz",
+        "time of registration, UTC",
+        "data e hora do cadastro, em UTC",
+        DEFAULT_TIMESTAMP,
+    ),
 )
 # What the stages hand over: everything but the id, which is made last.
 REGISTER_COLUMNS: tuple[Column, ...] = COLUMNS[1:]

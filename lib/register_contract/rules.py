@@ -1,4 +1,8 @@
-"""The rules that rows and runs must keep, by name; ``client_health`` has their conditions."""
+"""The rules that rows and runs must keep, each declared once.
+
+``client_health`` binds their conditions by name. Errors, reference, data dictionary, fingerprint,
+and sample data are made from what stands here.
+"""
 
 from __future__ import annotations
 
@@ -14,62 +18,242 @@ class Criticality(enum.Enum):
     GATE = "gate"
 
 
-class Gate(str, enum.Enum):
-    """The gates by name: what an error can name, and nothing else."""
+_DEFECT = "A defect of the library, not of the data: go back to the version that worked last."
 
-    COLUNAS_DE_ENTRADA = "colunas_de_entrada"
-    CODIFICACAO_DE_ENTRADA = "codificacao_de_entrada"
-    ESQUEMA_DIFERENTE = "esquema_diferente"
-    SAIDA_VAZIA = "saida_vazia"
-    FONTE_VAZIA = "fonte_vazia"
-    NULO_OBRIGATORIO = "nulo_obrigatorio"
-    CPF_FORA_DO_FORMATO = "cpf_fora_do_formato"
-    CPF_DUPLICADO = "cpf_duplicado"
-    CONTAGEM_DIVERGENTE = "contagem_divergente"
-    REJEITADOS_DEMAIS = "rejeitados_demais"
-    VOLUME_DIFERENTE = "volume_diferente"
-    REMESSA_ANTIGA = "remessa_antiga"
-    AUDITORIA_DIVERGENTE = "auditoria_divergente"
+
+class Gate(str, enum.Enum):
+    """The gates: what an error can name, and nothing else.
+
+    Parameters
+    ----------
+    meaning, significado : str
+        When it stops a run, in English and in Portuguese.
+    next_step : str
+        What to do then.
+    column : str
+        The column that it is about; empty for the whole.
+    """
+
+    meaning: str
+    significado: str
+    next_step: str
+    column: str
+
+    def __new__(
+        cls, name: str, meaning: str, significado: str, next_step: str, column: str = ""
+    ) -> Gate:
+        """Make a member that is its name, with its facts beside it."""
+        gate = str.__new__(cls, name)
+        gate._value_ = name
+        gate.meaning, gate.significado = meaning, significado
+        gate.next_step, gate.column = next_step, column
+        return gate
+
+    @classmethod
+    def named(cls, name: str) -> Gate:
+        """Return the gate of a name.
+
+        Raises
+        ------
+        ValueError
+            There is none.
+        """
+        found = cls.__members__.get(name.upper())
+        if found is None:
+            raise ValueError(f"{name!r} is not a gate")
+        return found
+
+    COLUNAS_DE_ENTRADA = (
+        "colunas_de_entrada",
+        "a source's column is missing or there twice",
+        "uma coluna da fonte falta ou aparece duas vezes",
+        "Have the source delivered with the columns that docs/reference.md lists for it, each "
+        "once. Nothing is guessed from their position.",
+    )
+    CODIFICACAO_DE_ENTRADA = (
+        "codificacao_de_entrada",
+        "a source is not written in UTF-8",
+        "uma fonte não está em UTF-8",
+        "Have the source delivered in UTF-8: read as anything else, names would be wrong letter "
+        "by letter.",
+    )
+    ESQUEMA_DIFERENTE = (
+        "esquema_diferente",
+        "the output's columns differ from the contract",
+        "as colunas de saída diferem do contrato",
+        "The notebook and the contract disagree: go back to the version that worked last, or fix "
+        "the one that changed.",
+    )
+    SAIDA_VAZIA = (
+        "saida_vazia",
+        "not one row to publish",
+        "nenhuma linha para publicar",
+        "Every row was rejected: see the reasons in the receipt of 02_transform, and have the "
+        "sources fixed.",
+    )
+    FONTE_VAZIA = (
+        "fonte_vazia",
+        "a source without a row",
+        "uma fonte sem linhas",
+        "Have the source delivered again, with its rows: published empty, it would take all its "
+        "people out of the table.",
+    )
+    NULO_OBRIGATORIO = (
+        "nulo_obrigatorio",
+        "a null in a required column",
+        "um nulo em uma coluna obrigatória",
+        _DEFECT,
+    )
+    CPF_FORA_DO_FORMATO = (
+        "cpf_fora_do_formato",
+        "a CPF to publish that is not 11 digits",
+        "um CPF que seria publicado não tem 11 dígitos",
+        _DEFECT,
+        "cpf",
+    )
+    CPF_DUPLICADO = (
+        "cpf_duplicado",
+        "a CPF twice after duplicates were removed",
+        "um CPF se repete depois da remoção de duplicatas",
+        _DEFECT,
+        "cpf",
+    )
+    CONTAGEM_DIVERGENTE = (
+        "contagem_divergente",
+        "the rows of a source do not add up",
+        "as linhas de uma fonte não fecham a conta",
+        "Run again with --force, which repeats every stage; if it stays, go back to the version "
+        "that worked last.",
+    )
+    REJEITADOS_DEMAIS = (
+        "rejeitados_demais",
+        "more rows rejected than the limit allows",
+        "mais linhas rejeitadas do que o limite permite",
+        "See which rule rejects in the receipt of 02_transform, and the rows in the run's staging"
+        " folder; have that source fixed and delivered again.",
+    )
+    VOLUME_DIFERENTE = (
+        "volume_diferente",
+        "far from the number of rows last published",
+        "o número de linhas está longe do da última publicação",
+        "If this number of rows is right, run again with --accept-volume-change; if not, have the"
+        " files delivered again, whole.",
+    )
+    REMESSA_ANTIGA = (
+        "remessa_antiga",
+        "a later day's delivery is published already",
+        "a remessa de um dia posterior já está publicada",
+        "If the older register is to replace the newer one, run again with --accept-older; on AWS"
+        " start the job by hand with --CLAIM and --ACCEPT_OLDER true.",
+    )
+    AUDITORIA_DIVERGENTE = (
+        "auditoria_divergente",
+        "the audit branch is not what was written",
+        "o branch de auditoria difere do que foi gravado",
+        "Run the same command again: the branch is written anew. If it stays, go back to the "
+        "version that worked last.",
+    )
 
     __str__ = str.__str__
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule, with its meaning in a line."""
+    """One rule.
+
+    Parameters
+    ----------
+    name : str
+        Also the name of its condition in ``client_health.clean.rules``, and of its count.
+    criticality : Criticality
+        What it does.
+    meaning, significado : str
+        When it is broken, in English and in Portuguese.
+    column : str
+        The column that it is about; empty for a whole line or delivery.
+    """
 
     name: str
     criticality: Criticality
     meaning: str
+    significado: str
+    column: str = ""
 
 
 RULES: tuple[Rule, ...] = (
-    Rule("linha_malformada", Criticality.ERROR, "the line could not be split into its columns"),
-    Rule("cpf_ausente", Criticality.ERROR, "no CPF"),
-    Rule("cpf_formato", Criticality.ERROR, "not exactly 11 ASCII digits without . and -"),
-    Rule("cpf_digito_verificador", Criticality.WARN, "the CPF's check digits do not agree"),
-    Rule("data_nascimento_invalida", Criticality.WARN, "date of birth given but unreadable"),
-    Rule("data_nascimento_futura", Criticality.WARN, "date of birth after the delivery's day"),
-    Rule("data_cadastro_invalida", Criticality.WARN, "time of registration given but unreadable"),
-    Rule("data_cadastro_futura", Criticality.WARN, "time of registration after the delivery's day"),
-    Rule("sexo_desconhecido", Criticality.WARN, "sexo given but neither F nor M"),
-    Rule("estado_desconhecido", Criticality.WARN, "estado given but no Brazilian state"),
-    Rule("numero_invalido", Criticality.WARN, "house number given but no whole number"),
-    Rule("nome_ausente", Criticality.WARN, "no name"),
-    Rule("convenio_ausente", Criticality.WARN, "no health plan"),
-    Rule(Gate.COLUNAS_DE_ENTRADA, Criticality.GATE, "a source's column is missing or there twice"),
-    Rule(Gate.CODIFICACAO_DE_ENTRADA, Criticality.GATE, "a source is not written in UTF-8"),
-    Rule(Gate.ESQUEMA_DIFERENTE, Criticality.GATE, "the output's columns differ from the contract"),
-    Rule(Gate.SAIDA_VAZIA, Criticality.GATE, "not one row to publish"),
-    Rule(Gate.FONTE_VAZIA, Criticality.GATE, "a source without a row"),
-    Rule(Gate.NULO_OBRIGATORIO, Criticality.GATE, "a null in a required column"),
-    Rule(Gate.CPF_FORA_DO_FORMATO, Criticality.GATE, "a CPF to publish that is not 11 digits"),
-    Rule(Gate.CPF_DUPLICADO, Criticality.GATE, "a CPF twice after duplicates were removed"),
-    Rule(Gate.CONTAGEM_DIVERGENTE, Criticality.GATE, "the rows of a source do not add up"),
-    Rule(Gate.REJEITADOS_DEMAIS, Criticality.GATE, "more rows rejected than the limit allows"),
-    Rule(Gate.VOLUME_DIFERENTE, Criticality.GATE, "far from the number of rows last published"),
-    Rule(Gate.REMESSA_ANTIGA, Criticality.GATE, "a later day's delivery is published already"),
-    Rule(Gate.AUDITORIA_DIVERGENTE, Criticality.GATE, "the audit branch is not what was written"),
+    Rule(
+        "linha_malformada",
+        Criticality.ERROR,
+        "the line could not be split into its columns",
+        "a linha não pôde ser dividida em colunas",
+    ),
+    Rule("cpf_ausente", Criticality.ERROR, "no CPF", "sem CPF", "cpf"),
+    Rule(
+        "cpf_formato",
+        Criticality.ERROR,
+        "not exactly 11 ASCII digits without . and -",
+        "o CPF não tem exatamente 11 dígitos ASCII depois de retirados . e -",
+        "cpf",
+    ),
+    Rule(
+        "cpf_digito_verificador",
+        Criticality.WARN,
+        "the CPF's check digits do not agree",
+        "os dígitos verificadores do CPF não conferem",
+        "cpf",
+    ),
+    Rule(
+        "data_nascimento_invalida",
+        Criticality.WARN,
+        "date of birth given but unreadable",
+        "data de nascimento informada, mas ilegível",
+        "data_nascimento",
+    ),
+    Rule(
+        "data_nascimento_futura",
+        Criticality.WARN,
+        "date of birth after the delivery's day",
+        "data de nascimento depois do dia da remessa",
+        "data_nascimento",
+    ),
+    Rule(
+        "data_cadastro_invalida",
+        Criticality.WARN,
+        "time of registration given but unreadable",
+        "data de cadastro informada, mas ilegível",
+        "data_cadastro",
+    ),
+    Rule(
+        "data_cadastro_futura",
+        Criticality.WARN,
+        "time of registration after the delivery's day",
+        "data de cadastro depois do dia da remessa",
+        "data_cadastro",
+    ),
+    Rule(
+        "sexo_desconhecido",
+        Criticality.WARN,
+        "sexo given but neither F nor M",
+        "sexo informado, mas nem F nem M",
+        "sexo",
+    ),
+    Rule(
+        "estado_desconhecido",
+        Criticality.WARN,
+        "estado given but no Brazilian state",
+        "estado informado, mas que não é do Brasil",
+        "estado",
+    ),
+    Rule(
+        "numero_invalido",
+        Criticality.WARN,
+        "house number given but no whole number",
+        "número da casa informado, mas que não é um inteiro",
+        "numero",
+    ),
+    Rule("nome_ausente", Criticality.WARN, "no name", "sem nome", "nome_completo"),
+    Rule("convenio_ausente", Criticality.WARN, "no health plan", "sem convênio", "convenio"),
+    *(Rule(gate, Criticality.GATE, gate.meaning, gate.significado, gate.column) for gate in Gate),
 )
 
 

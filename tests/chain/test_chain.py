@@ -22,24 +22,25 @@ from typing import Any, Self
 
 import psutil
 import pytest
-from deployed import Deployed
 from infra.local_chain import Claimed, LocalChain
 from infra.show_chain import published_rows
 from infra.terminal import TerminalListener
-from policy import Permissions
-from recorder import Recorder, glue_calls
 from rich.console import Console
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions
+from tests.support.recorder import Recorder, glue_calls
 from tools import python_shell
 
-from client_health import contract
 from client_health_cli import maintenance
 from client_health_cli.sample_data import write
-from glue_local.python_shell import UID
+from glue_local.jobs.python_shell import UID
 from glue_local.settings import ACCOUNT
-from glue_papermill import publication
-from glue_papermill.settings import Limits, PublishedTable
-from glue_papermill.storage import s3_parts
+from register_contract import contract
 from register_contract.retention import Retention
+from register_run import publication_record
+from register_run.request import PublishedTable
+from register_run.storage import s3_parts
+from strict_glue.settings import Limits
 
 ROWS = 300
 KEY = "5a" * 32
@@ -48,7 +49,7 @@ FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
 PATIENCE = 600.0
 # In a Python Shell: the start, the job, and the kernel that papermill starts.
-PROGRAMS = {"/tmp/runscript.py", "job_client_health", "glue_papermill.kernel"}
+PROGRAMS = {"/tmp/runscript.py", "job_client_health", "strict_glue.kernel"}
 # A sixteenth of a DPU has 1 GB.
 MEMORY = 2**30
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
@@ -435,7 +436,7 @@ def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again
     chain = day.chain
     tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
     with chain.at_the_chain():
-        before, rows = publication.history(chain.lake, tables), published_rows(chain.lake)
+        before, rows = publication_record.history(chain.lake, tables), published_rows(chain.lake)
         done = maintenance.maintain(
             chain.lake,
             Retention(snapshot_days=0, snapshots_kept=1),
@@ -470,5 +471,5 @@ def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again
         outcome = json.loads(chain.read(claim.uri.replace(".json", ".outcome.json")))
         assert outcome["status"] == "already_published"
     with chain.at_the_chain():
-        assert publication.history(chain.lake, tables).published == before.published
+        assert publication_record.history(chain.lake, tables).published == before.published
         assert published_rows(chain.lake).equals(rows)

@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import Deployed
 from infra.local_chain import Claimed, LocalChain
 from infra.show_chain import published_rows
 from infra.terminal import TerminalListener
-from policy import Permissions
-from recorder import Recorder, glue_calls
 from rich.console import Console
+from tests.oracle import compare
+from tests.oracle.compare import Left
+from tests.oracle.register import expect
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions
+from tests.support.recorder import Recorder, glue_calls
 
 import job_client_health
 from client_health_cli.sample_data import write
 from glue_local.settings import ACCOUNT
-from glue_papermill.request import configuration, session_request
-from glue_papermill.session import Session
-from glue_papermill.settings import Limits
-from glue_papermill.storage import s3_parts
-from oracle import compare
-from oracle.compare import Left
-from oracle.register import expect
+from register_run.storage import s3_parts
+from strict_glue.session import Session
+from strict_glue.session_request import configuration, session_request
+from strict_glue.settings import Limits
 
 ROWS = 300
 KEY = "5a" * 32

@@ -10,10 +10,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 import job_client_health
-from glue_papermill import storage
-from glue_papermill.claim import Claim, Outcome
-from glue_papermill.delivery import Delivery, delivery_id, find_sources
-from glue_papermill.errors import InputError
+from register_run import storage
+from register_run.claim import Claim, Outcome
+from register_run.delivery import Delivery, delivery_id, find_sources
+from register_run.errors import InputError
 
 FILES = {"a.parquet": b"PAR1", "b.csv": b"x|y\n", "c c+ç.json": b"{}\n"}
 

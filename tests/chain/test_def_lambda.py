@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from lambda_world import FILES, JOB, Aws, KilledError, World
+from tests.support.lambda_world import FILES, JOB, Aws, KilledError, World
 
 import def_lambda
-from glue_papermill.claim import Claim
+from register_run.claim import Claim
 
 # How many AWS calls the life below takes; a test holds that.
 LAST_CALL = 40

@@ -12,7 +12,7 @@ import pytest
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from recorder import Call, Recorder
+from tests.support.recorder import Call, Recorder
 
 
 class Upstream(BaseHTTPRequestHandler):

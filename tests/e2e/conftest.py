@@ -6,31 +6,56 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
-
-Command = Callable[..., subprocess.CompletedProcess[str]]
+from tests.support import Command
+from tests.support.warm import Warm, sessions
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Command:
-    """Call ``client-health`` and return what it printed."""
+def own_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """The environment of a user with a home of its own."""
     home = tmp_path_factory.mktemp("home")
     # Only settings and key are fresh: the jars stay in the cache of whoever runs the tests.
-    environment = {**os.environ, "XDG_CONFIG_HOME": str(home / "config"), "COLUMNS": "120"}
+    return {**os.environ, "XDG_CONFIG_HOME": str(home / "config"), "COLUMNS": "120"}
 
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+
+@pytest.fixture(scope="session")
+def command(own_environment: dict[str, str], root: Path) -> Command:
+    """Call ``client-health`` and return what it printed."""
+
+    def call(
+        *arguments: object, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(Path(sys.executable).with_name("client-health")), *map(str, arguments)],
             capture_output=True,
             text=True,
-            env=environment,
+            env={**own_environment, **environment},
             cwd=root,
             check=False,
         )
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def warm(own_environment: dict[str, str]) -> Iterator[Warm]:
+    """Sessions that are one, ready since the first of them."""
+    with sessions(own_environment) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def warm_command(command: Command, warm: Warm) -> Command:
+    """Call what makes sessions, on those that are ready."""
+
+    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return command(*arguments, *warm.options, environment=warm.endpoint.environment)
 
     return call
 

@@ -1,7 +1,9 @@
 """What source systems send wrong is named, and nothing that is published changes.
 
-Every case goes through the real runner, papermill, kernels and notebooks, into one lake that
-holds a publication already. All sessions share one real one, so that a case takes seconds.
+A case of each kind goes through the real runner, papermill, kernels, and notebooks, into one lake
+that holds a publication already. The others differ in words alone: they go through what the runner
+does before a session is there, through the first notebook's cells, and through what the runner
+makes of their error. All sessions are one.
 """
 
 from __future__ import annotations
@@ -10,28 +12,27 @@ import gzip
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from local_api import Api
-from misbehaving import Endpoint
+from tests.support import canaries
+from tests.support.canaries import NAMES
+from tests.support.warm import Warm
 
-import canaries
 import job_client_health
-from canaries import NAMES
-from glue_local.launch import LocalService
-from glue_papermill.delivery import find_sources
-from glue_papermill.errors import GluePapermillError
-from glue_papermill.request import configuration
-from glue_papermill.runner import run_pipeline
-from glue_papermill.settings import RunOutcome, SessionSettings
-from glue_papermill.stage import read_notebook
+from register_run.cell_errors import from_cell
+from register_run.delivery import Delivery, find_sources
+from register_run.request import RunOutcome, RunRequest
+from register_run.runner import run_pipeline
+from register_run.stage_run import read_notebook
+from strict_glue.errors import StrictGlueError
+from strict_glue.settings import SessionSettings
 
 PARQUET, CSV, JSON = (NAMES[kind] for kind in ("parquet", "csv", "json"))
 USAGE, GATE = 2, 3
@@ -42,20 +43,16 @@ FOREIGN = ("org.apache", "java.", "Py4J", "Traceback", "SparkException")
 class Bench:
     """A lake with a publication, and sessions to run deliveries into it."""
 
-    def __init__(self, folder: Path, service: LocalService, endpoint: Endpoint) -> None:
-        self.folder, self.endpoint = folder, endpoint
+    def __init__(self, folder: Path, warm: Warm) -> None:
+        self.folder, self.warm = folder, warm
         self.lake = folder / "lake"
         self.key = folder / "id-key"
         self.key.write_text("0123456789abcdef" * 4)
         self.key.chmod(0o600)
         self.settings = SessionSettings(
-            environment=endpoint.environment, removed_variables=service.removed_variables
+            environment=warm.endpoint.environment,
+            removed_variables=warm.service.removed_variables,
         )
-        first = job_client_health.build_request({}, str(self.lake)).stages[0]
-        asked = configuration(read_notebook(first), first.notebook)
-        arguments = {name: value for name, value in asked.items() if name.startswith("--")}
-        shared = Api(service).ready(DefaultArguments=arguments, IdleTimeout=60)
-        endpoint.start(share=shared)
 
     def run(self, raw: Path) -> RunOutcome:
         """Publish a delivery."""
@@ -64,6 +61,33 @@ class Bench:
         )
         session = replace(self.settings, id_prefix=request.session.id_prefix)
         return run_pipeline(replace(request, session=session))
+
+    def refuse(self, raw: Path) -> None:
+        """Do what a run does until its first notebook refuses the delivery, and raise that."""
+        delivery = Delivery.read(find_sources(str(raw)))
+        places = {f"{name}_path": place for name, place in delivery.sources.items()}
+        given = {"run_id": "seam", "lake": str(self.lake), "as_of": delivery.as_of, **places}
+        stage = job_client_health.build_request({}, str(self.lake)).stages[0]
+        cells = [cell for cell in read_notebook(stage).cells if cell.cell_type == "code"]
+        # After the magics and the notebook's own parameters.
+        sources = ["\n".join(f"{k} = {v!r}" for k, v in given.items())]
+        sources += [cell.source for cell in cells[2:]]
+        self.warm.fresh()
+        for number, source in enumerate(["\n".join([cells[1].source, sources[0]]), *sources[1:]]):
+            output = self.warm.run(source)["Output"]
+            if output["Status"] == "ok":
+                continue
+            defaults = {item.name: item.default for item in fields(RunRequest)}
+            raise from_cell(
+                stage=stage.name,
+                cell=number + 2,
+                ename=output["ErrorName"],
+                evalue=output["ErrorValue"],
+                traceback=output.get("Traceback", ()),
+                notebook=f"{stage.name}.ipynb",
+                input_errors=defaults["input_errors"],  # type: ignore[arg-type]
+                gate_errors=defaults["gate_errors"],  # type: ignore[arg-type]
+            )
 
     def head(self) -> str:
         """Name the table's current metadata."""
@@ -85,16 +109,12 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+def bench(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Bench:
     """A lake into which the marked delivery was published."""
     folder = tmp_path_factory.mktemp("bench")
-    # The default heap: a line of 100 MB has to fit into it several times.
-    with LocalService() as service:
-        endpoint = Endpoint(service)
-        found = Bench(folder, service, endpoint)
-        found.good = found.run(canaries.write_delivery(folder / "good"))  # type: ignore[attr-defined]
-        yield found
-        endpoint.close()
+    found = Bench(folder, warm)
+    found.good = found.run(canaries.write_delivery(folder / "good"))  # type: ignore[attr-defined]
+    return found
 
 
 @pytest.fixture
@@ -226,14 +246,29 @@ CASES = [
 ]  # fmt: skip
 
 
+# One for each place that refuses: before a session, at a gate, in a worker, at the end of a file.
+WHOLE = {
+    "json_missing",
+    "csv_other_case",
+    "csv_latin1",
+    "json_archive_truncated",
+    "csv_only_header",
+}
+
+
+def test_a_case_of_each_end_is_played_whole() -> None:
+    assert {case.name for case in CASES} > WHOLE
+    assert {case.exit_code for case in CASES if case.name in WHOLE} == {USAGE, GATE}
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_fault_is_named_and_the_published_table_stays(
     bench: Bench, raw: Path, case: Case
 ) -> None:
     case.spoil(raw / case.file)
     before = bench.head()
-    with pytest.raises(GluePapermillError) as caught:
-        bench.run(raw)
+    with pytest.raises(StrictGlueError) as caught:
+        bench.run(raw) if case.name in WHOLE else bench.refuse(raw)
     said = str(caught.value)
     assert caught.value.exit_code == case.exit_code, said
     for words in (*case.says, "next: "):

@@ -19,10 +19,10 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.oracle import compare, dirty
+from tests.oracle.register import Expected, expect
 
 from glue_local.launch import LocalService
-from oracle import compare, dirty
-from oracle.register import Expected, expect
 
 RUNS = int(os.environ.get("KILLED_RUNS", "2"))
 EXECUTORS = int(os.environ.get("KILLED_EXECUTORS", "1"))

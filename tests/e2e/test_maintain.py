@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.support import Command
 
-from client_health import contract
 from client_health_cli import sample_data
-from conftest import Command
-from glue_papermill import publication
-from glue_papermill.settings import PublishedTable
+from register_contract import contract
 from register_contract.publications import History, parse
+from register_run import publication_record
+from register_run.request import PublishedTable
 
 TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
 DAYS = (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 12, tzinfo=UTC))
@@ -39,7 +39,7 @@ class Days:
         )
 
     def history(self) -> History:
-        return publication.history(str(self.lake), TABLES)
+        return publication_record.history(str(self.lake), TABLES)
 
     def snapshots(self) -> int:
         files = sorted(
@@ -50,8 +50,8 @@ class Days:
 
 
 @pytest.fixture(scope="module")
-def days(tmp_path_factory: pytest.TempPathFactory, command: Command) -> Days:
-    return Days(tmp_path_factory.mktemp("days"), command)
+def days(tmp_path_factory: pytest.TempPathFactory, warm_command: Command) -> Days:
+    return Days(tmp_path_factory.mktemp("days"), warm_command)
 
 
 def test_maintenance_says_what_it_did_and_keeps_every_publication_on_record(days: Days) -> None:

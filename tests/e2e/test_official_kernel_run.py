@@ -9,8 +9,7 @@ import sys
 from pathlib import Path
 
 import nbformat
-
-from notebook_outputs import NOTEBOOKS, seeded_environment
+from tools.notebook_outputs import NOTEBOOKS, seeded_environment
 
 MODULE = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import os
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,12 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-import oracle
-from oracle import compare, dirty
-from oracle.compare import Left
-from oracle.reading import SOURCES
-from oracle.register import ERRORS, WARNINGS, Expected, expect
+from tests import oracle
+from tests.oracle import compare, dirty
+from tests.oracle.compare import Left
+from tests.oracle.reading import SOURCES
+from tests.oracle.register import ERRORS, WARNINGS, Expected, expect
+from tests.support.warm import Warm
 
 KEY = "0ac1" * 16
 
@@ -34,27 +35,28 @@ class Compared:
     left: Left
 
 
-def compared(folder: Path, rows: int, seed: int, **how: bool) -> Compared:
+def compared(folder: Path, warm: Warm, rows: int, seed: int, **how: bool) -> Compared:
     key = folder / "id.key"
     key.write_text(KEY)
     key.chmod(0o600)
     delivery = dirty.write(folder / "raw", rows, seed, **how)
-    done = compare.run(delivery, folder / "lake", key)
+    environment = {**os.environ, **warm.endpoint.environment}
+    done = compare.run(delivery, folder / "lake", key, *warm.options, environment=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     expected = expect(delivery.sources, KEY.encode(), delivery.as_of)
     return Compared(delivery, expected, compare.look(folder / "lake"))
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def whole(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
     """A delivery of a file a source."""
-    return compared(tmp_path_factory.mktemp("whole"), 1500, 11)
+    return compared(tmp_path_factory.mktemp("whole"), warm, 1500, 11)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory) -> Compared:
+def parts(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
     """A delivery of several files a source: compressed, reordered, Parquet with own types."""
-    return compared(tmp_path_factory.mktemp("parts"), 300, 12, parts=True)
+    return compared(tmp_path_factory.mktemp("parts"), warm, 300, 12, parts=True)
 
 
 @pytest.fixture(params=["whole", "parts"])

@@ -14,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.support import Command
 
 from client_health_cli import sample_data
-from conftest import Command
-from glue_papermill import receipt
+from register_run import receipt
 
 Rows = Callable[[Path], list[dict[str, Any]]]
 STAGES = ("01_ingest", "02_transform", "03_quality")
@@ -125,11 +125,11 @@ def test_rejected_lines_are_kept_whole_with_their_reasons(lake: Path) -> None:
 
 
 def test_what_the_sample_data_breaks_is_what_the_rules_find(
-    command: Command, tmp_path: Path
+    warm_command: Command, tmp_path: Path
 ) -> None:
     settings = sample_data.SampleSettings(duplicates=0.0)
     files = sample_data.write(tmp_path / "raw", 1000, 5, settings)
-    done = command("run", "--raw", tmp_path / "raw", "--lake", tmp_path / "lake")
+    done = warm_command("run", "--raw", tmp_path / "raw", "--lake", tmp_path / "lake")
     assert done.returncode == 0, done.stderr
     made: dict[str, int] = {}
     for file in files:
@@ -183,11 +183,11 @@ def shuffled_delivery(delivery: Path, folder: Path) -> dict[str, Path]:
 
 
 def test_order_of_rows_columns_and_files_changes_nothing(
-    lake: Path, delivery: Path, command: Command, published: Rows, tmp_path: Path
+    lake: Path, delivery: Path, warm_command: Command, published: Rows, tmp_path: Path
 ) -> None:
     sources = shuffled_delivery(delivery, tmp_path / "raw")
     other = tmp_path / "lake"
-    done = command(
+    done = warm_command(
         "run", "--lake", other, "--parquet", sources["parquet"], "--csv", sources["csv"],
         "--json", sources["json"],
     )  # fmt: skip

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from deployed import MAINTENANCE, Deployed
-from policy import Grant, Permissions
-from reference import fits, is_known, knows_resources
+from tests.support.deployed import MAINTENANCE, Deployed
+from tests.support.policy import Grant, Permissions
+from tests.support.reference import fits, is_known, knows_resources
 
 QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/readers"
 KEY = "arn:aws:kms:sa-east-1:123456789012:key/0"

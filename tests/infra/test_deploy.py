@@ -24,9 +24,9 @@ from infra.events import Event
 from infra.settings import Settings, read_parameters
 from infra.template import Skipped, load_template, render
 
-from client_health import contract
 from glue_local.emulator import Emulator
 from infra import deployment
+from register_contract import contract
 
 # The tree is the same for all: only the first deployment builds it as the command does.
 build_once = functools.cache(build_artifacts)

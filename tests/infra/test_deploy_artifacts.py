@@ -42,10 +42,10 @@ def test_the_function_brings_only_what_every_side_agrees_on(root: Path) -> None:
 
 def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:
     inside = names(build_artifacts().files["job.zip"])
-    assert {"job_client_health.py", "client_health/contract.py"} <= set(inside)
-    assert "glue_papermill/receipt.schema.json" in inside
+    assert {"job_client_health.py", "register_contract/contract.py"} <= set(inside)
+    assert "register_run/receipt.schema.json" in inside
     assert any(
-        name.startswith("glue_papermill-") and name.endswith("entry_points.txt") for name in inside
+        name.startswith("register_run-") and name.endswith("entry_points.txt") for name in inside
     )
     assert "def_lambda.py" not in inside
 
@@ -63,7 +63,7 @@ def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
     assert {own, "wheels/requirements.txt"} <= set(archive.namelist())
     assert len(archive.namelist()) == len(pins) + 1
     packed = names(archive.read(own))
-    assert {"client_health/contract.py", "client_health/identity.py"} <= set(packed)
+    assert {"register_contract/contract.py", "client_health/clean/identity.py"} <= set(packed)
 
 
 def test_no_wheel_is_left_for_spark_which_takes_none() -> None:

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deployed import Deployed
 from infra.errors import SettingsError
 from infra.studio import Places, studio_copy
 from jupyter_client.manager import KernelManager
-from policy import Permissions
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions
 
-from glue_papermill.kernels import reachable_here_alone
+from strict_glue.kernels import reachable_here_alone
 
 PLACES = Places(
     role="arn:aws:iam::123456789012:role/client-health-session",

@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 import pytest
-from deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
 
 REGION = "ap-southeast-1"
 PREFIX = "a" * 20

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from deployed import Deployed
-from policy import Permissions
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions
 
 RAW = "cliente-data-raw-123456789012-sa-east-1"
 LAKE = "cliente-data-lake-123456789012-sa-east-1"

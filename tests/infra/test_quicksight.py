@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import sqlglot
-from deployed import ROOT, Deployed
-from policy import Permissions
+from tests.support.deployed import ROOT, Deployed
+from tests.support.policy import Permissions
 
-from client_health import contract
 from client_health_cli.dashboard.visuals import VISUALS, Kind, Sort, Visual
 from client_health_cli.questions import question
+from register_contract import contract
 
 READERS = "arn:aws:quicksight:us-east-1:123456789012:group/default/gestores"
 LAKE = "cliente-data-lake-123456789012-sa-east-1"

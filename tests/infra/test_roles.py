@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
 from infra.template import load_template
-from policy import ROLES, Permissions
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.policy import ROLES, Permissions
 
 RAW = "cliente-data-raw-123456789012-sa-east-1"
 LAKE = "cliente-data-lake-123456789012-sa-east-1"

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
 from infra.template import load_template
-from scanners import scan
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.scanners import scan
 
 TEMPLATES = (TEMPLATE, ARTIFACTS)
 HOLDS_DATA = {
@@ -208,7 +208,7 @@ def test_every_log_group_ends_and_is_encrypted(deployed: Deployed):
 
 
 def test_the_secret_is_long_enough_for_the_library(deployed: Deployed):
-    # See client_health.identity: at least 32 bytes, and the text itself is the key.
+    # See client_health.clean.identity: at least 32 bytes, and the text itself is the key.
     secret = deployed.properties("IdKey")["GenerateSecretString"]
     assert secret["PasswordLength"] >= 32
     assert "SecretStringTemplate" not in secret

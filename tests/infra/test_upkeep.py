@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from deployed import MAINTENANCE, Deployed
-from policy import Permissions
+from tests.support.deployed import MAINTENANCE, Deployed
+from tests.support.policy import Permissions
 
-from client_health import contract
+from register_contract import contract
 from register_contract.retention import RETENTION
 
 LAKE = "cliente-data-lake-123456789012-sa-east-1"

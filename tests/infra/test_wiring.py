@@ -7,12 +7,12 @@ import json
 import re
 
 import pytest
-from deployed import ARTIFACTS, ROOT, Deployed
+from tests.support.deployed import ARTIFACTS, ROOT, Deployed
 
-from client_health import contract
 from client_health_cli.questions import questions
-from glue_papermill.request import session_request
 from infra import start_job
+from register_contract import contract
+from strict_glue.session_request import session_request
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +239,7 @@ def test_the_topic_is_encrypted_and_somebody_can_be_told():
 
 
 def test_alarms_and_dashboard_know_only_metrics_that_code_writes(deployed: Deployed):
-    files = ("jobs/job_client_health.py", "jobs/def_lambda.py", "lib/glue_papermill/metrics.py")
+    files = ("jobs/job_client_health.py", "jobs/def_lambda.py", "lib/register_run/metrics.py")
     job, reconciler, metrics = ((ROOT / file).read_text(encoding="utf-8") for file in files)
     for _, alarm in deployed.of_type("AWS::CloudWatch::Alarm"):
         if alarm["Namespace"] == "ClientHealth":

@@ -15,9 +15,9 @@ from typing import Any
 import nbformat
 import pyarrow.parquet as pq
 import pytest
+from tools.notebook_outputs import NOTEBOOKS, seeded_environment
 
-from glue_papermill import kernelspec
-from notebook_outputs import NOTEBOOKS, seeded_environment
+from strict_glue import kernelspec
 
 LINE_LIMIT = 60
 # A cell that shows the same when it runs twice.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import lakes
 import pytest
+from tests.support import lakes
 
 
 @pytest.fixture(scope="session")

@@ -7,17 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import lakes
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.support import lakes
 
-from client_health import contract
 from client_health_cli import athena, queries
 from client_health_cli.errors import QueryError
 from client_health_cli.published import PublishedTable, published_table
 from client_health_cli.questions import questions
 from glue_local.emulator import Emulator
+from register_contract import contract
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 BUCKET = "cliente-data-lake-test"

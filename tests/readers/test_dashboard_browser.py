@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import lakes
 import pytest
+from tests.support import lakes
 
 from client_health_cli import queries
 from client_health_cli.dashboard.files import write_pages

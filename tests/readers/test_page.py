@@ -11,18 +11,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import lakes
 import pytest
+from tests.support import lakes
 
-from client_health import contract
 from client_health_cli import queries
 from client_health_cli.dashboard import html, wording
 from client_health_cli.dashboard.files import write_pages
-from client_health_cli.dashboard.runs import last_runs, receipts_of
+from client_health_cli.dashboard.last_runs import last_runs, receipts_of
 from client_health_cli.dashboard.visuals import VISUALS, Kind, Sort
 from client_health_cli.main import main
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
+from register_contract import contract
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 WRITTEN = dt.datetime(2026, 2, 7, 12, 0, tzinfo=dt.UTC)

@@ -7,10 +7,10 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import lakes
 import pytest
 import sqlglot
 from sqlglot import exp
+from tests.support import lakes
 
 from client_health_cli import dialect, queries
 from client_health_cli.errors import QueryError

@@ -10,7 +10,7 @@ import sqlglot
 from pyspark.sql import SparkSession
 from sqlglot import exp
 
-from client_health.lake import Lake
+from client_health.publish.lake import Lake
 from client_health_cli import queries
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
@@ -52,7 +52,7 @@ def test_spark_answers_the_same(name: str, lake: Path, spark: SparkSession) -> N
     sql = in_sparks_words(QUESTIONS[name].sql, opened.table, table.published[0].snapshot_id)
     with queries.query(table, QUESTIONS[name].sql) as result:
         expected = list(result.rows)
-    found = spark.sql(sql)
+    found = opened.spark.sql(sql)
     assert tuple(found.columns) == result.columns
     assert [tuple(map(as_python, row)) for row in found.collect()] == expected
     assert expected

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_api import Api
-from misbehaving import Endpoint
-from theatre import Theatre
+from tests.support.local_api import Api
+from tests.support.misbehaving import Endpoint
+from tests.support.theatre import Theatre
 
 from glue_local.launch import LocalService
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from checks import goes_on, is_loud
-from scenarios import WHOLE, Scenario, by_name
-from theatre import Theatre
-from ways import command
+from tests.support.checks import goes_on, is_loud
+from tests.support.scenarios import WHOLE, Scenario, by_name
+from tests.support.theatre import Theatre
+from tests.support.ways import command
 
 # A repeat finds one of these: no session and no stage done; a session that could not be stopped;
 # one that was stopped, and a stage done; what a killed runner leaves.

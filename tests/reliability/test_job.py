@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from checks import is_loud
-from scenarios import BY_THE_JOB, Scenario, by_name
-from theatre import Theatre
-from ways import job
+from tests.support.checks import is_loud
+from tests.support.scenarios import BY_THE_JOB, Scenario, by_name
+from tests.support.theatre import Theatre
+from tests.support.ways import job
 
 
 @pytest.mark.parametrize("scenario", BY_THE_JOB, ids=by_name)

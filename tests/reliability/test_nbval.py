@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from checks import fails_in_ci
-from scenarios import BY_NBVAL, Scenario, by_name
-from theatre import Theatre
-from ways import nbval
+from tests.support.checks import fails_in_ci
+from tests.support.scenarios import BY_NBVAL, Scenario, by_name
+from tests.support.theatre import Theatre
+from tests.support.ways import nbval
 
 
 @pytest.mark.parametrize("scenario", BY_NBVAL, ids=by_name)

@@ -6,10 +6,10 @@ The table in ``docs/reliability.md`` says the same; should a newer kernel do bet
 from __future__ import annotations
 
 import pytest
-from checks import passed_over, patience_with_plain
-from scenarios import WHOLE, Scenario, by_name
-from theatre import Theatre
-from ways import plain
+from tests.support.checks import passed_over, patience_with_plain
+from tests.support.scenarios import WHOLE, Scenario, by_name
+from tests.support.theatre import Theatre
+from tests.support.ways import plain
 
 
 @pytest.mark.parametrize("scenario", WHOLE, ids=by_name)

@@ -17,11 +17,11 @@ from typing import Any
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
-from ways import ROOT, STAGES, Ended, Started, job, run
+from tests.support import canaries
+from tests.support.ways import ROOT, STAGES, Ended, Started, job, run
 
-import canaries
 from glue_local.launch import LocalService
-from glue_papermill import api
+from strict_glue import api
 
 INGEST, TRANSFORM, QUALITY = STAGES
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
@@ -196,8 +196,8 @@ def test_a_driver_that_dies_while_it_works_on_rows_tells_nothing_of_them(real: R
 
 def test_death_before_the_commit_publishes_nothing(real: Real) -> None:
     code = f"def _die(*_):\n    {KILL.replace(chr(10), '; ')}\n"
-    code += "import client_health.lake\nclient_health.lake.Lake.publish = _die"
-    ended = real.run(QUALITY, code, before="publication.publish(")
+    code += "import client_health.publish.lake\nclient_health.publish.lake.Lake.publish = _die"
+    ended = real.run(QUALITY, code, before="publishing.publish(")
     assert ended.exit_code == 4, ended.said
     assert real.publications() == []
 
@@ -206,7 +206,7 @@ def test_a_runner_killed_between_branch_and_audit_goes_on_from_the_branch(real: 
     ended = real.run(
         QUALITY,
         real.pause(),
-        before="publication.branch(",
+        before="publishing.branch(",
         does=lambda started: started.signal(signal.SIGKILL),
     )
     assert ended.exit_code == -signal.SIGKILL
@@ -226,7 +226,7 @@ def test_rows_are_written_again_where_others_published_meanwhile(real: Real) -> 
         "    stage.lake._iceberg(stage.lake.table).newAppend().commit()"
     )
     real.more = ("--RUN_ID", "moved")
-    ended = real.run(QUALITY, code, before="publication.publish(")
+    ended = real.run(QUALITY, code, before="publishing.publish(")
     real.more = ()
     assert ended.exit_code == 0, ended.said
     assert "others have published meanwhile" in ended.said
@@ -238,7 +238,7 @@ def test_a_runner_killed_between_commit_and_receipt_has_published(real: Real) ->
     ended = real.run(
         QUALITY,
         INSTEAD_OF_THE_RECEIPT.format(pause),
-        before="publication.publish(",
+        before="publishing.publish(",
         does=lambda started: started.signal(signal.SIGKILL),
     )
     assert ended.exit_code == -signal.SIGKILL
@@ -271,7 +271,7 @@ def test_a_session_that_dies_between_commit_and_receipt_has_published(
 ) -> None:
     other = Real(tmp_path, real.service)
     kill = "\n".join(f"    {line}" for line in KILL.splitlines())
-    ended = other.run(QUALITY, INSTEAD_OF_THE_RECEIPT.format(kill), before="publication.publish(")
+    ended = other.run(QUALITY, INSTEAD_OF_THE_RECEIPT.format(kill), before="publishing.publish(")
     assert ended.exit_code == 0, ended.said
     assert "after its commit" in ended.said
     assert other.receipt(QUALITY).exists()

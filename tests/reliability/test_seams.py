@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from checks import fails_in_ci, is_loud, passed_over, patience_with_plain
-from scenarios import (
+from tests.support.checks import fails_in_ci, is_loud, passed_over, patience_with_plain
+from tests.support.scenarios import (
     AT_THE_SEAMS,
     BY_NBVAL,
     BY_THE_JOB,
@@ -21,8 +21,8 @@ from scenarios import (
     Scenario,
     by_name,
 )
-from seams import official_kernel, runner, strict_kernel
-from theatre import Theatre
+from tests.support.seams import official_kernel, runner, strict_kernel
+from tests.support.theatre import Theatre
 
 
 def test_each_scenario_is_played_whole_or_like_one_that_is() -> None:
@@ -44,7 +44,7 @@ def test_the_runner_says_what_happened_and_publishes_nothing(
     ended = theatre.at_the_seam(another, runner)
     if not theatre.endpoint.stops():
         # The session's guard waits for the end of its owner's process, which is this one.
-        assert all("glue_papermill.guard" in line for line in ended.left)
+        assert all("strict_glue.guard" in line for line in ended.left)
         ended = replace(ended, left=())
     is_loud(theatre, another, ended)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from local_api import Api
+from tests.support.local_api import Api
 
 from glue_local.launch import LocalService
 

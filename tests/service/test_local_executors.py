@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from infra.artifacts import build_artifacts
-from local_api import Api, gone, listening
+from tests.support.local_api import Api, gone, listening
 
 from glue_local.launch import LocalService
 
@@ -107,7 +107,7 @@ def test_the_library_is_imported_from_what_was_shipped_on_driver_and_executors(
 def test_what_was_not_shipped_is_nowhere(api: Api, bare: str, glue_python: Path) -> None:
     absent = ABSENT.format("client_health")
     assert api.text(bare, "print(of_module('client_health'))") == absent
-    for name in ("glue_papermill", "client_health_cli", "papermill", "duckdb"):
+    for name in ("strict_glue", "register_run", "client_health_cli", "papermill", "duckdb"):
         assert api.text(bare, f"print(of_module({name!r}))") == ABSENT.format(name)
     found = eval(api.text(bare, "print(everywhere())"))
     assert {row[1:] for row in found} == {(str(glue_python), absent, ABSENT.format("ipykernel"))}
@@ -117,7 +117,7 @@ def test_what_was_not_shipped_is_nowhere(api: Api, bare: str, glue_python: Path)
 
 def test_functions_of_the_library_travel_to_the_executors(api: Api, session: str) -> None:
     code = (
-        "from client_health import identity\n"
+        "from client_health.clean import identity\n"
         "people = spark.createDataFrame([('12345678909',), ('98765432100',)], ['cpf'])\n"
         "def ids(batches):\n"
         "    import polars as pl\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from local_api import Api, answer
+from tests.support.local_api import Api, answer
 
 GET = b'{"Id": "absent"}'
 

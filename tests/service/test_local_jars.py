@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from glue_local import class_data
-from glue_local.class_data import ClassDataError
-from glue_local.driver import command
 from glue_local.errors import JarError
-from glue_local.jars import FORMATS, ICEBERG, Jar, archive_path, cache_folder, ensure, verify
+from glue_local.spark import class_data
+from glue_local.spark.class_data import ClassDataError
+from glue_local.spark.driver import command
+from glue_local.spark.jars import FORMATS, ICEBERG, Jar, archive_path, cache_folder, ensure, verify
 
 TEXT = Jar("group", "artifact", "1.0", "0" * 64)
 

@@ -21,14 +21,14 @@ from typing import Any
 import psutil
 import pytest
 from botocore.exceptions import ClientError
-from local_api import Api, code_of, gone, listening
-from wheels import wheel, zip_of_wheels
+from tests.support.local_api import Api, code_of, gone, listening
+from tests.support.wheels import wheel, zip_of_wheels
 
-from glue_local.arguments import SessionArguments
 from glue_local.emulator import Emulator, EmulatorError, free_port
 from glue_local.errors import ServiceStartError
 from glue_local.launch import LocalService
-from glue_local.provision import SETTINGS_FILE, provision
+from glue_local.sessions.arguments import SessionArguments
+from glue_local.sessions.provision import SETTINGS_FILE, provision
 from glue_local.settings import ServiceSettings
 
 BUCKET = "job-files"

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from local_api import Api
-from wheels import wheel, zip_of_wheels
+from tests.support.local_api import Api
+from tests.support.wheels import wheel, zip_of_wheels
 
 from glue_local.launch import LocalService
 

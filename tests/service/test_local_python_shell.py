@@ -16,7 +16,7 @@ from typing import Any
 
 import psutil
 import pytest
-from local_api import Api, gone
+from tests.support.local_api import Api, gone
 
 from glue_local.emulator import Emulator
 from glue_local.launch import LocalService

@@ -14,11 +14,11 @@ from typing import cast
 
 import psutil
 import pytest
-from local_api import Api, gone, listening
+from tests.support.local_api import Api, gone, listening
 
 from glue_local.errors import ServiceStartError
 from glue_local.launch import LocalService
-from glue_papermill.api import glue_client
+from strict_glue.api import glue_client
 
 PARENT = """
 import json, sys

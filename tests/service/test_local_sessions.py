@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from local_api import CREATE, Api, code_of, gone
-from wheels import wheel
+from tests.support.local_api import CREATE, Api, code_of, gone
+from tests.support.wheels import wheel
 
-from glue_local.jars import spark_home
 from glue_local.launch import LocalService
+from glue_local.spark.jars import spark_home
 
 SHARED = {"purpose": "shared"}
 

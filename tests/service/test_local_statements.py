@@ -6,7 +6,7 @@ import base64
 import time
 
 import pytest
-from local_api import Api, code_of
+from tests.support.local_api import Api, code_of
 
 
 def test_printed_text_and_the_last_value_come_back_in_order(api: Api, session: str) -> None:

@@ -7,8 +7,8 @@ import threading
 import time
 
 import pytest
-from misbehaving import Endpoint, change, lose_answer, refuse
-from papermill_kernel import Kernel
+from tests.support.misbehaving import Endpoint, change, lose_answer, refuse
+from tests.support.papermill_kernel import Kernel
 
 CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2}'
 

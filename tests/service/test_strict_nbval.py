@@ -7,9 +7,9 @@ import sys
 import nbformat
 import pytest
 from nbformat.v4 import new_output
-from papermill_helpers import write_notebook
+from tests.support.papermill_helpers import write_notebook
 
-from glue_papermill import kernelspec
+from strict_glue import kernelspec
 
 
 @pytest.fixture

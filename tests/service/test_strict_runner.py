@@ -9,30 +9,32 @@ import time
 from pathlib import Path
 
 import pytest
-from misbehaving import Endpoint, change, refuse
-from papermill_helpers import STAGES, Place, Recorder, write_notebook
+from tests.support.misbehaving import Endpoint, change, refuse
+from tests.support.papermill_helpers import STAGES, Place, Recorder, write_notebook
 
-from glue_papermill import kernels
-from glue_papermill.delivery import Delivery
-from glue_papermill.errors import (
-    ConfigurationError,
+from register_run.delivery import Delivery
+from register_run.errors import (
     GateStopped,
-    GluePapermillError,
     InputError,
-    KernelDied,
     MainMoved,
     NotebookFailed,
     ReceiptError,
     RunInProgress,
+)
+from register_run.lock import held
+from register_run.runner import name_run, run_pipeline
+from register_run.stage_run import Run, kernel_environment, run_stage
+from strict_glue import kernels
+from strict_glue.errors import (
+    ConfigurationError,
+    KernelDied,
     ServiceError,
     SessionError,
     StageTimeout,
+    StrictGlueError,
 )
-from glue_papermill.lock import held
-from glue_papermill.runner import name_run, run_pipeline
-from glue_papermill.session import Session
-from glue_papermill.settings import Limits, SessionSettings
-from glue_papermill.stage import Run, kernel_environment, run_stage
+from strict_glue.session import Session
+from strict_glue.settings import Limits, SessionSettings
 
 FIRST, SECOND, LAST = STAGES
 
@@ -279,7 +281,7 @@ def test_sigterm_stops_the_session_and_exits_with_4(place, api, tmp_path):
     place.notebook(FIRST, f"open({str(mark)!r}, 'w').close()\nimport time\ntime.sleep(60)")
     script = (
         "import pickle, sys\n"
-        "from glue_papermill.runner import run_pipeline\n"
+        "from register_run.runner import run_pipeline\n"
         "run_pipeline(pickle.load(sys.stdin.buffer))\n"
     )
     process = _start(script, place)
@@ -323,7 +325,7 @@ def test_a_session_that_fails_to_start_is_an_error_with_its_reason(place, local_
         with pytest.raises(SessionError, match="AccessDeniedException: not you"):
             run_pipeline(request)
         proxy.will("CreateSession", refuse("ExpiredTokenException", "too old"))
-        with pytest.raises(GluePapermillError, match="ExpiredTokenException: too old") as caught:
+        with pytest.raises(StrictGlueError, match="ExpiredTokenException: too old") as caught:
             run_pipeline(request)
         assert caught.value.exit_code == 4
     finally:
@@ -458,7 +460,7 @@ def _kernels():
     import psutil
 
     children = sorted(psutil.Process().children(), key=lambda child: child.create_time())
-    return [child.pid for child in children if "glue_papermill.kernel" in " ".join(child.cmdline())]
+    return [child.pid for child in children if "strict_glue.kernel" in " ".join(child.cmdline())]
 
 
 # -- what needs no session ---------------------------------------------------------------------

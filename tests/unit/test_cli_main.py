@@ -59,7 +59,7 @@ def test_help_needs_none_of_the_heavy_libraries():
         "import sys, client_health_cli.main\n"
         "heavy = {'duckdb', 'pyiceberg', 'pyarrow', 'numpy', 'faker', 'papermill', 'pyspark', "
         "'boto3', 'rich', 'sqlglot', 'jinja2', 'plotly', "
-        "'glue_papermill', 'glue_local', 'client_health'}\n"
+        "'strict_glue', 'register_run', 'glue_local', 'client_health'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )
     out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

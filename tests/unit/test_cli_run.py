@@ -10,16 +10,17 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from client_health import contract
 from client_health_cli.errors import SettingsError
 from client_health_cli.listeners import LiveListener, PlainListener, listening
 from client_health_cli.main import main
-from client_health_cli.notebooks import STAGES, notebooks_folder
+from client_health_cli.notebooks import notebooks_folder
 from client_health_cli.pipeline import Asked, request, session_settings
 from client_health_cli.sample_data import write
 from client_health_cli.summary import print_summary
-from glue_papermill.delivery import Delivery
-from glue_papermill.settings import RunOutcome
+from register_contract import contract
+from register_contract.runs import STAGES
+from register_run.delivery import Delivery
+from register_run.request import RunOutcome
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMED = {"parquet": "p", "csv": "c", "json": "j"}

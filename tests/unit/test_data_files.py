@@ -9,12 +9,13 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
-from frames import FIELD_IDS, clients
 from hypothesis import given
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
+from tests.support.frames import FIELD_IDS, clients
 
-from client_health import contract, data_files
+from client_health.publish import data_files
+from register_contract import contract
 
 
 def written(folder: Path, *convenios: str) -> dict[str, Any]:

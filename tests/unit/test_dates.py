@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_health import contract, dates
-from client_health.contract import DateFormat
+from client_health.read import dates
+from register_contract import contract
+from register_contract.contract import DateFormat
 
 READ = [
     (DateFormat.ISO_DATE, "2020-02-29", date(2020, 2, 29)),

@@ -7,10 +7,11 @@ import re
 from datetime import date, datetime
 
 import polars as pl
-from frames import GOOD_CPF, OTHER_CPF, ingested
+from tests.support.frames import GOOD_CPF, OTHER_CPF, ingested
 
-from client_health import contract, display
-from client_health.sources import MALFORMED_LINE
+from client_health import display
+from client_health.read.sources import MALFORMED_LINE
+from register_contract import contract
 
 PERSONAL = (GOOD_CPF, OTHER_CPF, "Ana Lima", "1980-05-17", "Rua A", "77", "Centro", "Recife")
 

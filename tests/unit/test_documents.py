@@ -13,21 +13,20 @@ import pytest
 import typer.main
 from typer.testing import CliRunner
 
-from client_health import contract
-from client_health.errors import GATE_STEPS, QualityGateError
+from client_health.errors import QualityGateError
 from client_health_cli.main import app
 from glue_local.errors import CODES
+from register_contract import contract
 
 ROOT = Path(__file__).resolve().parents[2]
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
-TABLES = ROOT / "tools" / "reference_tables.py"
 ERRORS = ROOT / "docs" / "errors.md"
 # What writes a page, the page, and a word in its generated part.
 PAGES = (
-    (ROOT / "tools" / "errors_page.py", ERRORS, "`volume_diferente`"),
-    (ROOT / "tools" / "reliability_page.py", ROOT / "docs" / "reliability.md", "**exit 0**"),
+    ("tools.errors_page", ERRORS, "`volume_diferente`"),
+    ("tools.reliability_page", ROOT / "docs" / "reliability.md", "**exit 0**"),
 )
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -50,14 +49,13 @@ def commands(path: Path) -> str:
     return "\n".join([*blocks, *CODE.findall(prose(path))])
 
 
-def run(*command: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *map(str, command)], capture_output=True, text=True, check=False
-    )
+def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", tool, *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
 def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    return run(TABLES, *arguments)
+    return run("tools.reference_tables", *arguments)
 
 
 # -- tables ------------------------------------------------------------------------------------
@@ -117,7 +115,7 @@ def test_a_document_that_lost_a_table_is_noticed(
 @pytest.mark.slow
 @pytest.mark.parametrize(("tool", "page", "word"), PAGES, ids=("errors", "reliability"))
 def test_a_generated_page_is_that_of_the_code_and_a_drift_is_noticed_and_fixed(
-    tool: Path, page: Path, word: str, tmp_path: Path
+    tool: str, page: Path, word: str, tmp_path: Path
 ) -> None:
     checked = run(tool, "--check")
     assert checked.returncode == 0, checked.stderr
@@ -176,7 +174,7 @@ def gates_in_the_code() -> set[str]:
     """Every gate that the library and the job name, but for where they are declared."""
     declared = {"contract.py", "errors.py"}
     modules = [
-        *(path for path in (ROOT / "lib" / "client_health").glob("*.py")),
+        *(path for path in (ROOT / "lib" / "client_health").rglob("*.py")),
         *(ROOT / "jobs").glob("*.py"),
     ]
     return {
@@ -191,10 +189,41 @@ def gates_in_the_code() -> set[str]:
 def test_what_the_code_can_raise_is_declared_explained_and_in_the_documents() -> None:
     raised = {contract.Gate[name].value for name in gates_in_the_code()}
     rules = {rule.name for rule in contract.rules(contract.Criticality.GATE)}
-    assert raised == rules == set(GATE_STEPS) == set(contract.Gate)
+    assert raised == rules == set(contract.Gate)
     for page in (*REFERENCES, ERRORS):
         text = page.read_text("utf-8")
         assert {gate for gate in rules if f"| `{gate}` |" not in text} == set()
+
+
+def test_a_rule_that_is_declared_once_is_everywhere() -> None:
+    code = (
+        "import sys\n"
+        "from register_contract import rules\n"
+        "from register_contract.contract import rules_fingerprint\n"
+        "before = rules_fingerprint()\n"
+        "added = rules.Rule('bairro_ausente', rules.Criticality.WARN, 'no district', 'sem bairro',"
+        " 'bairro')\n"
+        "for name in [name for name in sys.modules if name.startswith('register_contract.con')]:\n"
+        "    del sys.modules[name]\n"
+        "rules.RULES = (*rules.RULES, added)\n"
+        "from tools import reference_tables as reference\n"
+        "from client_health.clean import rules as conditions\n"
+        "from client_health_cli.dashboard import dictionary\n"
+        "from client_health_cli.sample_data import DEFAULT_DEFECTS\n"
+        "from register_contract.contract import rules_fingerprint\n"
+        "assert rules_fingerprint() != before\n"
+        "row = '| `bairro_ausente` | row published and counted | no district |'\n"
+        "assert row in reference.rules_table(reference.ENGLISH)\n"
+        "assert '| sem bairro |' in reference.rules_table(reference.PORTUGUESE)\n"
+        "assert 'sem bairro' in dictionary.write()\n"
+        "assert ('bairro_ausente',) in [one.rules for one in dictionary.entries()]\n"
+        "assert 'bairro_ausente' in DEFAULT_DEFECTS\n"
+        "assert 'bairro_ausente' in conditions.WARNINGS\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_gate_that_is_not_declared_cannot_be_raised() -> None:
@@ -204,7 +233,7 @@ def test_a_gate_that_is_not_declared_cannot_be_raised() -> None:
 
 def test_every_code_that_the_service_answers_with_is_explained() -> None:
     used: set[str] = set()
-    for module in (ROOT / "lib" / "glue_local").glob("*.py"):
+    for module in (ROOT / "lib" / "glue_local").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.Call):
                 used |= {
@@ -293,7 +322,8 @@ def resolves(dotted: str) -> bool:
 
 
 PACKAGES = (
-    "client_health", "glue_papermill", "glue_local", "client_health_cli", "register_contract"
+    "client_health", "strict_glue", "register_run", "glue_local", "client_health_cli",
+    "register_contract",
 )  # fmt: skip
 # Not what stands behind a dot: `spark.client_health.lake` is a Spark setting.
 DOTTED = re.compile(rf"(?<![\w.])(?:{'|'.join(PACKAGES)})(?:\.\w+)*")
@@ -306,9 +336,9 @@ def test_every_python_name_that_a_document_gives_exists(document: Path) -> None:
 
 
 def test_a_name_that_is_gone_would_be_noticed() -> None:
-    assert resolves("client_health.text.remove_accents")
-    assert resolves("client_health.accounting.SourceRows.as_receipt")
-    assert not resolves("client_health.text.remove_accents_udf")
+    assert resolves("client_health.clean.text.remove_accents")
+    assert resolves("client_health.gate.accounting.SourceRows.as_receipt")
+    assert not resolves("client_health.clean.text.remove_accents_udf")
     assert not resolves("client_health.nothing")
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import boto3
 import polars as pl
 import pytest
-from frames import GOOD_CPF, OTHER_CPF
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.frames import GOOD_CPF, OTHER_CPF
 
-from client_health import identity
+from client_health.clean import identity
 from client_health.errors import SettingsError
 
 KEY, OTHER_KEY = b"k" * 32, b"o" * 32

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pytest
 from test_readers import COLUMNS, csv_line, csv_text, json_line, rows, save, save_parquet
 
-from client_health import contract, pieces, readers
 from client_health.errors import ClientHealthError, InputError, QualityGateError
-from client_health.inspection import blame
-from client_health.readers import read_source
-from client_health.sources import MALFORMED_LINE
+from client_health.read import pieces, readers
+from client_health.read.inspection import blame
+from client_health.read.readers import read_source
+from client_health.read.sources import MALFORMED_LINE
 from client_health.worker import Ingestion
+from register_contract import contract
 
 
 def blamed(name: str, path: Path) -> Exception | None:

@@ -11,15 +11,15 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from frames import clients
 from pyiceberg.catalog.sql import SqlCatalog
 from pyspark.sql import DataFrame, SparkSession
+from tests.support.frames import clients
 
-from client_health import contract, data_files
-from client_health.data_files import DataFile
 from client_health.errors import MainMovedError, PublishError, SettingsError
-from client_health.lake import Lake, Snapshot, branch_name
-from register_contract import publications
+from client_health.publish import data_files
+from client_health.publish.data_files import DataFile
+from client_health.publish.lake import Lake, Snapshot, branch_name
+from register_contract import contract, publications
 
 TOKEN = "0" * 32
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LIB, JOBS = ROOT / "lib", ROOT / "jobs"
-OURS = {
-    "client_health", "client_health_cli", "glue_local", "glue_papermill", "register_contract"
-}  # fmt: skip
-LIBRARIES = ("client_health", "glue_local", "glue_papermill", "register_contract")
+LIBRARIES = ("client_health", "glue_local", "register_contract", "register_run", "strict_glue")
+OURS = {"client_health_cli", *LIBRARIES}
 # What every side agrees on; see test_the_protocol_needs_nothing_but_python.
 PROTOCOL = {"register_contract"}
-CONTRACT = LIB / "client_health" / "contract.py"
+SPARKS = {"pyspark", "py4j", "pandas", "pyarrow"}
+# What each layer has of its own, or what one declares and another carries out.
+SAME_FOR_ANOTHER_LAYER = {
+    *("__init__", "errors", "settings", "storage", "listeners"),
+    *("rules", "sources", "maintenance"),
+}
 
 
 def modules(folder: Path) -> list[Path]:
@@ -39,14 +45,23 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def loaded_with(path: Path) -> Iterator[str]:
+    """Modules and packages that are loaded when a module is, by their full names."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ImportFrom):
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}"
+                yield str(node.module)
+
+
 def packages(*paths: Path) -> set[str]:
     return {name.partition(".")[0] for path in paths for name in imports(path)}
 
 
 def from_39() -> list[Path]:
     """What runs where Python is 3.9."""
-    protocol = modules(LIB / "register_contract")
-    return [*protocol, *modules(LIB / "glue_papermill"), *modules(JOBS), CONTRACT]
+    libraries = ("register_contract", "register_run", "strict_glue")
+    return [*(path for name in libraries for path in modules(LIB / name)), *modules(JOBS)]
 
 
 def interpreter_39() -> str | None:
@@ -64,10 +79,78 @@ def test_the_local_service_knows_none_of_the_others() -> None:
     assert packages(*modules(LIB / "glue_local")) & OURS == {"glue_local"}
 
 
-def test_the_runner_knows_neither_the_domain_nor_spark() -> None:
-    found = packages(*modules(LIB / "glue_papermill"))
-    assert found & OURS == {"glue_papermill", *PROTOCOL}
-    assert not found & {"pyspark", "py4j", "pandas", "pyarrow"}
+def test_strict_sessions_know_nothing_of_the_register() -> None:
+    found = packages(*modules(LIB / "strict_glue"))
+    assert found & OURS == {"strict_glue"}
+    assert not found & SPARKS
+    words = re.compile(
+        r"client_health|register_contract|register_run|convenio|delivery|receipt|quality",
+        re.IGNORECASE,
+    )
+    named = [
+        f"{path.name}: {found.group()}"
+        for path in modules(LIB / "strict_glue")
+        for found in words.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert named == []
+
+
+def test_a_run_knows_neither_the_session_s_library_nor_spark() -> None:
+    found = packages(*modules(LIB / "register_run"))
+    assert found & OURS == {"register_run", "strict_glue", *PROTOCOL}
+    assert not found & SPARKS
+
+
+def reachable(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Everything that one leads to, through others as well."""
+    while more := {(a, d) for a, b in edges for c, d in edges if b == c} - edges:
+        edges = edges | more
+    return edges
+
+
+def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = next(part for part in text.split("```mermaid")[1:] if "client_health_cli" in part)
+    drawn = drawn.partition("```")[0]
+    names = dict(re.findall(r'(\w+)\["([^"]+)"\]', drawn))
+    arrows = re.findall(r'(\w+)(?:\["[^"]+"\])? --> (\w+)', drawn)
+    job, function = "jobs/job_client_health.py", "jobs/def_lambda.py"
+    sources = {name: modules(LIB / name) for name in OURS}
+    sources |= {name: [ROOT / name] for name in (job, function)}
+    scripts = {Path(name).stem: name for name in (job, function)}
+    found = {
+        (name, scripts.get(other, other))
+        for name, paths in sources.items()
+        for other in packages(*paths) & {*OURS, *scripts} - {name}
+    }
+    found.add(("notebooks", "client_health"))
+    assert reachable({(names[one], names[other]) for one, other in arrows}) == reachable(found)
+
+
+def test_packages_do_not_import_in_circles() -> None:
+    for package in (*LIBRARIES, "client_health_cli"):
+        graph = {
+            ".".join(path.relative_to(LIB).with_suffix("").parts).removesuffix(".__init__"): path
+            for path in modules(LIB / package)
+        }
+        sorter = TopologicalSorter(
+            {
+                # A package is there while its modules load.
+                name: {
+                    one
+                    for one in loaded_with(path)
+                    if one in graph and not f"{name}.".startswith(f"{one}.")
+                }
+                for name, path in graph.items()
+            }
+        )
+        sorter.prepare()
+
+
+def test_no_two_modules_have_the_same_name_but_those_that_do_the_same() -> None:
+    counts = Counter(path.stem for path in modules(LIB) if path.parent.name != "commands")
+    twice = {name for name, number in counts.items() if number > 1}
+    assert twice <= SAME_FOR_ANOTHER_LAYER
 
 
 def test_nothing_that_reads_a_notebook_builds_a_grammar_of_internet_addresses() -> None:
@@ -87,17 +170,14 @@ def test_the_protocol_needs_nothing_but_python() -> None:
     assert found <= {*sys.stdlib_module_names, *PROTOCOL}
 
 
-def test_the_contract_needs_nothing_but_python() -> None:
-    assert packages(CONTRACT) <= {*sys.stdlib_module_names, *PROTOCOL}
-    assert packages(CONTRACT.with_name("__init__.py")) == set()
+def test_jobs_know_the_run_and_nothing_of_the_session_s_library() -> None:
+    assert packages(*modules(JOBS)) & OURS == {"register_run", "strict_glue", *PROTOCOL}
 
 
-def test_jobs_know_the_runner_and_of_the_domain_only_the_contract() -> None:
-    found = {name for path in modules(JOBS) for name in imports(path)}
-    ours = {name for name in found if name.partition(".")[0] in OURS}
-    domain = {name for name in ours if name.partition(".")[0] not in {"glue_papermill", *PROTOCOL}}
-    assert domain <= {"client_health.contract", "client_health.__version__"}
-    assert ours - domain
+def test_no_library_imports_a_script() -> None:
+    scripts = {path.stem for path in modules(JOBS)}
+    for package in LIBRARIES:
+        assert not packages(*modules(LIB / package)) & scripts
 
 
 def test_notebooks_know_of_ours_only_the_domain() -> None:
@@ -133,7 +213,7 @@ def test_the_contract_is_imported_by_a_bare_python_39() -> None:
         pytest.skip("this machine has no Python 3.9")
     code = (
         f"import sys; sys.path.insert(0, {str(LIB)!r})\n"
-        "from client_health import __version__, contract\n"
+        "from register_contract import __version__, contract\n"
         "print(__version__, contract.rules_fingerprint())"
     )
     expected = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)

@@ -10,8 +10,9 @@ import pytest
 from pyspark.sql import SparkSession
 from test_lake import add, describe, publish, values, write
 
-from client_health import contract, maintenance
-from client_health.lake import Lake
+from client_health.publish import maintenance
+from client_health.publish.lake import Lake
+from register_contract import contract
 from register_contract.retention import Retention
 
 EVERYTHING = Retention(snapshot_days=0)

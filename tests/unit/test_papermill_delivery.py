@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from glue_papermill.delivery import Delivery, find_sources
-from glue_papermill.errors import InputError
+from register_run.delivery import Delivery, find_sources
+from register_run.errors import InputError
 
 
 def _delivery(folder: Path, parquet: bytes = b"PAR1", csv: bytes = b"a|b\n", json: bytes = b"{}\n"):

@@ -9,19 +9,10 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from glue_papermill import api
-from glue_papermill.cell_errors import from_cell
-from glue_papermill.errors import (
-    GateStopped,
-    GluePapermillError,
-    InputError,
-    MainMoved,
-    NotebookFailed,
-    ReceiptError,
-    ServiceError,
-    SessionError,
-    StatementError,
-)
+from register_run.cell_errors import from_cell
+from register_run.errors import GateStopped, InputError, MainMoved, NotebookFailed, ReceiptError
+from strict_glue import api
+from strict_glue.errors import ServiceError, SessionError, StatementError, StrictGlueError
 
 
 def _cell(ename, evalue="boom"):
@@ -81,7 +72,7 @@ def test_an_error_ends_with_its_place_on_the_page_of_errors():
     assert str(_cell("ValueError")).splitlines()[-1] == "  more: docs/errors.md#notebookfailed"
 
 
-@pytest.mark.parametrize("kind", GluePapermillError.__subclasses__())
+@pytest.mark.parametrize("kind", StrictGlueError.__subclasses__())
 def test_every_error_says_why_and_what_to_do(kind):
     said = vars(kind)["__doc__"]  # its own, not its parent's
     assert "\n    Why: " in said

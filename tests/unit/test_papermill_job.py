@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from glue_papermill.errors import ConfigurationError, InputError
+from register_run.errors import InputError
+from strict_glue.errors import ConfigurationError
 
 JOB = Path(__file__).parents[2] / "jobs" / "job_client_health.py"
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from glue_papermill import publication
-from glue_papermill.errors import ConfigurationError, GateStopped, GluePapermillError
-from glue_papermill.runner import run_pipeline
-from glue_papermill.settings import PublishedTable, RunRequest, Stage
+from register_run import publication_record
+from register_run.errors import GateStopped
+from register_run.request import PublishedTable, RunRequest, Stage
+from register_run.runner import run_pipeline
+from strict_glue.errors import ConfigurationError, StrictGlueError
 
 WHERE = PublishedTable("db.table", "db.log")
 
@@ -56,49 +57,58 @@ def _metadata(*snapshots, head):
 def test_the_head_of_main_is_published(tmp_path, compressed, scheme):
     metadata = _metadata(_snapshot(7, None, "r1"), head=7)
     lake = _lake(tmp_path / "l", metadata, compressed=compressed, scheme=scheme)
-    found = publication.history(lake, WHERE).of_run("r1")
+    found = publication_record.history(lake, WHERE).of_run("r1")
     assert (found.snapshot_id, found.delivery_id) == ("7", "d-r1")
 
 
 def test_an_ancestor_of_main_is_published(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1), _snapshot(3, 2, "r3"), head=3)
-    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "1"
+    assert (
+        publication_record.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "1"
+    )
 
 
 def test_a_snapshot_on_an_audit_branch_alone_is_not_published(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r2"), head=1)
     metadata["refs"]["audit_r2"] = {"snapshot-id": 2, "type": "branch"}
-    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
+    assert publication_record.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
 
 
 def test_a_run_that_was_rolled_back_is_not_published(tmp_path):
     metadata = _metadata(_snapshot(1, None), _snapshot(2, 1, "r2"), head=1)
-    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
+    assert publication_record.history(_lake(tmp_path, metadata), WHERE).of_run("r2") is None
 
 
 def test_the_newest_of_two_snapshots_of_a_run_counts(tmp_path):
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r1"), head=2)
-    assert publication.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "2"
+    assert (
+        publication_record.history(_lake(tmp_path, metadata), WHERE).of_run("r1").snapshot_id == "2"
+    )
 
 
 def test_a_lake_or_table_that_does_not_exist_yet_has_published_nothing(tmp_path):
-    assert publication.history(str(tmp_path / "new"), WHERE).of_run("r1") is None
+    assert publication_record.history(str(tmp_path / "new"), WHERE).of_run("r1") is None
     lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
-    assert publication.history(lake, PublishedTable("db.other", "db.log")).of_run("r1") is None
+    assert (
+        publication_record.history(lake, PublishedTable("db.other", "db.log")).of_run("r1") is None
+    )
     sqlite3.connect(tmp_path / "empty.db").close()
     (tmp_path / "empty.db").rename(tmp_path / "catalog.db")
-    assert publication.history(lake, WHERE).of_run("r1") is None
+    assert publication_record.history(lake, WHERE).of_run("r1") is None
 
 
 def test_an_empty_table_has_published_nothing(tmp_path):
-    assert publication.history(_lake(tmp_path, _metadata(head=None)), WHERE).of_run("r1") is None
+    assert (
+        publication_record.history(_lake(tmp_path, _metadata(head=None)), WHERE).of_run("r1")
+        is None
+    )
 
 
 def test_metadata_that_is_gone_is_an_error_and_not_an_unpublished_run(tmp_path):
     lake = _lake(tmp_path, _metadata(_snapshot(1, None, "r1"), head=1))
     (tmp_path / "00001.metadata.json").unlink()
-    with pytest.raises(GluePapermillError, match="no such file"):
-        publication.history(lake, WHERE).of_run("r1")
+    with pytest.raises(StrictGlueError, match="no such file"):
+        publication_record.history(lake, WHERE).of_run("r1")
 
 
 def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_rows(tmp_path):
@@ -106,9 +116,9 @@ def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_r
     record = {"stage": "02", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
     record |= {"rejections": {"x": 1}, "warnings": {"y": 2}}
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1", record), head=5))
-    found = publication.history(lake, WHERE).of_run("r1")
+    found = publication_record.history(lake, WHERE).of_run("r1")
     assert found.attempt == "a"
-    assert publication.receipt_of(found, "db.table", "03", "b") == {
+    assert publication_record.receipt_of(found, "db.table", "03", "b") == {
         **record,
         "stage": "03",
         "attempt": "b",
@@ -116,27 +126,27 @@ def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_r
         "handover": {"table": "db.table", "snapshot_id": "5", "rows": 2},
     }
     # Nobody knows which start published, where it was an earlier one.
-    assert publication.receipt_of(found, "db.table", "03")["attempt"] == ""
+    assert publication_record.receipt_of(found, "db.table", "03")["attempt"] == ""
 
 
 def test_a_snapshot_without_a_record_gives_no_receipt(tmp_path):
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1"), head=5))
-    found = publication.history(lake, WHERE).of_run("r1")
-    assert publication.receipt_of(found, "db.table", "03") is None
+    found = publication_record.history(lake, WHERE).of_run("r1")
+    assert publication_record.receipt_of(found, "db.table", "03") is None
 
 
 def test_the_tables_metadata_tells_its_branches(tmp_path):
-    assert publication.metadata(str(tmp_path / "none"), WHERE) is None
+    assert publication_record.metadata(str(tmp_path / "none"), WHERE) is None
     metadata = _metadata(_snapshot(1, None, "r1"), _snapshot(2, 1, "r2"), head=1)
     metadata["refs"]["audit_r2"] = {"snapshot-id": 2, "type": "branch"}
-    found = publication.metadata(_lake(tmp_path / "lake", metadata), WHERE)
+    found = publication_record.metadata(_lake(tmp_path / "lake", metadata), WHERE)
     assert found["refs"]["audit_r2"]["snapshot-id"] == 2
 
 
 def test_a_lake_with_the_names_of_an_earlier_version_is_refused_in_one_line(tmp_path):
     old = {"snapshot-id": 1, "summary": {"pipeline.run-id": "r1", "pipeline.drop-id": "d1"}}
     with pytest.raises(ConfigurationError, match="earlier version") as refused:
-        publication.history(_lake(tmp_path, _metadata(old, head=1)), WHERE)
+        publication_record.history(_lake(tmp_path, _metadata(old, head=1)), WHERE)
     assert refused.value.next_step == "start a new lake: name another folder or prefix"
     assert "\n" not in refused.value.message
 

@@ -5,10 +5,10 @@ import hashlib
 
 import pytest
 
-from glue_papermill import receipt
-from glue_papermill.errors import ReceiptError
-from glue_papermill.receipt import Expected
 from register_contract import manifest
+from register_run import receipt
+from register_run.errors import ReceiptError
+from register_run.receipt import Expected
 
 BASE = {
     "receipt": 1,

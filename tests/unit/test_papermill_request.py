@@ -4,9 +4,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from glue_papermill.errors import ConfigurationError
-from glue_papermill.request import configuration, session_request
-from glue_papermill.settings import Limits, SessionSettings
+from strict_glue.errors import ConfigurationError
+from strict_glue.session_request import configuration, session_request
+from strict_glue.settings import Limits, SessionSettings
 
 ROLE = {"glue_role_arn": "arn:aws:iam::123456789012:role/r"}
 

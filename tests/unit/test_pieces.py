@@ -17,10 +17,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from test_readers import COLUMNS, csv_line, csv_text, json_line, save
 
-from client_health import pieces
-from client_health.lines import LONGEST, TooLongError
-from client_health.readers import Piece, read_source
-from client_health.sources import MALFORMED_LINE
+from client_health.read import pieces
+from client_health.read.lines import LONGEST, TooLongError
+from client_health.read.readers import Piece, read_source
+from client_health.read.sources import MALFORMED_LINE
 
 MOMENTS = [
     datetime(2019, 11, 27, 11, 12, 2),

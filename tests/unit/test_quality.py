@@ -10,16 +10,16 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from client_health import contract
-from client_health.accounting import SourceRows, StageRows
-from client_health.contract import Limits
 from client_health.errors import QualityGateError
-from client_health.quality import (
+from client_health.gate.accounting import SourceRows, StageRows
+from client_health.gate.quality import (
     Expectations,
     QualityReport,
     validar_esquema,
     validar_qualidade_dados,
 )
+from register_contract import contract
+from register_contract.contract import Limits
 
 SOURCES = contract.SOURCE_NAMES
 PLAIN = {
@@ -130,7 +130,7 @@ def test_a_person_twice_stops_the_run(spark: SparkSession) -> None:
 def test_ids_whose_hashes_are_alike_are_told_apart(
     spark: SparkSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client_health.quality.F.xxhash64", lambda _: F.lit(1))
+    monkeypatch.setattr("client_health.gate.quality.F.xxhash64", lambda _: F.lit(1))
     assert judge(branch(spark)).distinct_ids == 3
 
 

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from client_health import contract, pieces, readers, sources
 from client_health.errors import InputError, QualityGateError
-from client_health.readers import Input, read_source
-from client_health.sources import MALFORMED_LINE
+from client_health.read import pieces, readers, sources
+from client_health.read.readers import Input, read_source
+from client_health.read.sources import MALFORMED_LINE
+from register_contract import contract
 
 COLUMNS = {source.name: source.columns for source in contract.SOURCES}
 CPF = "52998224725"

@@ -8,12 +8,14 @@ from typing import Any
 
 import polars as pl
 import pytest
-from frames import GOOD_CPF, OTHER_CPF, ingested
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.frames import GOOD_CPF, OTHER_CPF, ingested
 
-from client_health import contract, identity, register, rules, sources, text
-from client_health.contract import Criticality
+from client_health.clean import identity, register, rules, text
+from client_health.read import sources
+from register_contract import contract
+from register_contract.contract import Criticality
 
 AS_OF = date(2026, 1, 31)
 KEY = b"k" * 32

@@ -17,7 +17,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_health import contract
 from client_health_cli.errors import SettingsError
 from client_health_cli.sample_data import (
     DEFAULT_DEFECTS,
@@ -30,6 +29,7 @@ from client_health_cli.sample_data import cpf as cpf_numbers
 from client_health_cli.sample_data.arrays import filled
 from client_health_cli.sample_data.draws import Draws
 from client_health_cli.sample_data.words import STATE_WEIGHTS, unaccented
+from register_contract import contract
 
 Row = dict[str, object]
 ROWS = 20_000
@@ -102,7 +102,8 @@ def test_what_another_contract_says_is_what_is_written(tmp_path):
     code = (
         "import sys, dataclasses, pathlib\n"
         "from register_contract import rules, sources\n"
-        "rules.RULES += (rules.Rule('bairro_ausente', rules.Criticality.WARN, 'no district'),)\n"
+        "rules.RULES += (rules.Rule(\n"
+        "    'bairro_ausente', rules.Criticality.WARN, 'no district', 'sem bairro', 'bairro'),)\n"
         "sources.CSV_DELIMITER = ';'\n"
         "other = dataclasses.replace(sources.SOURCES[1], file='outro.csv', ignored=(),\n"
         "    renamed={'cidade': 'municipio'}, date=sources.DateFormat.ENGLISH_MONTH,\n"

@@ -13,12 +13,14 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from frames import FIELD_IDS, GOOD_CPF, OTHER_CPF, ingested
 from pyspark.sql import SparkSession
+from tests.support.frames import FIELD_IDS, GOOD_CPF, OTHER_CPF, ingested
 
-from client_health import contract, identity, parcels, register, rules, transformation
-from client_health.accounting import Selected
+from client_health import parcels, transformation
+from client_health.clean import identity, register, rules
+from client_health.gate.accounting import Selected
 from client_health.worker import Selection, Transformation
+from register_contract import contract
 
 KEY = b"k" * 32
 FIRST, SECOND = (identity.client_id(KEY, cpf) for cpf in (GOOD_CPF, OTHER_CPF))

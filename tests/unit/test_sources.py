@@ -7,7 +7,8 @@ from datetime import date, datetime
 import polars as pl
 import pytest
 
-from client_health import contract, sources
+from client_health.read import sources
+from register_contract import contract
 
 PARQUET = {
     "documento_cpf": "529.982.247-25", "nome_completo": "Ana", "convenio": "Gold",

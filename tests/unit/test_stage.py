@@ -13,22 +13,13 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from frames import clients
 from pyspark.sql import SparkSession
 from test_lake import add, branches, values
+from tests.support.frames import clients
 
 import client_health
-from client_health import (
-    contract,
-    data_files,
-    delivery,
-    publication,
-    quality,
-    register,
-    transformation,
-)
-from client_health import stage as stages
-from client_health.contract import Gate, Limits
+from client_health import ingestion, stages, transformation
+from client_health.clean import register
 from client_health.errors import (
     HandoverError,
     InputError,
@@ -36,13 +27,16 @@ from client_health.errors import (
     QualityGateError,
     SettingsError,
 )
-from client_health.lake import Lake, branch_name
-from client_health.session import CONF_PREFIX, setting
-from glue_papermill import publication as record
-from glue_papermill import receipt as receipts
-from glue_papermill.errors import ReceiptError
-from glue_papermill.settings import PublishedTable
-from register_contract import manifest, publications
+from client_health.gate import quality
+from client_health.publish import data_files, publishing
+from client_health.publish.lake import Lake, branch_name
+from client_health.spark_session import CONF_PREFIX, setting
+from register_contract import contract, manifest, publications
+from register_contract.contract import Gate, Limits
+from register_run import publication_record as record
+from register_run import receipt as receipts
+from register_run.errors import ReceiptError
+from register_run.request import PublishedTable
 
 AS_OF = date(2026, 1, 31)
 GOOD_CPF, OTHER_CPF, THIRD_CPF = "52998224725", "11144477735", "98765432100"
@@ -85,9 +79,9 @@ class Run:
 
     def ingest(self) -> dict[str, Any]:
         stage = self.begin(stages.INGEST)
-        today = delivery.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
-        staged = delivery.ingest(stage, today)
-        rows = delivery.accounting(today, staged)
+        today = ingestion.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
+        staged = ingestion.ingest(stage, today)
+        rows = ingestion.accounting(today, staged)
         return stage.finish(
             rows,
             stage.hand_over(staged),
@@ -106,13 +100,13 @@ class Run:
 
     def publish(self, *, accept_older: str = "", limits: Limits = HALF) -> dict[str, Any]:
         stage = self.begin(stages.QUALITY)
-        branch = publication.branch(stage)
+        branch = publishing.branch(stage)
         branch.checked(quality.validar_esquema)
-        held_against = publication.expectations(stage, True, accept_older)
+        held_against = publishing.expectations(stage, True, accept_older)
         report = branch.checked(
             quality.validar_qualidade_dados, branch.shares, replace(held_against, limits=limits)
         )
-        return publication.publish(stage, branch, report, accept_older)
+        return publishing.publish(stage, branch, report, accept_older)
 
     @property
     def table(self) -> Lake:
@@ -322,7 +316,7 @@ def test_a_delete_hides_neither_key_nor_rows_nor_day(written: Run, tmp_path: Pat
     written.publish()
     lake = written.table
     lake.spark.sql(f"DELETE FROM {lake.table} WHERE convenio = 'Gold'")
-    expected = publication.expectations(written.begin(stages.QUALITY))
+    expected = publishing.expectations(written.begin(stages.QUALITY))
     assert (expected.published_rows, expected.published_day) == (4, AS_OF.isoformat())
     other = replace(written, key=write_key(tmp_path / "new.key", "n"))
     with pytest.raises(SettingsError, match="another id key"):
@@ -412,12 +406,12 @@ def test_rows_that_others_have_overtaken_are_not_published(written: Run) -> None
 
 def test_rows_that_others_overtake_at_the_last_moment_are_not_published(written: Run) -> None:
     stage = written.begin(stages.QUALITY)
-    branch = publication.branch(stage)
+    branch = publishing.branch(stage)
     report = quality.measure(branch.rows, branch.shares)
     others_publish(written)
     newest = written.table.snapshot()
     with pytest.raises(MainMovedError):
-        publication.publish(stage, branch, report)
+        publishing.publish(stage, branch, report)
     assert written.table.snapshot() == newest
     assert written.stored(stages.QUALITY) is None
 
@@ -430,13 +424,13 @@ def test_a_delivery_that_became_older_meanwhile_is_not_published(done: Run, tmp_
     file.write_text(file.read_text().replace(AS_OF.isoformat(), earlier.isoformat()))
     run.transform()
     stage = run.begin(stages.QUALITY)
-    branch = publication.branch(stage)
-    expected = publication.expectations(stage)
+    branch = publishing.branch(stage)
+    expected = publishing.expectations(stage)
     assert (expected.day, expected.published_day) == (earlier.isoformat(), AS_OF.isoformat())
     report = quality.measure(branch.rows, branch.shares)
     before = run.table.history()
     with pytest.raises(QualityGateError, match=f"remessa_antiga: the delivery is of {earlier}"):
-        publication.publish(stage, branch, report)
+        publishing.publish(stage, branch, report)
     assert run.table.history() == before
     assert branches(run.table) == ["main"]
     run.transform()
@@ -548,7 +542,7 @@ def test_ingesting_again_replaces_what_was_there(ingested: Run) -> None:
 
 def test_the_first_row_of_each_source_is_shown_from_the_staged_files(ingested: Run) -> None:
     stage = ingested.begin(stages.TRANSFORM)
-    firsts = delivery.first_rows(stage, stage.files())
+    firsts = ingestion.first_rows(stage, stage.files())
     assert firsts["source"].to_list() == list(contract.SOURCE_NAMES)
 
 
@@ -576,7 +570,7 @@ def test_a_file_that_is_no_utf_8_is_named_with_its_line(
 
 
 def test_small_pieces_go_to_a_task_together_and_large_ones_first() -> None:
-    from client_health.readers import PIECE_BYTES, Input, Piece
+    from client_health.read.readers import PIECE_BYTES, Input, Piece
 
     def given(name: str, *sizes: int) -> Input:
         source = next(source for source in contract.SOURCES if source.name == name)
@@ -585,7 +579,7 @@ def test_small_pieces_go_to_a_task_together_and_large_ones_first() -> None:
 
     half = PIECE_BYTES // 2
     inputs = {"csv": given("csv", 1, half, half, PIECE_BYTES + 1), "json": given("json", 5, 7)}
-    tasks = delivery.split(delivery.Delivery("d", AS_OF, inputs))
+    tasks = ingestion.split(ingestion.Delivery("d", AS_OF, inputs))
     assert [[(piece.source, piece.size) for piece in task] for task in tasks] == [
         [("csv", PIECE_BYTES + 1)],
         [("csv", 1), ("csv", half)],
@@ -629,7 +623,7 @@ def test_the_day_of_a_delivery_is_a_date(spark: SparkSession, tmp_path: Path) ->
     paths = a_delivery(tmp_path / "raw")
     stage = stages.begin(stages.INGEST, lake=str(tmp_path / "lake"))
     with pytest.raises(SettingsError, match="as_of is '31/01/2026'"):
-        delivery.read_delivery(stage, **paths, as_of="31/01/2026")
+        ingestion.read_delivery(stage, **paths, as_of="31/01/2026")
 
 
 def test_a_source_without_a_row_stops_the_first_stage(spark: SparkSession, tmp_path: Path) -> None:

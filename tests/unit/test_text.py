@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from client_health import contract, text
+from client_health.clean import text
+from register_contract import contract
 
 # The 25 characters with Unicode's property White_Space.
 WHITE_SPACE = (

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from client_health import session
+from client_health import spark_session
 
 
 def test_polars_has_one_thread_in_a_worker(spark: SparkSession) -> None:
@@ -17,6 +17,6 @@ def test_polars_has_one_thread_in_a_worker(spark: SparkSession) -> None:
         for _ in batches:
             yield pa.RecordBatch.from_pydict({"threads": [polars.thread_pool_size()]})
 
-    session.configure(spark)
+    spark_session.configure(spark)
     found = spark.range(0, 2, 1, 2).mapInArrow(threads, "threads long").collect()
     assert {row.threads for row in found} == {1}

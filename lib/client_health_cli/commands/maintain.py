@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import Annotated
 
 import typer
 
 from client_health_cli.errors import RunFailedError
-from client_health_cli.signals import sigterm_unwinds
 from register_contract.retention import RETENTION, Retention
+from register_contract.runs import EXIT_SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -46,11 +47,12 @@ def maintain(
     from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.pipeline import session_limits  # noqa: PLC0415
-    from glue_papermill.errors import GluePapermillError  # noqa: PLC0415
+    from strict_glue.errors import StrictGlueError  # noqa: PLC0415
+    from strict_glue.signals import unwinding  # noqa: PLC0415
 
     retention = Retention(snapshot_days, snapshots_kept, orphan_days)
     try:
-        with sigterm_unwinds(4):
+        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
             done = maintenance.maintain(
                 lake,
                 retention,
@@ -59,7 +61,7 @@ def maintain(
                 limits=session_limits(sessions, os.environ),
                 note=lambda text: typer.echo(text, err=True),
             )
-    except GluePapermillError as error:
+    except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
     if done is None:
         typer.echo(f"Nothing has been published in {lake} yet, so there is nothing to do.")

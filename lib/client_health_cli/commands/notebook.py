@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from client_health_cli.errors import ServiceFailedError
-from client_health_cli.signals import sigterm_unwinds
 
 
 def register(app: typer.Typer) -> None:
@@ -39,12 +39,13 @@ def notebook(
     from client_health_cli import laboratory  # noqa: PLC0415 - not for --help
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.service import local_service  # noqa: PLC0415
+    from strict_glue.signals import unwinding  # noqa: PLC0415
 
     folder = notebooks_folder(notebooks)
     data = folder.parent / "data"
     conf = laboratory.session_defaults(data, laboratory.sample_delivery(data))
     with (
-        sigterm_unwinds(),
+        unwinding(signal.SIGTERM, signal.SIGHUP),
         laboratory.official_kernel() as kernels,
         local_service(conf, folder.parent) as service,
     ):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from client_health_cli.errors import EXIT_SESSION, RunFailedError
-from client_health_cli.signals import sigterm_unwinds
+from client_health_cli.errors import RunFailedError
+from register_contract.runs import EXIT_SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -83,8 +84,10 @@ def run(  # noqa: PLR0917 - one for each option
     from client_health_cli.listeners import listening  # noqa: PLC0415
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.summary import print_summary  # noqa: PLC0415
-    from glue_papermill.errors import GluePapermillError, Terminated  # noqa: PLC0415
-    from glue_papermill.runner import run_pipeline  # noqa: PLC0415
+    from register_run.errors import Terminated  # noqa: PLC0415
+    from register_run.runner import run_pipeline  # noqa: PLC0415
+    from strict_glue.errors import StrictGlueError  # noqa: PLC0415
+    from strict_glue.signals import unwinding  # noqa: PLC0415
 
     asked = pipeline.Asked(
         lake=lake,
@@ -103,14 +106,14 @@ def run(  # noqa: PLR0917 - one for each option
     try:
         request = pipeline.request(asked)
         with (
-            sigterm_unwinds(EXIT_SESSION),
+            unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
             pipeline.looked_at(request) as delivery,
             pipeline.session_settings(sessions, lake) as settings,
             listening(Console(stderr=True)) as listener,
         ):
             found = replace(request, session=settings, delivery=delivery())
             outcome = run_pipeline(found, listener)
-    except GluePapermillError as error:
+    except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
     except (KeyboardInterrupt, Terminated):
         typer.echo(

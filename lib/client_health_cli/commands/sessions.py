@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from client_health_cli.errors import ServiceFailedError
-from client_health_cli.signals import sigterm_unwinds
 
 if TYPE_CHECKING:
     from glue_local.launch import LocalService
@@ -59,6 +59,7 @@ def serve(
     Exit codes: 0 stopped by Ctrl-C; 2 usage; 4 the service failed.
     """
     from client_health_cli.service import local_service  # noqa: PLC0415 - not for --help
+    from strict_glue.signals import unwinding  # noqa: PLC0415
 
     conf = {}
     for pair in spark_conf or ():
@@ -73,7 +74,7 @@ def serve(
     if python is not None and not os.access(python, os.X_OK):
         raise typer.BadParameter(f"{python} is no program", param_hint="--python")
     with (
-        sigterm_unwinds(),
+        unwinding(signal.SIGTERM, signal.SIGHUP),
         local_service(conf, working_directory, port, log=sys.stderr, python=python) as service,
     ):
         for line in environment_lines(service.environment, service.removed_variables):

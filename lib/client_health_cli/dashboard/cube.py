@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from client_health import contract
+from register_contract import contract
 
 if TYPE_CHECKING:
     import duckdb

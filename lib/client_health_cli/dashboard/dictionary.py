@@ -5,54 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from client_health import contract
 from client_health_cli.dashboard import html
-
-COLUMNS: Final = {
-    "id": "UUID versão 8, o mesmo para uma pessoa em cada carga",
-    "cpf": "número do CPF",
-    "nome_completo": "nome completo, sem título e sem acentos",
-    "convenio": "convênio de saúde; coluna de partição",
-    "data_nascimento": "data de nascimento",
-    "sexo": "F, M ou N/A",
-    "logradouro": "rua",
-    "numero": "número da casa",
-    "bairro": "bairro",
-    "cidade": "cidade, com iniciais maiúsculas",
-    "estado": "sigla da UF",
-    "data_cadastro": "momento do cadastro, em UTC",
-}
-"""Meaning of each column in the readers' language."""
-
-RULES: Final = {
-    "linha_malformada": "a linha não pôde ser dividida em colunas",
-    "cpf_ausente": "sem CPF",
-    "cpf_formato": "o CPF não tem exatamente 11 dígitos depois de tirados . e -",
-    "cpf_digito_verificador": "os dígitos verificadores do CPF não conferem",
-    "data_nascimento_invalida": "data de nascimento informada, mas ilegível",
-    "data_nascimento_futura": "data de nascimento depois do dia dos arquivos",
-    "data_cadastro_invalida": "momento do cadastro informado, mas ilegível",
-    "data_cadastro_futura": "momento do cadastro depois do dia dos arquivos",
-    "sexo_desconhecido": "sexo informado, mas nem F nem M",
-    "estado_desconhecido": "estado informado, mas que não é do Brasil",
-    "numero_invalido": "número da casa informado, mas que não é inteiro",
-    "nome_ausente": "sem nome",
-    "convenio_ausente": "sem convênio",
-    "colunas_de_entrada": "uma coluna da fonte falta ou aparece duas vezes",
-    "codificacao_de_entrada": "uma fonte não está em UTF-8",
-    "esquema_diferente": "as colunas de saída diferem do contrato",
-    "saida_vazia": "nenhuma linha para publicar",
-    "fonte_vazia": "uma fonte sem linhas",
-    "nulo_obrigatorio": "um nulo em coluna obrigatória",
-    "cpf_fora_do_formato": "um CPF a publicar que não tem 11 dígitos",
-    "cpf_duplicado": "um CPF repetido depois de tiradas as duplicatas",
-    "contagem_divergente": "as linhas de uma fonte não fecham a conta",
-    "rejeitados_demais": "mais linhas rejeitadas do que o limite permite",
-    "volume_diferente": "longe do número de linhas da última publicação",
-    "remessa_antiga": "já está publicada a remessa de um dia posterior",
-    "auditoria_divergente": "o ramo de auditoria não é o que foi escrito",
-}
-"""Meaning of each rule in the readers' language."""
+from register_contract import contract
 
 EFFECTS: Final = {
     contract.Criticality.ERROR: "a linha é rejeitada",
@@ -98,12 +52,12 @@ def entries() -> tuple[Entry, ...]:
         Entry(
             name=column.name,
             type=column.type,
-            meaning=COLUMNS.get(column.name, column.meaning),
+            meaning=column.significado,
             sources=_sources(column),
             default="" if column.default is None else str(column.default),
             mask=contract.MASK if column.masked else "",
             personal=column.personal,
-            rules=tuple(rule.name for rule in contract.RULES if _is_about(rule.name, column.name)),
+            rules=tuple(rule.name for rule in contract.RULES if rule.column == column.name),
         )
         for column in contract.COLUMNS
     )
@@ -117,10 +71,7 @@ def write() -> str:
         css=html.style(),
         table=contract.TABLE,
         columns=entries(),
-        rules=[
-            (rule.name, EFFECTS[rule.criticality], RULES.get(rule.name, rule.meaning))
-            for rule in contract.RULES
-        ],
+        rules=[(rule.name, EFFECTS[rule.criticality], rule.significado) for rule in contract.RULES],
         sources=contract.SOURCES,
         limits=contract.LIMITS,
         fingerprint=contract.rules_fingerprint(),
@@ -139,8 +90,3 @@ def _sources(column: contract.Column) -> tuple[tuple[str, str, str], ...]:
         )
         for source in contract.SOURCES
     )
-
-
-def _is_about(rule: str, column: str) -> bool:
-    """Say whether a rule's name begins with the column's, or with its first word for the name."""
-    return rule.startswith((f"{column}_", f"{column.removesuffix('_completo')}_"))

@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from client_health_cli.dashboard import dictionary, page
-from client_health_cli.dashboard.runs import receipts_of
+from client_health_cli.dashboard.last_runs import receipts_of
 from client_health_cli.errors import SettingsError
 from client_health_cli.published import published_table
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from client_health import contract
 from client_health_cli import queries
 from client_health_cli.dashboard import cube, html
 from client_health_cli.dashboard.cube import Cube
-from client_health_cli.dashboard.runs import STAGES, Run, last_runs
+from client_health_cli.dashboard.last_runs import Run, last_runs
 from client_health_cli.dashboard.visuals import VISUALS
 from client_health_cli.dashboard.wording import day, hour, signed_percent
 from client_health_cli.published import PublishedTable
+from register_contract import contract
+from register_contract.runs import STAGES
 
 _LATE_HOURS: Final = 26
 """A day and two hours after a load, the next one is late."""

@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 from client_health_cli.errors import SettingsError
 from client_health_cli.sample_data.draws import Draws, Indices, Mask
-from register_contract.columns import REGISTER_COLUMNS
 from register_contract.rules import Criticality, rules
 
 MALFORMED_LINE = "linha_malformada"
@@ -33,13 +32,10 @@ of its source; a Parquet file has no malformed lines. The rules that reject a ro
 
 
 def _by_column() -> dict[str, tuple[str, ...]]:
-    """Group the rules by the column that their names begin with; `""` is the whole line."""
+    """Group the rules by the column that they are about; `""` is the whole line."""
     groups: dict[str, tuple[str, ...]] = {}
-    for rule in DEFAULT_DEFECTS:
-        stem = rule.rpartition("_")[0]
-        names = (column.name for column in REGISTER_COLUMNS)
-        column = next((n for n in names if rule.startswith(n) or n.startswith(stem)), "")
-        groups[column] = (*groups.get(column, ()), rule)
+    for rule in _OF_ROWS:
+        groups[rule.column] = (*groups.get(rule.column, ()), rule.name)
     return groups
 
 

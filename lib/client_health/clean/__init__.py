@@ -1,0 +1,1 @@
+"""What becomes of a row: normalized, judged, given an id, one kept per person."""

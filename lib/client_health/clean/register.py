@@ -1,0 +1,213 @@
+"""From three sources in one shape to the rows that compete for a person's place.
+
+Functions take and return Polars frames. Between :func:`candidates` and :func:`one_row_a_person`,
+which needs every row of a person at once, lies Spark's shuffle.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import polars as pl
+import polars_hash
+
+from client_health.clean import identity, rules, text
+from client_health.read.sources import (
+    MALFORMED_LINE,
+    REGISTER_TYPES,
+    SOURCE,
+    UNREADABLE_BIRTH,
+    UNREADABLE_NUMBER,
+    UNREADABLE_REGISTRATION,
+)
+from register_contract import contract
+
+ID = "id"
+WARNINGS = "warnings"
+RANK = "rank"
+PLACE = "place"
+CONTENT = ("content_1", "content_2")
+
+_WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
+_MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
+# What is masked when published ends with the candidates: the id brings a person's rows together.
+_KEPT = {
+    column.name: REGISTER_TYPES[column.name]
+    for column in contract.REGISTER_COLUMNS
+    if not column.masked
+}
+# Set beside the warnings' bits where a CPF that was accepted is not 11 digits.
+BADLY_FORMED = 1 << len(rules.WARNINGS)
+# Defaults that the contract writes as text.
+_TIMES = {"date": date, "timestamp_ntz": datetime}
+# What `candidates` returns. A person's row is the one with the highest rank, then the lowest
+# place, then the lowest content.
+CANDIDATE_SCHEMA = pl.Schema(
+    {ID: pl.String(), SOURCE: pl.String()}
+    | _KEPT
+    | {WARNINGS: pl.Int32(), RANK: pl.Int64(), PLACE: pl.Int32()}
+    | dict.fromkeys(CONTENT, pl.Int64())
+)
+
+# Microseconds that set future times below all valid ones: the years 0 to 9999 have less than a
+# tenth of this on either side of 1970.
+_AFTER_VALID = 1 << 62
+_AFTER_ALL = -(1 << 63)
+_HALF = pl.lit(1 << 64, dtype=pl.UInt128)
+
+
+def normalise(ingested: pl.DataFrame) -> pl.DataFrame:
+    """Normalise the texts of the register; blank becomes null.
+
+    Rule: specification, "Normalização de Texto"; what each column gets is in the data contract.
+    """
+    sexo = pl.col("sexo")
+    return (
+        ingested.lazy()
+        .with_columns(
+            text.normalise_cpf(pl.col("cpf")),
+            text.normalise_name(pl.col("nome_completo")),
+            text.tidy(text.remove_accents(pl.col("convenio"))),
+            text.normalise_sexo(sexo),
+            text.tidy(pl.col("logradouro")),
+            text.tidy(pl.col("bairro")),
+            text.title_case(text.tidy(pl.col("cidade"))),
+            text.substituir_estado_por_sigla(pl.col("estado")),
+            text.is_unknown_sexo(sexo).alias(rules.UNKNOWN_SEXO),
+        )
+        .collect()
+    )
+
+
+def rejected_rows(ingested: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that break an error rule, as they came, with the rules' names.
+
+    Only the CPF is normalised to find them: no other error rule looks at normalised text. Nearly
+    every CPF is well written, and one look sorts those rows out.
+    """
+    well_written = pl.col("cpf").str.contains(_WELL_WRITTEN).fill_null(value=False)
+    doubtful = ingested.filter(~well_written | pl.col(MALFORMED_LINE).is_not_null())
+    judged = doubtful.with_columns(text.normalise_cpf(pl.col("cpf")))
+    rejected = judged.select(~rules.is_accepted()).to_series()
+    return doubtful.with_columns(judged.select(rules.reasons().alias(rules.REASONS))).filter(
+        rejected
+    )
+
+
+def accepted_rows(normalised: pl.DataFrame) -> pl.DataFrame:
+    """Return the rows that break no error rule."""
+    return normalised.filter(rules.is_accepted())
+
+
+def _rank(as_of: date) -> pl.Expr:
+    """Return a number that is higher the sooner a row is chosen.
+
+    The newest valid registration comes first, future ones after all valid ones, a missing one
+    last.
+    """
+    time = pl.col("data_cadastro").cast(pl.Int64)
+    future = rules.registered_in_the_future(as_of)
+    return pl.when(future).then(time - _AFTER_VALID).otherwise(time).fill_null(_AFTER_ALL)
+
+
+def _place() -> pl.Expr:
+    places = {name: place for place, name in enumerate(contract.SOURCE_NAMES)}
+    return pl.col(SOURCE).replace_strict(places, return_dtype=pl.Int32)
+
+
+def _content() -> list[pl.Expr]:
+    """Return 128 bits of the whole row, so that the order of rows and files never decides.
+
+    Rows alike in all columns may still differ in what could not be read.
+    """
+    # Each value with its length, nulls unlike empty texts, the same in every version.
+    row = polars_hash.hash_rows([*REGISTER_TYPES, *_MARKS], version=1)
+    bits = row.nchash.xxh3_128()
+    halves = (bits // _HALF, bits % _HALF)
+    return [
+        half.cast(pl.UInt64).reinterpret(signed=True).alias(name)
+        for name, half in zip(CONTENT, halves, strict=True)
+    ]
+
+
+def _filled(column: contract.Column) -> pl.Expr:
+    default: str | int | date | None = column.default
+    if default is None:
+        return pl.col(column.name)
+    if column.type in _TIMES:
+        default = _TIMES[column.type].fromisoformat(str(default))
+    return pl.col(column.name).fill_null(pl.lit(default, dtype=REGISTER_TYPES[column.name]))
+
+
+def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
+    """Return what decides between a person's rows, and what is published of them.
+
+    Nulls become the contract's defaults here, and persons get their ids. What is masked when
+    published ends here: it counts in the rows' content alone.
+
+    Rule: specification, "Valores Nulos" and "Geração de IDs Únicos".
+
+    Parameters
+    ----------
+    accepted : DataFrame
+        Normalised rows that break no error rule.
+    as_of : date
+        Day of the delivery.
+    key : bytes
+        The id key.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :data:`CANDIDATE_SCHEMA`.
+    """
+    well_formed = text.cpf_is_well_formed(pl.col("cpf")).fill_null(value=False)
+    badly_formed = pl.when(well_formed).then(0).otherwise(BADLY_FORMED).cast(pl.Int32)
+    return (
+        accepted.lazy()
+        .select(
+            identity.ids(pl.col("cpf"), key).alias(ID),
+            pl.col(SOURCE),
+            *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
+            (rules.warning_bits(as_of) | badly_formed).alias(WARNINGS),
+            _rank(as_of).alias(RANK),
+            _place().alias(PLACE),
+            *_content(),
+        )
+        .collect()
+    )
+
+
+def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:
+    """Keep the best row of each person, in the order of their ids.
+
+    A missing, unreadable or future time of registration ranks after every valid one. Ties fall by
+    source (Parquet, CSV, JSON) and then by the content of the row, so that the order of rows and
+    files never decides.
+
+    Rule: specification, "Remoção de Duplicatas".
+
+    Parameters
+    ----------
+    candidates : DataFrame
+        All candidates of some persons, in any order; the columns of :data:`CANDIDATE_SCHEMA`.
+
+    Returns
+    -------
+    DataFrame
+        Some of its rows.
+    """
+    order = {ID: False, RANK: True, PLACE: False, **dict.fromkeys(CONTENT, False)}
+    ranked = candidates.sort(list(order), descending=list(order.values()))
+    return ranked.unique(ID, keep="first", maintain_order=True)
+
+
+def published(survivors: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of the contract: what identifies a person is masked.
+
+    Rule: specification, "Proteção de Dados Sensíveis (LGPD)".
+    """
+    return survivors.select(
+        (pl.lit(contract.MASK) if column.masked else pl.col(column.name)).alias(column.name)
+        for column in contract.COLUMNS
+    )

@@ -1,0 +1,149 @@
+"""The accounting: every row that comes in is handed on, rejected, a duplicate, or suppressed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from register_contract import contract
+
+
+@dataclass(frozen=True)
+class SourceRows:
+    """The rows of one source in one stage: ``in = out + rejected + duplicates + suppressed``."""
+
+    rows_in: int
+    rows_out: int
+    rejected: int = 0
+    duplicates: int = 0
+    suppressed: int = 0
+
+    @property
+    def missing(self) -> int:
+        """Rows that nobody accounts for; zero when all is well."""
+        return self.rows_in - self.rows_out - self.rejected - self.duplicates - self.suppressed
+
+    def as_receipt(self) -> dict[str, int]:
+        """Return the counts under the receipt's names."""
+        return {
+            "in": self.rows_in,
+            "out": self.rows_out,
+            "rejected": self.rejected,
+            "duplicates": self.duplicates,
+            "suppressed": self.suppressed,
+        }
+
+    @classmethod
+    def from_receipt(cls, counts: Mapping[str, int]) -> SourceRows:
+        """Return the counts of a receipt."""
+        return cls(
+            counts["in"],
+            counts["out"],
+            counts["rejected"],
+            counts["duplicates"],
+            counts["suppressed"],
+        )
+
+
+@dataclass(frozen=True)
+class StageRows:
+    """The rows of all sources in one stage, with what the rules found.
+
+    Parameters
+    ----------
+    sources : mapping of str to SourceRows
+    rejections, warnings : mapping of str to int
+        Rows by rule; a row may break several.
+    badly_formed_cpfs : int
+        Rows handed on whose CPF is not 11 digits: none, unless the library has a defect.
+    """
+
+    sources: Mapping[str, SourceRows]
+    rejections: Mapping[str, int] = field(default_factory=dict)
+    warnings: Mapping[str, int] = field(default_factory=dict)
+    badly_formed_cpfs: int = 0
+
+    @property
+    def rows_in(self) -> int:
+        """Rows of all sources that came in."""
+        return sum(rows.rows_in for rows in self.sources.values())
+
+    @property
+    def rows_out(self) -> int:
+        """Rows of all sources that are handed on."""
+        return sum(rows.rows_out for rows in self.sources.values())
+
+    @property
+    def rejected(self) -> int:
+        """Rows of all sources that were rejected."""
+        return sum(rows.rejected for rows in self.sources.values())
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What was counted behind the shuffle, with the files that were written.
+
+    Parameters
+    ----------
+    arrived, kept : mapping of str to int
+        Rows by source that came through the shuffle, and those that stayed.
+    warnings : mapping of str to int
+        Rows that stayed, by rule.
+    badly_formed_cpfs : int
+        CPFs among them that are not 11 digits.
+    """
+
+    arrived: Mapping[str, int]
+    kept: Mapping[str, int]
+    warnings: Mapping[str, int]
+    badly_formed_cpfs: int
+
+    @classmethod
+    def total(cls, parts: Sequence[Selected]) -> Selected:
+        """Return what all tasks have counted together."""
+
+        def added(counts: Iterable[Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
+            found = list(counts)
+            return {name: sum(one[name] for one in found) for name in names}
+
+        warnings = [rule.name for rule in contract.rules(contract.Criticality.WARN)]
+        return cls(
+            added((part.arrived for part in parts), contract.SOURCE_NAMES),
+            added((part.kept for part in parts), contract.SOURCE_NAMES),
+            added((part.warnings for part in parts), warnings),
+            sum(part.badly_formed_cpfs for part in parts),
+        )
+
+
+def transformed(
+    ingested: Mapping[str, int],
+    refused: Mapping[str, int],
+    rejections: Mapping[str, int],
+    selected: Selected,
+) -> StageRows:
+    """Return the accounting of ``02_transform`` from what passed at three places.
+
+    Parameters
+    ----------
+    ingested : mapping of str to int
+        Rows by source that the stage before handed over.
+    refused, rejections : mapping of str to int
+        Rejected rows by source, and by rule.
+    selected : Selected
+        What came through the shuffle, and what stayed. A row that was lost there is missing from
+        the sum, and stops the run.
+    """
+    return StageRows(
+        {
+            name: SourceRows(
+                rows_in=ingested[name],
+                rows_out=selected.kept[name],
+                rejected=refused[name],
+                duplicates=selected.arrived[name] - selected.kept[name],
+            )
+            for name in contract.SOURCE_NAMES
+        },
+        rejections,
+        selected.warnings,
+        selected.badly_formed_cpfs,
+    )

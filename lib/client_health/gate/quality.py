@@ -1,0 +1,325 @@
+"""The gates: schema, completeness, uniqueness, accounting and volume.
+
+``validar_esquema`` and ``validar_qualidade_dados`` are the specification's checks. Both look at
+everything before they stop, so that one run names all that is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812
+
+from client_health.errors import QualityGateError
+from client_health.gate.accounting import StageRows
+from client_health.read.sources import TYPES
+from register_contract import contract
+from register_contract.contract import Gate, Limits
+
+_CONTRACT_NAMES = {kind: name for name, kind in TYPES.items()}
+
+
+def schema_differences(
+    frame: DataFrame | pl.DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+) -> list[str]:
+    """Return every difference between a frame's columns and the expected ones.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of Spark or of Polars.
+    expected : sequence of Column
+
+    Returns
+    -------
+    list of str
+        A line for each missing, extra, repeated or differently typed column, and one for the order.
+    """
+    found = _types(frame)
+    names = [name for name, _ in found]
+    types = dict(found)
+    wanted = {column.name: column.type for column in expected}
+    differences = [f"missing column {name}" for name in wanted if name not in types]
+    differences += [f"extra column {name}" for name in names if name not in wanted]
+    differences += [f"column {name} more than once" for name in types if names.count(name) > 1]
+    differences += [
+        f"column {name} is {types[name]}, not {kind}"
+        for name, kind in wanted.items()
+        if name in types and types[name] != kind
+    ]
+    shared_found = [name for name in types if name in wanted]
+    shared_wanted = [name for name in wanted if name in types]
+    if shared_found != shared_wanted:
+        differences.append(f"order is {', '.join(shared_found)}, not {', '.join(shared_wanted)}")
+    return differences
+
+
+def _types(frame: DataFrame | pl.DataFrame) -> list[tuple[str, str]]:
+    if not isinstance(frame, pl.DataFrame):
+        return [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
+    return [(name, _CONTRACT_NAMES.get(kind, str(kind))) for name, kind in frame.schema.items()]
+
+
+def validar_esquema(
+    frame: DataFrame | pl.DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
+) -> None:
+    """Stop when a frame's columns are not the expected ones.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Of Spark or of Polars.
+    expected : sequence of Column
+
+    Raises
+    ------
+    QualityGateError
+        Naming all differences at once: missing, extra, type, order.
+
+    Notes
+    -----
+    Rule: specification, "Validação de Esquema".
+    """
+    differences = schema_differences(frame, expected)
+    if differences:
+        raise QualityGateError([(Gate.ESQUEMA_DIFERENTE, ", ".join(differences))])
+
+
+@dataclass(frozen=True)
+class QualityReport:
+    """What ``validar_qualidade_dados`` found in the rows to publish.
+
+    Parameters
+    ----------
+    rows : int
+    distinct_ids : int
+        One for each CPF, from which it is made.
+    shares : mapping of str to int
+        Rows to publish by health plan, most first.
+    nulls, unmasked : mapping of str to int
+        Nulls by required column, and values by masked column that are not the mask.
+    badly_formed_cpfs : int
+        Counted before they were masked.
+    failures : sequence of (Gate, str)
+        Gates that would stop the run, each with what was found; empty when all is well.
+    """
+
+    rows: int
+    distinct_ids: int
+    shares: Mapping[str, int]
+    nulls: Mapping[str, int]
+    unmasked: Mapping[str, int] = field(default_factory=dict)
+    badly_formed_cpfs: int = 0
+    failures: Sequence[tuple[Gate, str]] = ()
+
+    def checks(self) -> list[tuple[str, str]]:
+        """Return what was checked and how it came out, for a table."""
+        failed = dict(self.failures)
+        return [(gate, failed.get(gate, "ok")) for gate in Gate if gate in _JUDGED_HERE]
+
+
+_JUDGED_HERE = frozenset(
+    {
+        Gate.SAIDA_VAZIA,
+        Gate.FONTE_VAZIA,
+        Gate.NULO_OBRIGATORIO,
+        Gate.CPF_FORA_DO_FORMATO,
+        Gate.CPF_DUPLICADO,
+        Gate.CONTAGEM_DIVERGENTE,
+        Gate.REJEITADOS_DEMAIS,
+        Gate.VOLUME_DIFERENTE,
+        Gate.REMESSA_ANTIGA,
+        Gate.AUDITORIA_DIVERGENTE,
+    }
+)
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """What the rows to publish are held against.
+
+    Parameters
+    ----------
+    stages : sequence of StageRows
+        What the stages before counted, in their order.
+    published_rows : int, optional
+        Rows of the last publication; None when there was none.
+    accept_volume_change : bool
+        Publish however far the number of rows is from the last one.
+    day : str
+        Day of the delivery, as an ISO date.
+    published_day : str
+        Day of the last publication; empty when there was none.
+    accept_older : bool
+        Publish although the published delivery is of a later day.
+    limits : Limits
+    """
+
+    stages: Sequence[StageRows] = ()
+    published_rows: int | None = None
+    accept_volume_change: bool = False
+    day: str = ""
+    published_day: str = ""
+    accept_older: bool = False
+    limits: Limits = contract.LIMITS
+
+
+def validar_qualidade_dados(
+    branch: DataFrame, shares: Mapping[str, int], expectations: Expectations
+) -> QualityReport:
+    """Check the rows to publish: the audit branch, and the accounting of all stages.
+
+    Parameters
+    ----------
+    branch : DataFrame
+        The rows of the branch, as readers would get them.
+    shares : mapping of str to int
+        Its rows by health plan.
+    expectations : Expectations
+
+    Returns
+    -------
+    QualityReport
+
+    Raises
+    ------
+    QualityGateError
+        When a gate stops the run; its message names every gate that does.
+
+    Notes
+    -----
+    Rule: specification, "Verificação de Qualidade": nulls in required columns, format and
+    uniqueness of CPFs, integrity. The accounting of rows is ours.
+    """
+    badly_formed = sum(stage.badly_formed_cpfs for stage in expectations.stages)
+    report = measure(branch, shares, badly_formed)
+    failures = [
+        *_content_failures(report),
+        *_accounting_failures(report, expectations),
+        *older_failures(expectations.day, expectations.published_day, expectations.accept_older),
+    ]
+    if failures:
+        raise QualityGateError(failures)
+    return report
+
+
+def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0) -> QualityReport:
+    """Measure the rows to publish in one pass over the columns that can be wrong."""
+
+    def count(condition: Column, name: str) -> Column:
+        return F.count(F.when(condition, True)).alias(name)
+
+    required = [column.name for column in contract.COLUMNS if column.required]
+    masked = [column.name for column in contract.COLUMNS if column.masked]
+    found = branch.agg(
+        F.count("*").alias("rows"),
+        # Different hashes mean different ids, and cost a fraction; the rare tie is looked at below.
+        F.count_distinct(F.xxhash64("id")).alias("ids"),
+        *(count(F.col(name).isNull(), f"null {name}") for name in required),
+        *(count(F.col(name) != contract.MASK, f"unmasked {name}") for name in masked),
+    ).collect()[0]
+    rows, ids = int(found["rows"]), int(found["ids"])
+    if ids != rows:
+        ids = int(branch.agg(F.count_distinct("id")).collect()[0][0])
+    return QualityReport(
+        rows=rows,
+        distinct_ids=ids,
+        shares=dict(shares),
+        nulls={name: int(found[f"null {name}"]) for name in required},
+        unmasked={name: int(found[f"unmasked {name}"]) for name in masked},
+        badly_formed_cpfs=badly_formed,
+    )
+
+
+def _content_failures(report: QualityReport) -> list[tuple[Gate, str]]:
+    failures = []
+    if not report.rows:
+        failures.append((Gate.SAIDA_VAZIA, "no row to publish"))
+    nulls = [f"{rows:,} in {name}" for name, rows in report.nulls.items() if rows]
+    if nulls:
+        failures.append((Gate.NULO_OBRIGATORIO, "nulls: " + ", ".join(nulls)))
+    if report.badly_formed_cpfs:
+        found = f"{report.badly_formed_cpfs:,} CPFs are not {contract.CPF_DIGITS} digits"
+        failures.append((Gate.CPF_FORA_DO_FORMATO, found))
+    if report.distinct_ids != report.rows:
+        found = f"{report.rows:,} rows hold {report.distinct_ids:,} different CPFs"
+        failures.append((Gate.CPF_DUPLICADO, found))
+    bare = [
+        f"{rows:,} values of {name} are not masked"
+        for name, rows in report.unmasked.items()
+        if rows
+    ]
+    listed = sum(report.shares.values())
+    if listed != report.rows:
+        bare.append(f"the branch lists {listed:,} rows and shows {report.rows:,}")
+    if bare:
+        failures.append((Gate.AUDITORIA_DIVERGENTE, ", ".join(bare)))
+    return failures
+
+
+def _accounting_failures(
+    report: QualityReport, expectations: Expectations
+) -> list[tuple[Gate, str]]:
+    failures = []
+    wrong = []
+    expected_in: Mapping[str, int] | None = None
+    for stage in expectations.stages:
+        for name, rows in stage.sources.items():
+            if rows.missing:
+                wrong.append(f"{name}: {rows.missing:+,} rows unaccounted for")
+            if expected_in is not None and expected_in[name] != rows.rows_in:
+                wrong.append(f"{name}: {expected_in[name]:,} handed over, {rows.rows_in:,} read")
+        expected_in = {name: rows.rows_out for name, rows in stage.sources.items()}
+    accepted = sum((expected_in or {}).values())
+    if expected_in is not None and accepted != report.rows:
+        wrong.append(f"{accepted:,} accepted, {report.rows:,} to publish")
+    if wrong:
+        failures.append((Gate.CONTAGEM_DIVERGENTE, ", ".join(wrong)))
+    if expectations.stages:
+        failures += _share_failures(expectations.stages, expectations.limits)
+    before = expectations.published_rows
+    if before and not expectations.accept_volume_change:
+        change = abs(report.rows - before) / before
+        if change > expectations.limits.volume_change:
+            found = (
+                f"{report.rows:,} rows against {before:,} last published ({change:.0%} away, the"
+                f" limit is {expectations.limits.volume_change:.0%}); if that is right, run again"
+                " and accept the volume change"
+            )
+            failures.append((Gate.VOLUME_DIFERENTE, found))
+    return failures
+
+
+def older_failures(day: str, published_day: str, accept: bool) -> list[tuple[Gate, str]]:
+    """Return whether a delivery would replace one of a later day.
+
+    Parameters
+    ----------
+    day, published_day : str
+        ISO dates of the delivery and of the last publication; empty where there is none.
+    accept : bool
+        A person has said that it may.
+    """
+    if accept or not day < published_day:
+        return []
+    found = f"the delivery is of {day}, the published one of {published_day}"
+    return [(Gate.REMESSA_ANTIGA, found)]
+
+
+def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[Gate, str]]:
+    failures = []
+    empty = [name for name, rows in stages[0].sources.items() if not rows.rows_in]
+    if empty:
+        failures.append((Gate.FONTE_VAZIA, f"no row in: {', '.join(empty)}"))
+    ingested = stages[0].rows_in
+    rejected = sum(stage.rejected for stage in stages)
+    if ingested and rejected / ingested > limits.rejected_share:
+        found = (
+            f"{rejected:,} of {ingested:,} rows rejected ({rejected / ingested:.1%}, the limit is"
+            f" {limits.rejected_share:.0%})"
+        )
+        failures.append((Gate.REJEITADOS_DEMAIS, found))
+    return failures

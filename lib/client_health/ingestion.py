@@ -1,0 +1,223 @@
+"""A delivery: the complete register of a day, one source of each format."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from client_health import storage
+from client_health.errors import InputError, QualityGateError, SettingsError, StorageError
+from client_health.gate.accounting import SourceRows, StageRows
+from client_health.read import inspection
+from client_health.read.readers import PIECE_BYTES, Input, Piece, read_source
+from client_health.stages import INGESTED, Stage
+from client_health.storage import File
+from client_health.worker import Ingestion
+from register_contract import contract
+from register_contract.contract import Gate
+from register_contract.manifest import Line
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """The three sources as they were found.
+
+    Parameters
+    ----------
+    delivery_id : str
+        Fingerprint of the delivery's objects.
+    as_of : date
+        Day of the delivery (UTC): later dates are in the future.
+    inputs : mapping of str to Input
+    """
+
+    delivery_id: str
+    as_of: date
+    inputs: Mapping[str, Input]
+
+    def described(self) -> list[list[Any]]:
+        """Return source, files, bytes and ignored columns, for a table."""
+        return [
+            [name, len(given.files), sum(f.size for f in given.files), ", ".join(given.ignored)]
+            for name, given in self.inputs.items()
+        ]
+
+    def as_receipt(self) -> list[dict[str, Any]]:
+        """Return the receipt's list of inputs: names without their folders, sizes, versions."""
+        return [
+            {
+                "source": name,
+                "name": file.relative,
+                "size": file.size,
+                "version": file.modified.isoformat(timespec="milliseconds"),
+            }
+            for name, given in self.inputs.items()
+            for file in given.files
+        ]
+
+
+def read_delivery(
+    stage: Stage,
+    *,
+    parquet_path: str = "",
+    csv_path: str = "",
+    json_path: str = "",
+    delivery_id: str = "",
+    as_of: str = "",
+) -> Delivery:
+    """Read the three sources of a delivery.
+
+    Parameters
+    ----------
+    stage : Stage
+    parquet_path, csv_path, json_path : str
+        A file or a folder each; empty means "from the session's configuration".
+    delivery_id, as_of : str
+        Given by the runner. When a notebook is run by hand, they come from the files' names,
+        sizes and times of change.
+
+    Raises
+    ------
+    InputError
+        When a source is missing or unreadable.
+    QualityGateError
+        When a column is missing or there twice.
+    SettingsError
+        When ``as_of`` is no date.
+    """
+    paths = {"parquet": parquet_path, "csv": csv_path, "json": json_path}
+    inputs = {
+        name: read_source(name, stage.setting(f"{name}_path", given))
+        for name, given in paths.items()
+    }
+    files = [(name, file) for name, given in inputs.items() for file in given.files]
+    lines = sorted(f"{name} {file.relative} {file.size} {file.modified}" for name, file in files)
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    newest = max(file.modified for _, file in files).date().isoformat()
+    day = stage.setting("as_of", as_of, newest)
+    try:
+        parsed = date.fromisoformat(day)
+    except ValueError as error:
+        raise SettingsError(f"as_of is {day!r}; a date like 2026-01-31 was expected.") from error
+    return Delivery(stage.setting("delivery_id", delivery_id, "d" + digest[:16]), parsed, inputs)
+
+
+def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
+    """Bring the delivery's rows into one shape, and stage them; say which file is to blame if not.
+
+    Parameters
+    ----------
+    stage : Stage
+    delivery : Delivery
+
+    Returns
+    -------
+    list of Line
+        The staged files, each with what it holds: the manifest.
+
+    Raises
+    ------
+    InputError
+        When a file cannot be read to its end, or has a line that is none.
+    StorageError
+        When the storage does not answer.
+    QualityGateError
+        When a file is no UTF-8, or a source has no row.
+    """
+    folder = stage.folder(INGESTED)
+    # What an earlier attempt left is named by no manifest; here it would only take up room.
+    storage.delete(folder)
+    tasks = split(delivery)
+    work = Ingestion(tuple(tasks), folder)
+    numbers = stage.spark.range(0, len(tasks), 1, len(tasks))
+    answers = numbers.mapInArrow(work.run, "line string").collect()
+    found = [json.loads(answer["line"]) for answer in answers]
+    _raise_first(delivery, found)
+    lines = [Line(**told) for told in found]
+    damaged = sum(line.undecodable for line in lines)
+    if damaged:
+        inspection.blame(delivery.inputs.values())
+        logger.warning("%d rows came with U+FFFD: letters lost before they were delivered", damaged)
+    return lines
+
+
+def split(delivery: Delivery) -> list[tuple[Piece, ...]]:
+    """Share a delivery's pieces out to tasks, the largest first; small files go together."""
+    tasks: list[tuple[Piece, ...]] = []
+    for given in delivery.inputs.values():
+        together: list[Piece] = []
+        for piece in given.pieces:
+            if together and sum(one.size for one in (*together, piece)) > PIECE_BYTES:
+                tasks.append(tuple(together))
+                together = []
+            together.append(piece)
+        tasks += [tuple(together)] if together else []
+    return sorted(tasks, key=lambda pieces: -sum(one.size for one in pieces))
+
+
+def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None:
+    """Raise what a worker says of a file; of several the one that stands first."""
+    failed = [told for told in found if "failed" in told]
+    if not failed:
+        return
+    order = [file.relative for given in delivery.inputs.values() for file in given.files]
+    first = min(failed, key=lambda told: order.index(told["file"]))
+    if first["failed"] == "too_long":
+        inspection.blame(delivery.inputs.values())
+    if first["failed"] == "storage":
+        raise StorageError(first["message"])
+    raise InputError(
+        first["file"],
+        found=first["found"],
+        expected=first["expected"],
+        next_step=first["next_step"],
+    )
+
+
+def accounting(delivery: Delivery, lines: Sequence[Line]) -> StageRows:
+    """Return the accounting of ``01_ingest``: every row is handed on, malformed lines as well.
+
+    Raises
+    ------
+    QualityGateError
+        A source has no row.
+    """
+    rows = rows_by_source(lines)
+    empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
+    if empty:
+        # Better now than after an hour.
+        raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
+    return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
+
+
+def first_rows(stage: Stage, lines: Sequence[Line]) -> pl.DataFrame:
+    """Return the first staged row of each source."""
+    firsts = []
+    for name in contract.SOURCE_NAMES:
+        files = sorted(line.file for line in lines if line.source == name and line.rows)
+        with storage.opened(storage.join(stage.folder(INGESTED), files[0])) as file:
+            firsts.append(pl.DataFrame(pl.from_arrow(next(pq.ParquetFile(file).iter_batches(1)))))
+    return pl.concat(firsts)
+
+
+def rows_by_source(lines: Sequence[Line]) -> dict[str, int]:
+    """Return the rows of each source in a manifest."""
+    return {
+        name: sum(line.rows for line in lines if line.source == name)
+        for name in contract.SOURCE_NAMES
+    }
+
+
+def _named(files: Sequence[File]) -> str:
+    first, *others = (file.relative for file in files)
+    return f"{first} and {len(others)} more" if others else first

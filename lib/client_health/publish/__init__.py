@@ -1,0 +1,1 @@
+"""The published table: its files, its branches, its record, its upkeep."""

@@ -1,0 +1,404 @@
+"""The published table: Apache Iceberg, written, audited and only then published.
+
+Nothing here replaces what Iceberg does: a branch is written and checked, and ``fast_forward`` moves
+``main`` to it in one step. Readers see yesterday's table or today's. The snapshot's summary carries
+the run's record. Snapshots expire, so the table ``publications`` keeps every record for good:
+:mod:`register_contract.publications` says what is published.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from pyspark.errors import IllegalArgumentException
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from client_health import storage
+from client_health.errors import MainMovedError, PublishError, SettingsError
+from client_health.publish.data_files import DataFile
+from client_health.spark_session import configure
+from register_contract import contract, publications
+from register_contract.publications import MAIN, History, OldLakeError, Publication
+
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject, JVMView
+
+# How long a branch may live that its run has left behind: longer than any run lasts.
+BRANCH_DAYS = 7
+_FOOTERS_AT_ONCE = 8
+_CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
+# Readers hold SQLite open while Spark writes: write-ahead logging lets both go on.
+_SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
+# Iceberg's own tables for a JDBC catalog (schema V1). Made here once, since Iceberg's own check
+# takes a lock on every start.
+_SQLITE_TABLES = (
+    "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR(255) NOT NULL,"
+    " table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,"
+    " metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000),"
+    " iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))",
+    "CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (catalog_name VARCHAR(255) NOT NULL,"
+    " namespace VARCHAR(255) NOT NULL, property_key VARCHAR(255), property_value VARCHAR(1000),"
+    " PRIMARY KEY (catalog_name, namespace, property_key))",
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A published state of the table: its id, its rows, and the run's record in its summary."""
+
+    snapshot_id: str
+    rows: int
+    summary: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Lake:
+    """One lake: a folder or a bucket prefix with everything a run writes.
+
+    Parameters
+    ----------
+    spark : SparkSession
+        A session whose catalog is this lake's.
+    uri : str
+        Absolute path or URI, without a final slash.
+    """
+
+    spark: SparkSession
+    uri: str
+
+    @classmethod
+    def open(cls, spark: SparkSession, uri: str) -> Lake:
+        """Return the lake at a URI, with its catalog ready; makes what is missing.
+
+        Parameters
+        ----------
+        spark : SparkSession
+        uri : str
+            A path means local files and a SQLite catalog, an ``s3://`` URI the Glue Data Catalog.
+        """
+        settings = _catalog_settings(uri) if storage.is_remote(uri) else _local_settings(uri)
+        location = settings[f"{_CATALOG_CONF}.warehouse"]
+        known = spark.conf.get(f"{_CATALOG_CONF}.warehouse", None)
+        if known not in (None, location):
+            # Spark keeps a catalog for a session's life, so another lake needs another session.
+            spark = spark.newSession()
+            configure(spark)
+        for key, value in settings.items():
+            spark.conf.set(key, value)
+        return cls(spark, location.removesuffix("/warehouse"))
+
+    def path(self, *parts: str) -> str:
+        """Return the URI of something in the lake."""
+        return storage.join(self.uri, *parts)
+
+    @property
+    def table(self) -> str:
+        """Name of the published table, with its catalog."""
+        return f"{contract.CATALOG}.{contract.TABLE}"
+
+    @property
+    def log(self) -> str:
+        """Name of the table of publications, with its catalog."""
+        return f"{contract.CATALOG}.{contract.LOG_TABLE}"
+
+    def make_tables(self) -> None:
+        """Make the database and its two tables, where they are missing."""
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        self._make(
+            self.log,
+            ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
+            # Iceberg then refuses to expire its snapshots, which are the record.
+            {"format-version": "2", "gc.enabled": "false"},
+        )
+        columns = ", ".join(
+            f"{column.name} {column.type} COMMENT '{column.meaning}'" for column in contract.COLUMNS
+        )
+        properties = {
+            "format-version": "2",
+            "write.data.path": self.data_folder,
+            "write.parquet.compression-codec": "zstd",
+            "write.metadata.delete-after-commit.enabled": "true",
+            "write.metadata.previous-versions-max": "50",
+            # Bounds of a column outlive an erased row: none for what says something of a person.
+            **{
+                f"write.metadata.metrics.column.{column.name}": "none"
+                for column in contract.COLUMNS
+                if column.personal
+            },
+        }
+        self._make(self.table, columns, properties, contract.PARTITION_COLUMN)
+
+    def _make(
+        self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""
+    ) -> None:
+        described = ", ".join(f"'{key}'={_literal(value)}" for key, value in properties.items())
+        partitioned = f" PARTITIONED BY ({partition})" if partition else ""
+        self.spark.sql(
+            f"CREATE TABLE IF NOT EXISTS {table} ({columns}) USING iceberg{partitioned}"
+            f" TBLPROPERTIES ({described})"
+        )
+
+    def history(self) -> History:
+        """Return which runs are published.
+
+        Raises
+        ------
+        SettingsError
+            The lake was written by a version whose names are no longer read.
+        """
+        try:
+            return publications.read(self._metadata(self.table), self._metadata(self.log))
+        except OldLakeError:
+            raise SettingsError(
+                f"The lake {self.uri} was written by an earlier version, whose names are no longer "
+                "read. Start a new lake: name another folder or prefix."
+            ) from None
+
+    def complete_log(self) -> History:
+        """Add to the log what it lacks: commits whose session died first, and rollbacks.
+
+        Returns
+        -------
+        History
+            As it is now.
+        """
+        found = self.history()
+        for publication in found.unlogged:
+            self._append(publication)
+        for publication in found.rolled_back:
+            self._append(publication, withdrawn=True)
+        return replace(found, unlogged=(), rolled_back=())
+
+    def _append(self, publication: Publication, *, withdrawn: bool = False) -> None:
+        row = (
+            publication.run_id,
+            publication.delivery_id,
+            publication.day or None,
+            int(publication.snapshot_id),
+            publication.rows,
+            withdrawn,
+        )
+        kinds = ", ".join(f"{name} {kind}" for name, kind, _ in _LOG_COLUMNS)
+        frame = self.spark.createDataFrame([row], kinds.replace(" date", " string"))
+        writer = frame.withColumn("day", F.col("day").cast("date")).writeTo(self.log)
+        for key, value in publication.log_properties(withdrawn=withdrawn).items():
+            writer = writer.option(f"snapshot-property.{key}", value)
+        writer.append()
+
+    def metadata(self) -> publications.Metadata:
+        """Return the newest metadata of the published table."""
+        return self._metadata(self.table)
+
+    def _metadata(self, table: str) -> publications.Metadata:
+        # Iceberg's own view of it, without a job: SQL would plan and run one for a line of text.
+        location = self._iceberg(table).operations().current().metadataFileLocation()
+        return publications.parse(storage.read_bytes(str(location)))
+
+    def _iceberg(self, table: str) -> JavaObject:
+        spark3 = self._gateway().org.apache.iceberg.spark.Spark3Util
+        return spark3.loadIcebergTable(self.spark._jsparkSession, table)
+
+    def _gateway(self) -> JVMView:
+        gateway = self.spark.sparkContext._jvm
+        if gateway is None:
+            raise SettingsError(
+                "The Spark session was stopped. Run the notebook again, in a new session."
+            )
+        return gateway
+
+    def snapshot(self, branch: str = MAIN) -> Snapshot | None:
+        """Return the newest snapshot of a branch, or None where there is none."""
+        metadata = self.metadata()
+        head = metadata.get("refs", {}).get(branch, {}).get("snapshot-id")
+        found = [one for one in metadata.get("snapshots", ()) if one["snapshot-id"] == head]
+        if not found:
+            return None
+        summary = found[0]["summary"]
+        return Snapshot(str(head), int(summary.get("total-records", 0)), summary)
+
+    def files(self, snapshot_id: str) -> list[DataFile]:
+        """Return the data files of a snapshot, sorted by partition and path."""
+        found = (
+            self.spark.read.option("snapshot-id", snapshot_id)
+            .table(f"{self.table}.files")
+            .select("file_path", f"partition.{contract.PARTITION_COLUMN}", "record_count")
+            .collect()
+        )
+        return sorted(
+            (DataFile(*row) for row in found), key=lambda file: (file.partition or "", file.uri)
+        )
+
+    @property
+    def data_folder(self) -> str:
+        """Where the data files of the published table are."""
+        return self.path(publications.TABLE)
+
+    def field_ids(self) -> dict[str, int]:
+        """Return Iceberg's number of each column of the published table."""
+        columns = self._iceberg(self.table).schema().columns()
+        return {str(column.name()): int(column.fieldId()) for column in columns}
+
+    def write_branch(
+        self, branch: str, files: Sequence[DataFile], properties: Mapping[str, str]
+    ) -> Snapshot:
+        """Commit data files to an audit branch of its own, in the place of what ``main`` has.
+
+        Parameters
+        ----------
+        branch : str
+            Its name; see :func:`branch_name`.
+        files : sequence of DataFile
+            From :func:`client_health.publish.data_files.write`. Iceberg reads their footers:
+            what it counts and bounds is what is in them.
+        properties : mapping of str to str
+            What the snapshot's summary carries: the run's record.
+
+        Returns
+        -------
+        Snapshot
+            The head of the branch; no reader sees it until :meth:`publish`.
+
+        Raises
+        ------
+        PublishError
+            When the branch is gone already.
+        """
+        self.spark.sql(
+            f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
+        )
+        table, iceberg = self._iceberg(self.table), self._gateway().org.apache.iceberg
+        metrics = iceberg.MetricsConfig.forTable(table)
+
+        def described(file: DataFile) -> JavaObject:
+            partition = iceberg.PartitionData(table.spec().partitionType())
+            partition.set(0, file.partition)
+            content = table.io().newInputFile(file.uri)
+            found = iceberg.parquet.ParquetUtil.fileMetrics(content, metrics)
+            builder = iceberg.DataFiles.builder(table.spec()).withInputFile(content)
+            # As it was written: Hadoop would put `file:` before a path.
+            builder = builder.withPath(file.uri)
+            return builder.withPartition(partition).withMetrics(found).build()
+
+        everything = iceberg.expressions.Expressions.alwaysTrue()
+        change = table.newOverwrite().overwriteByRowFilter(everything).toBranch(branch)
+        with ThreadPoolExecutor(_FOOTERS_AT_ONCE) as readers:
+            for data_file in readers.map(described, files):
+                change = change.addFile(data_file)
+        for key, value in properties.items():
+            change = change.set(key, value)
+        change.commit()
+        return self._head(branch)
+
+    def _head(self, branch: str) -> Snapshot:
+        head = self.snapshot(branch)
+        if head is None:
+            raise PublishError(
+                f"The branch that was just written to {contract.TABLE} is gone; somebody removed "
+                "it. Nothing was published. Run the same command again."
+            )
+        return head
+
+    def at(self, snapshot_id: str) -> DataFrame:
+        """Return the rows of a snapshot, as readers of ``main`` would get them."""
+        return self.spark.read.option("snapshot-id", snapshot_id).table(self.table)
+
+    def publish(self, branch: str) -> None:
+        """Move ``main`` to a branch in one step.
+
+        Raises
+        ------
+        MainMovedError
+            When ``main`` has moved since the branch was written.
+        """
+        try:
+            self.spark.sql(
+                f"CALL {contract.CATALOG}.system.fast_forward("
+                f"table => '{contract.TABLE}', branch => '{MAIN}', to => '{branch}')"
+            )
+        except IllegalArgumentException as error:
+            if "not an ancestor" not in str(error):
+                raise
+            raise MainMovedError.since_written(contract.TABLE) from None
+
+    def drop_branch(self, branch: str) -> None:
+        """Remove a branch, if it is there; its rows go with its snapshot."""
+        self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
+
+    def drop_branches(self, run_id: str) -> None:
+        """Remove all that earlier attempts of a run have left."""
+        own = re.compile(re.escape(branch_name(run_id, "")) + "[0-9a-f]{32}")
+        for name in self.metadata().get("refs", {}):
+            if own.fullmatch(name):
+                self.drop_branch(name)
+
+
+def shares_of(files: Iterable[DataFile]) -> dict[str, int]:
+    """Return the rows of each partition, most first."""
+    shares: dict[str, int] = {}
+    for file in files:
+        shares[file.partition] = shares.get(file.partition, 0) + file.rows
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+
+def branch_name(run_id: str, token: str) -> str:
+    """Name the audit branch of an attempt of ``02_transform``: 32 hexadecimal digits each."""
+    return f"audit_{run_id}_{token}"
+
+
+# What the log shows to people; its snapshots' summaries have the whole records.
+_LOG_COLUMNS = (
+    ("run_id", "string", "the run"),
+    ("delivery_id", "string", "the delivery that it published"),
+    ("day", "date", "day of the delivery"),
+    ("snapshot_id", "bigint", "snapshot of clientoutput"),
+    ("clients", "bigint", "published rows"),
+    ("withdrawn", "boolean", "true where main was rolled back past this publication"),
+)
+
+
+def _literal(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _local_settings(uri: str) -> dict[str, str]:
+    root = Path(uri.removeprefix("file://")).absolute()
+    root.mkdir(parents=True, exist_ok=True)
+    database = root / "catalog.db"
+    with sqlite3.connect(database, timeout=20) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        for statement in _SQLITE_TABLES:
+            connection.execute(statement)
+    connection.close()
+    return {
+        _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",
+        f"{_CATALOG_CONF}.type": "jdbc",
+        f"{_CATALOG_CONF}.uri": f"jdbc:sqlite:file:{quote(str(database))}?{_SQLITE_OPTIONS}",
+        f"{_CATALOG_CONF}.jdbc.schema-version": "V1",
+        f"{_CATALOG_CONF}.jdbc.init-catalog-tables": "false",
+        f"{_CATALOG_CONF}.warehouse": str(root / "warehouse"),
+        f"{_CATALOG_CONF}.cache-enabled": "false",
+    }
+
+
+def _catalog_settings(uri: str) -> dict[str, str]:
+    if not uri.startswith("s3://"):
+        raise SettingsError(
+            f"A lake is a folder or an s3:// URI; found {uri.split('://', maxsplit=1)[0]}://. "
+            "Give one of these as the parameter 'lake'."
+        )
+    return {
+        _CATALOG_CONF: "org.apache.iceberg.spark.SparkCatalog",
+        f"{_CATALOG_CONF}.type": "glue",
+        f"{_CATALOG_CONF}.io-impl": "org.apache.iceberg.aws.s3.S3FileIO",
+        f"{_CATALOG_CONF}.warehouse": f"{uri.rstrip('/')}/warehouse",
+        f"{_CATALOG_CONF}.cache-enabled": "false",
+    }

@@ -1,0 +1,74 @@
+"""Keeping the published table small, with Iceberg's own procedures and nothing else."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from client_health.publish.lake import Lake
+from client_health.spark_session import setting, spark_session
+from register_contract import contract
+from register_contract.retention import RETENTION, Retention
+
+_COUNTS = (
+    "publications", "snapshots_before", "snapshots_after", "expired_files", "orphan_files"
+)  # fmt: skip
+
+_TASKS = 8
+
+
+def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]:
+    """Expire old snapshots of the published table, and delete files that nothing names.
+
+    Before anything else the log of publications is completed, so that a run whose snapshot goes is
+    still known as published. Iceberg keeps the head of each branch: that of a run at work is
+    younger than its retention, one that a dead run left goes with it. The log itself is never
+    expired.
+
+    Parameters
+    ----------
+    lake : str
+        A folder or an ``s3://`` URI; empty means "from the session's configuration".
+    retention : Retention
+        What is kept.
+
+    Returns
+    -------
+    dict of str to int
+        Counts: ``publications`` on record, ``snapshots_before``, ``snapshots_after``,
+        ``expired_files`` (of data and metadata) and ``orphan_files``.
+    """
+    spark = spark_session()
+    opened = Lake.open(spark, setting(spark, "lake", lake))
+    spark = opened.spark
+    # Names of files are all that is compared: of Spark's 200 tasks most would have none.
+    spark.conf.set("spark.sql.shuffle.partitions", str(_TASKS))
+    opened.make_tables()
+    history = opened.complete_log()
+    if history.last is None:
+        return dict.fromkeys(_COUNTS, 0)
+    before = spark.table(f"{opened.table}.snapshots").count()
+    expired = spark.sql(
+        f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{contract.TABLE}',"
+        f" older_than => TIMESTAMP '{_days_ago(retention.snapshot_days)}',"
+        f" retain_last => {retention.snapshots_kept})"
+    ).collect()[0]
+    orphans = 0
+    # Data lie beside the metadata, not below it, and a call looks at one location.
+    for location in ("", f", location => '{_quoted(opened.path('clientoutput'))}'"):
+        found = spark.sql(
+            f"CALL {contract.CATALOG}.system.remove_orphan_files(table => '{contract.TABLE}',"
+            f" older_than => TIMESTAMP '{_days_ago(retention.orphan_days)}'{location})"
+        )
+        orphans += found.count()
+    after = spark.table(f"{opened.table}.snapshots").count()
+    files = sum(int(count or 0) for count in expired)
+    return dict(zip(_COUNTS, (len(history.published), before, after, files, orphans), strict=True))
+
+
+def _days_ago(days: int) -> str:
+    # The session's time zone is UTC.
+    return f"{datetime.now(tz=UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")

@@ -1,0 +1,212 @@
+"""Publishing a run: the audit branch held against everything that was counted, then ``main``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+import polars as pl
+from pyspark.sql import DataFrame
+
+from client_health import storage
+from client_health.errors import HandoverError, MainMovedError, QualityGateError
+from client_health.gate import quality
+from client_health.gate.accounting import SourceRows, StageRows
+from client_health.gate.quality import Expectations, QualityReport
+from client_health.publish.data_files import DataFile
+from client_health.publish.lake import shares_of
+from client_health.stages import Stage
+from register_contract import contract
+from register_contract.publications import BranchState, branch_state
+from register_contract.runs import INGEST
+
+_Found = TypeVar("_Found")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """What ``02_transform`` handed over: the rows to publish, on their audit branch.
+
+    Parameters
+    ----------
+    stage : Stage
+    name : str
+    snapshot_id : str
+        The branch's head.
+    is_published : bool
+        ``main`` has it already: an earlier attempt died after its commit.
+    """
+
+    stage: Stage
+    name: str
+    snapshot_id: str
+    is_published: bool = False
+
+    @property
+    def rows(self) -> DataFrame:
+        """The rows, as readers would get them."""
+        return self.stage.lake.at(self.snapshot_id)
+
+    @cached_property
+    def files(self) -> list[DataFile]:
+        """The data files that hold the rows."""
+        return self.stage.lake.files(self.snapshot_id)
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """Rows by health plan, most first."""
+        return shares_of(self.files)
+
+    def sample(self, rows: int = 2) -> pl.DataFrame:
+        """Return some rows of the smallest health plan, read from its own files."""
+        smallest = list(self.shares)[-1]
+        parts = []
+        for file in self.files:
+            if file.partition == smallest:
+                with storage.opened(file.uri) as content:
+                    parts.append(pl.read_parquet(content))
+        return pl.concat(parts).sort("id").head(rows)
+
+    def checked(
+        self,
+        check: Callable[..., _Found],
+        *held_against: Any,  # noqa: ANN401 - each check has its own
+    ) -> _Found:
+        """Run a check of the rows; a gate that stops the run takes the branch away.
+
+        Parameters
+        ----------
+        check : callable
+            Takes the rows and what follows.
+        held_against
+            What it takes beside the rows.
+
+        Raises
+        ------
+        QualityGateError
+            Of the check. What must not be published does not stay.
+        """
+        try:
+            return check(self.rows, *held_against)
+        except QualityGateError:
+            self.drop()
+            raise
+
+    def drop(self) -> None:
+        """Remove the branch, unless readers have its rows already."""
+        if not self.is_published:
+            self.stage.lake.drop_branch(self.name)
+
+
+def branch(stage: Stage) -> Branch:
+    """Return the branch that ``02_transform`` of this run handed over, whole and unchanged.
+
+    Parameters
+    ----------
+    stage : Stage
+
+    Raises
+    ------
+    HandoverError
+        When the branch is not there, or is another one by now.
+    MainMovedError
+        When others have published since it was written.
+    """
+    handover = stage.receipt_before().handover
+    stage.lake.make_tables()
+    name, snapshot_id = handover["branch"], handover["snapshot_id"]
+    state = branch_state(stage.lake.metadata(), name, snapshot_id)
+    if state is BranchState.GONE:
+        raise HandoverError(
+            f"The branch {name} of {contract.TABLE} is not the one that 02_transform handed over. "
+            "Run 02_transform again."
+        )
+    if state is BranchState.OVERTAKEN:
+        stage.lake.drop_branch(name)
+        raise MainMovedError.since_written(contract.TABLE)
+    return Branch(stage, name, snapshot_id, is_published=state is BranchState.PUBLISHED)
+
+
+def expectations(
+    stage: Stage, accept_volume_change: bool | str = False, accept_older: bool | str = False
+) -> Expectations:
+    """Return what this run's rows are held against: earlier receipts and the last publication.
+
+    Parameters
+    ----------
+    stage : Stage
+    accept_volume_change, accept_older : bool or str
+        The notebook's parameters; empty means "from the session's configuration".
+    """
+    before = stage.receipt_before()
+    last = stage.lake.complete_log().last
+    return Expectations(
+        stages=[stage.receipt_before(INGEST).rows, before.rows],
+        published_rows=last.rows if last else None,
+        accept_volume_change=_accepted(stage, "accept_volume_change", accept_volume_change),
+        day=before.as_of.isoformat(),
+        published_day=last.day if last else "",
+        accept_older=_accepted(stage, "accept_older", accept_older),
+    )
+
+
+def _accepted(stage: Stage, name: str, given: bool | str) -> bool:
+    return stage.setting(name, str(given or ""), "false").lower() == "true"
+
+
+def publish(
+    stage: Stage, audited: Branch, report: QualityReport, accept_older: bool | str = False
+) -> dict[str, Any]:
+    """Publish an audited branch, and write the receipt.
+
+    Parameters
+    ----------
+    stage : Stage
+    audited : Branch
+    report : QualityReport
+        What was checked.
+    accept_older : bool or str
+        As for :func:`expectations`; looked at again, since others may have published meanwhile.
+
+    Returns
+    -------
+    dict
+        The receipt.
+
+    Raises
+    ------
+    QualityGateError
+        When a later day's delivery was published meanwhile.
+    MainMovedError
+        When another one was.
+    """
+    before = stage.receipt_before()
+    if not audited.is_published:
+        newest = stage.lake.history().last
+        older = quality.older_failures(
+            before.as_of.isoformat(),
+            newest.day if newest else "",
+            _accepted(stage, "accept_older", accept_older),
+        )
+        if older:
+            audited.drop()
+            raise QualityGateError(older)
+        stage.lake.publish(audited.name)
+    stage.lake.drop_branch(audited.name)
+    stage.lake.complete_log()
+    handover: Mapping[str, Any] = {
+        "table": contract.TABLE,
+        "snapshot_id": audited.snapshot_id,
+        "rows": report.rows,
+    }
+    kept = {name: rows.rows_out for name, rows in before.rows.sources.items()}
+    rows = StageRows(
+        {name: SourceRows(count, count) for name, count in kept.items()},
+        before.rows.rejections,
+        before.rows.warnings,
+    )
+    return stage.finish(
+        rows, handover, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
+    )

@@ -1,0 +1,1 @@
+"""From the files of a delivery to typed rows."""

@@ -1,0 +1,101 @@
+"""The three sources in one shape: ``transform_parquet``, ``transform_csv``, ``transform_json``.
+
+Each takes a DataFrame with the source's own columns, all text, and gives the register's columns
+with their types, in one order. Texts are left as they came, so that a rejected row can be shown to
+its sender as it was; only dates and numbers are read here, since each source writes them its way.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from client_health.clean import text
+from client_health.read import dates
+from register_contract import contract
+from register_contract.contract import Source
+
+SOURCE = "source"
+MALFORMED_LINE = "malformed_line"
+# Given, but not readable as a date, a time or a number: the rules need to know.
+UNREADABLE_BIRTH = "unreadable_data_nascimento"
+UNREADABLE_REGISTRATION = "unreadable_data_cadastro"
+UNREADABLE_NUMBER = "unreadable_numero"
+
+_READ = {
+    "data_nascimento": UNREADABLE_BIRTH,
+    "data_cadastro": UNREADABLE_REGISTRATION,
+    "numero": UNREADABLE_NUMBER,
+}
+_BY_NAME = {source.name: source for source in contract.SOURCES}
+
+
+TYPES: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "date": pl.Date(),
+    "int": pl.Int32(),
+    "timestamp_ntz": pl.Datetime("us"),
+}
+REGISTER_TYPES = {column.name: TYPES[column.type] for column in contract.REGISTER_COLUMNS}
+# What each function of this module returns.
+SCHEMA = pl.Schema(
+    {SOURCE: pl.String()}
+    | REGISTER_TYPES
+    | dict.fromkeys(_READ.values(), pl.Boolean())
+    | {MALFORMED_LINE: pl.String()}
+)
+
+
+def _one_shape(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
+    def given(name: str) -> pl.Expr:
+        column = pl.col(source.column(name))
+        return text.trim(column) if name in _READ else column
+
+    def read(name: str) -> pl.Expr:
+        if name == "numero":
+            return dates.parse_house_number(pl.col(name))
+        return dates.parse(pl.col(name), source.date if "nascimento" in name else source.timestamp)
+
+    malformed = pl.col(MALFORMED_LINE) if MALFORMED_LINE in raw.columns else pl.lit(None)
+    # Each step is on columns of the one before, so the marks are set by the values written.
+    return (
+        raw.lazy()
+        .select(
+            pl.lit(source.name).alias(SOURCE),
+            *(given(name).alias(name) for name in REGISTER_TYPES),
+            malformed.cast(pl.String).alias(MALFORMED_LINE),
+        )
+        .with_columns((pl.col(name) != "").alias(mark) for name, mark in _READ.items())
+        .with_columns(read(name).alias(name) for name in _READ)
+        .with_columns(
+            (pl.col(mark).fill_null(value=False) & pl.col(name).is_null()).alias(mark)
+            for name, mark in _READ.items()
+        )
+        .select(SCHEMA.names())
+        .collect()
+    )
+
+
+def transform_parquet(raw: pl.DataFrame) -> pl.DataFrame:
+    """Bring the Parquet source into the register's shape.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        The columns of the contract's Parquet source and ``malformed_line``, all text.
+
+    Returns
+    -------
+    DataFrame
+        ``source``, the register's columns but the id, and what could not be read.
+    """
+    return _one_shape(raw, _BY_NAME["parquet"])
+
+
+def transform_csv(raw: pl.DataFrame) -> pl.DataFrame:
+    """Bring the CSV source into the register's shape; see :func:`transform_parquet`."""
+    return _one_shape(raw, _BY_NAME["csv"])
+
+
+def transform_json(raw: pl.DataFrame) -> pl.DataFrame:
+    """Bring the JSON lines source into the register's shape; see :func:`transform_parquet`."""
+    return _one_shape(raw, _BY_NAME["json"])

@@ -1,0 +1,265 @@
+"""One stage of one run: what it reads, what it hands over, and its receipt.
+
+``01_ingest`` hands over files in ``staging/<run_id>/``, ``02_transform`` an audit branch of the
+table, so each can be run alone. A stage leaves a receipt in ``runs/<run_id>/`` as its last act;
+without one it has not happened.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+import client_health
+from client_health import storage
+from client_health.errors import HandoverError, SettingsError
+from client_health.gate.accounting import SourceRows, StageRows
+from client_health.publish.lake import Lake
+from client_health.spark_session import setting, spark_session
+from register_contract import contract, manifest, runs
+from register_contract.manifest import Line
+from register_contract.runs import INGEST, QUALITY, TRANSFORM
+
+INGESTED, REJECTED = "ingested", "rejected"
+_BEFORE = {TRANSFORM: INGEST, QUALITY: TRANSFORM}
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """A receipt as it was written; see ``receipt.schema.json`` of the runner."""
+
+    content: Mapping[str, Any]
+
+    @property
+    def delivery_id(self) -> str:
+        """Id of the delivery."""
+        return str(self.content["delivery_id"])
+
+    @property
+    def as_of(self) -> date:
+        """Day of the delivery: later dates are in the future."""
+        return date.fromisoformat(self.content["as_of"])
+
+    @property
+    def rows(self) -> StageRows:
+        """What the stage counted."""
+        return StageRows(
+            {name: SourceRows.from_receipt(rows) for name, rows in self.content["rows"].items()},
+            self.content["rejections"],
+            self.content["warnings"],
+            self.content.get("badly_formed_cpfs", 0),
+        )
+
+    @property
+    def handover(self) -> Mapping[str, Any]:
+        """What the stage hands over: files, or a snapshot on a branch."""
+        handover: Mapping[str, Any] = self.content["handover"]
+        return handover
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage that has begun.
+
+    Parameters
+    ----------
+    name : str
+        ``01_ingest``, ``02_transform`` or ``03_quality``.
+    lake : Lake
+    run_id : str
+    attempt : str
+        Given by the runner for each start; empty when the notebook is run by hand.
+    started : datetime
+    """
+
+    name: str
+    lake: Lake
+    run_id: str
+    attempt: str
+    started: datetime
+    _clock: float = field(default_factory=time.monotonic, repr=False)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session's Spark, with the lake's catalog."""
+        return self.lake.spark
+
+    def setting(self, name: str, given: str, default: str | None = None) -> str:
+        """Return a notebook parameter; see :func:`client_health.spark_session.setting`."""
+        return setting(self.spark, name, given, default)
+
+    def receipt_before(self, name: str = "") -> Receipt:
+        """Return the receipt of the stage before, or of a named one.
+
+        Raises
+        ------
+        HandoverError
+            When that stage has not been finished.
+        """
+        wanted = name or _BEFORE[self.name]
+        text = storage.read_text(self._receipt_uri(wanted))
+        if text is None:
+            raise HandoverError(
+                f"Stage {wanted} of run {self.run_id} has left no receipt. Run its notebook first."
+            )
+        return Receipt(json.loads(text))
+
+    def folder(self, name: str) -> str:
+        """Return the URI of a folder of this run's files."""
+        return self.lake.path(self._staging(name))
+
+    def files(self) -> list[Line]:
+        """Return the files that ``01_ingest`` of this run handed over, whole and unchanged.
+
+        Raises
+        ------
+        HandoverError
+            When the files are not the ones of the receipt.
+        """
+        handover = self.receipt_before(INGEST).handover
+        folder = self.lake.path(handover["path"])
+        text = storage.read_text(storage.join(folder, manifest.NAME)) or ""
+        there = {file.relative: file.size for file in storage.files(folder)}
+        try:
+            lines = manifest.parse(text)
+            found = manifest.fingerprint_of(text, there)
+        except ValueError:
+            lines, found = [], ""
+        if handover["path"] != self._staging(INGESTED) or found != handover["fingerprint"]:
+            raise HandoverError(
+                f"The files in {handover['path']} are not the ones that stage {INGEST} handed over."
+                " Run that stage again."
+            )
+        return lines
+
+    def hand_over(self, lines: Sequence[Line]) -> dict[str, Any]:
+        """Hand files on by naming them in a manifest.
+
+        Parameters
+        ----------
+        lines : sequence of Line
+            The files of this run's folder ``ingested``, each once.
+
+        Returns
+        -------
+        dict
+            The receipt's ``handover``.
+        """
+        text = manifest.dump(lines)
+        storage.write_text(storage.join(self.folder(INGESTED), manifest.NAME), text)
+        return {
+            "path": self._staging(INGESTED),
+            "rows": sum(one.rows for one in lines),
+            "fingerprint": manifest.fingerprint_of(text, {one.file: one.size for one in lines}),
+        }
+
+    def finish(
+        self,
+        rows: StageRows,
+        handover: Mapping[str, Any],
+        *,
+        delivery_id: str,
+        as_of: date,
+        inputs: Sequence[Mapping[str, Any]] = (),
+        shares: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Write the receipt: the last act of a stage.
+
+        Parameters
+        ----------
+        rows : StageRows
+        handover : mapping
+            What the next stage reads, or the published snapshot.
+        delivery_id, as_of, inputs, shares
+            Of the receipt.
+
+        Returns
+        -------
+        dict
+            The receipt.
+        """
+        receipt = self.receipt(
+            rows, delivery_id=delivery_id, as_of=as_of, inputs=inputs, shares=shares
+        )
+        receipt["handover"] = dict(handover)
+        text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
+        storage.write_text(self._receipt_uri(self.name), text)
+        return receipt
+
+    def receipt(
+        self,
+        rows: StageRows,
+        *,
+        delivery_id: str,
+        as_of: date,
+        inputs: Sequence[Mapping[str, Any]] = (),
+        shares: Mapping[str, int] | None = None,
+    ) -> dict[str, Any]:
+        """Return the receipt as it stands now, without its handover."""
+        receipt: dict[str, Any] = {
+            "receipt": 1,
+            "stage": self.name,
+            "run_id": self.run_id,
+            "delivery_id": delivery_id,
+            "attempt": self.attempt,
+            "as_of": as_of.isoformat(),
+            "library_version": client_health.__version__,
+            "rules": contract.rules_fingerprint(),
+            "started_at": self.started.isoformat(timespec="seconds"),
+            "duration_seconds": round(time.monotonic() - self._clock, 1),
+            "inputs": list(inputs),
+            "rows": {name: counts.as_receipt() for name, counts in rows.sources.items()},
+            "rejections": dict(rows.rejections),
+            "warnings": dict(rows.warnings),
+        }
+        if rows.badly_formed_cpfs:
+            receipt["badly_formed_cpfs"] = rows.badly_formed_cpfs
+        if shares is not None:
+            receipt["shares"] = dict(shares)
+        return receipt
+
+    def _staging(self, name: str) -> str:
+        return runs.staging_path(self.run_id, name)
+
+    def _receipt_uri(self, stage: str) -> str:
+        return self.lake.path(runs.receipt_path(self.run_id, stage))
+
+
+def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> Stage:
+    """Begin a stage.
+
+    Parameters
+    ----------
+    name : str
+        ``01_ingest``, ``02_transform`` or ``03_quality``.
+    run_id, lake, attempt : str
+        The notebook's parameters; empty means "from the session's configuration".
+
+    Returns
+    -------
+    Stage
+        With its lake opened. An older receipt of this stage is gone: until this one is finished,
+        the stage has not happened.
+    """
+    if name not in runs.STAGES:
+        raise SettingsError(
+            f"There is no stage {name!r}; expected {INGEST}, {TRANSFORM} or {QUALITY}."
+        )
+    started = datetime.now(tz=UTC)
+    spark = spark_session()
+    opened = Lake.open(spark, setting(spark, "lake", lake))
+    stage = Stage(
+        name,
+        opened,
+        setting(spark, "run_id", run_id, "manual"),
+        setting(spark, "attempt", attempt, ""),
+        started,
+    )
+    storage.delete(opened.path(runs.receipt_path(stage.run_id, name)))
+    return stage

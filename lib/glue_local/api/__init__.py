@@ -1,0 +1,1 @@
+"""The Interactive Sessions API over HTTP, as AWS answers it."""

@@ -1,0 +1,164 @@
+"""The upstream: an emulator of the rest of AWS, which does what this service does not do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import botocore.session
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials as BotocoreCredentials
+from botocore.exceptions import BotoCoreError
+from botocore.httpsession import URLLib3Session
+
+from glue_local.api.protocol import CONTENT_TYPE
+from glue_local.errors import ApiError
+from glue_local.settings import Credentials
+
+_KEPT_HEADERS = ("content-type", "x-amzn-errortype", "x-amzn-requestid", "x-amz-crc32")
+# Tells the service's own calls from those of sessions and job runs.
+USER_AGENT = "glue_local"
+_TIMEOUT_SECONDS = 60
+_AT_ONCE = 16
+# Nothing of AWS itself: local job runs and made-up events have no business there.
+_AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What the upstream answered, as it came.
+
+    Parameters
+    ----------
+    status : int
+        HTTP status.
+    headers : Mapping of str to str
+        Those that matter to a client.
+    body : bytes
+        JSON, whether an answer or an error.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Upstream:
+    """An endpoint that answers for every service of AWS, as emulators do.
+
+    All methods but :meth:`in_thread` block.
+
+    Parameters
+    ----------
+    url : str
+        Where it is.
+    region : str
+        What requests are signed for.
+    credentials : Credentials or None
+        What they are signed with; unsigned without.
+    """
+
+    def __init__(self, url: str, region: str, credentials: Credentials | None) -> None:
+        self.url = url.rstrip("/")
+        self._region = region
+        self._credentials = credentials
+        self._http = URLLib3Session(timeout=_TIMEOUT_SECONDS, max_pool_connections=_AT_ONCE)
+        # Its own threads: those that prepare sessions may be busy for minutes.
+        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upstream")
+
+    async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run what blocks, such as the other methods here, while requests go on being answered."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
+
+    def send(self, action: str, body: bytes) -> Reply:
+        """Send one request of Glue and return what came back, whatever it is.
+
+        Raises
+        ------
+        ApiError
+            When nothing came back.
+        """
+        headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": f"AWSGlue.{action}"}
+        request = AWSRequest("POST", f"{self.url}/", headers=headers, data=body)
+        if self._credentials is not None:
+            keys = BotocoreCredentials(self._credentials.access_key, self._credentials.secret_key)
+            SigV4Auth(keys, "glue", self._region).add_auth(request)
+        try:
+            answer: Any = self._http.send(request.prepare())
+        except BotoCoreError as error:
+            raise ApiError(
+                "InternalServiceException",
+                f"{action} is forwarded to {self.url}, which does not answer: {error}"[:500],
+                500,
+            ) from None
+        kept = {
+            name: value for name, value in answer.headers.items() if name.lower() in _KEPT_HEADERS
+        }
+        return Reply(answer.status_code, kept, answer.content)
+
+    def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Ask Glue there, and return the answer.
+
+        Raises
+        ------
+        ApiError
+            As the upstream refused it.
+        """
+        reply = self.send(action, json.dumps(parameters).encode())
+        try:
+            answer = json.loads(reply.body)
+        except ValueError:
+            answer = {}
+        if reply.status == 200:
+            return dict(answer)
+        code = str(answer.get("__type", "InternalServiceException")).rpartition("#")[2]
+        message = answer.get("Message") or answer.get("message") or f"HTTP {reply.status}"
+        raise ApiError(code, str(message), reply.status)
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its classes up
+        """Return a botocore client of one of its other services."""
+        keys = self._credentials
+        return self._session.create_client(
+            service,
+            endpoint_url=self.url,
+            region_name=self._region,
+            aws_access_key_id=keys.access_key if keys else "none",
+            aws_secret_access_key=keys.secret_key if keys else "none",
+            config=Config(
+                user_agent_extra=f"app/{USER_AGENT}",
+                connect_timeout=5,
+                read_timeout=_TIMEOUT_SECONDS,
+                retries={"total_max_attempts": 2},
+            ),
+        )
+
+    @cached_property
+    def _session(self) -> Any:  # noqa: ANN401
+        return botocore.session.get_session()
+
+
+def upstream_url(text: str) -> str:
+    """Return the URL, checked.
+
+    Raises
+    ------
+    ValueError
+        When it is none, or one of AWS itself.
+    """
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{text!r} is no URL; expected one such as http://127.0.0.1:4566")
+    if parts.hostname.endswith(_AWS_HOSTS):
+        raise ValueError(f"{text!r} is AWS itself; the upstream is an emulator of it")
+    return text

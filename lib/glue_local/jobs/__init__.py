@@ -1,0 +1,1 @@
+"""Job runs, as AWS Glue's Python Shell runs them."""

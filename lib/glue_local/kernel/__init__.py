@@ -1,0 +1,1 @@
+"""Inside a session's process: the interpreter, and what its statements answer."""

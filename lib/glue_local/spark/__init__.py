@@ -1,0 +1,1 @@
+"""Spark's driver: its jars, its class archive, its settings, its start."""

@@ -1,0 +1,125 @@
+"""The data contract: columns, sources, rules and limits, as data.
+
+Everything in the session reads this module: the transformations, the quality gates, the published
+table. What others must know too is declared in ``register_contract`` and named here. It imports the
+standard library and what every side agrees on, and is valid from Python 3.9, so that the host that
+runs papermill can import it without Spark.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+
+from register_contract import publications
+from register_contract.columns import (
+    COLUMNS,
+    CPF_DIGITS,
+    DEFAULT_DATE,
+    DEFAULT_TEXT,
+    DEFAULT_TIMESTAMP,
+    MASK,
+    REGISTER_COLUMNS,
+    SEXES,
+    STATES,
+    TITLES,
+    Column,
+)
+from register_contract.rules import (
+    RULES,
+    Criticality,
+    Gate,
+    Rule,
+    rules,
+)
+from register_contract.sources import (
+    CSV_DELIMITER,
+    MONTHS,
+    SOURCE_NAMES,
+    SOURCES,
+    DateFormat,
+    Source,
+)
+
+__all__ = [
+    "CATALOG",
+    "COLUMNS",
+    "CPF_DIGITS",
+    "CSV_DELIMITER",
+    "DATABASE",
+    "DEFAULT_DATE",
+    "DEFAULT_TEXT",
+    "DEFAULT_TIMESTAMP",
+    "LIMITS",
+    "LOG_TABLE",
+    "MASK",
+    "MONTHS",
+    "PARTITION_COLUMN",
+    "REGISTER_COLUMNS",
+    "RULES",
+    "SEXES",
+    "SOURCES",
+    "SOURCE_NAMES",
+    "STATES",
+    "TABLE",
+    "TITLES",
+    "Column",
+    "Criticality",
+    "DateFormat",
+    "Gate",
+    "Limits",
+    "Rule",
+    "Source",
+    "rules",
+    "rules_fingerprint",
+]
+
+CATALOG = "glue_catalog"
+DATABASE = "db_client_insurance"
+TABLE = f"{DATABASE}.{publications.TABLE}"
+# Keeps the record of each publication for good: the snapshots of the table itself expire.
+LOG_TABLE = f"{DATABASE}.{publications.LOG}"
+PARTITION_COLUMN = "convenio"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the gates; shares are between 0 and 1.
+
+    Parameters
+    ----------
+    rejected_share : float
+        The largest share of ingested rows that may be rejected.
+    volume_change : float
+        How far the number of rows may be from the last published one.
+    """
+
+    rejected_share: float = 0.05
+    volume_change: float = 0.5
+
+
+LIMITS = Limits()
+
+
+def rules_fingerprint() -> str:
+    """Return 16 hex digits that change when the contract does.
+
+    Part of a run's identity: the same delivery under other rules is another run.
+    """
+    described = {
+        "columns": [
+            (one.name, one.type, one.meaning, one.default, one.personal, one.masked, one.required)
+            for one in COLUMNS
+        ],
+        "sources": [
+            (source.name, source.columns, source.date.value, source.timestamp.value)
+            for source in SOURCES
+        ],
+        "rules": [(str(rule.name), rule.criticality.value) for rule in RULES],
+        "values": [sorted(SEXES.items()), sorted(STATES.items()), TITLES, MASK],
+        "limits": dataclasses.astuple(LIMITS),
+    }
+    text = json.dumps(described, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,105 @@
+"""A run, as every side knows it: its stages, its name, its places in the lake, its end.
+
+Whoever starts a run, does a part of it, or judges it afterwards names these things alike: session,
+runner, job, command, dashboard, and Lambda function.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
+_ALL = ("run_id", "lake", "attempt")
+#: Each stage's notebook, in their order, and the parameters that it takes.
+PARAMETERS: dict[str, tuple[str, ...]] = {
+    INGEST: (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
+    TRANSFORM: (*_ALL, "id_key"),
+    QUALITY: (*_ALL, "accept_volume_change", "accept_older"),
+}
+STAGES = tuple(PARAMETERS)
+
+#: How a run, the job, and the command end: published, something unforeseen, wrong usage or input,
+#: a gate, a session or service.
+EXIT_PUBLISHED, EXIT_OTHER, EXIT_USAGE, EXIT_GATE, EXIT_SESSION = range(5)
+#: Another start of the same run would end the same way: only a person can help.
+EXITS_FOR_GOOD = frozenset({EXIT_USAGE, EXIT_GATE})
+
+# A run's name becomes a folder and a branch of the table.
+_RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether a text can name a run: up to 64 letters, digits, ``_``, ``.`` and ``-``."""
+    return bool(_RUN_ID.match(text))
+
+
+def name_run(delivery_id: str, library_version: str, rules: str) -> str:
+    """Name a run by its input: the same delivery, library, and rules are the same run.
+
+    Parameters
+    ----------
+    delivery_id, library_version : str
+    rules : str
+        The rules' fingerprint.
+
+    Returns
+    -------
+    str
+        ``r`` and 16 hexadecimal digits.
+    """
+    return "r" + _digest("\n".join((delivery_id, library_version, rules)))
+
+
+def name_delivery(lines: Iterable[str]) -> str:
+    """Name a delivery by what it consists of.
+
+    Parameters
+    ----------
+    lines : iterable of str
+        One for each object, in any order; see :func:`object_line`.
+
+    Returns
+    -------
+    str
+        ``d`` and 16 hexadecimal digits.
+    """
+    return "d" + _digest("".join(sorted(lines)))
+
+
+def object_line(source: str, version: str, size: int, key: str = "") -> str:
+    """Describe one object of a delivery.
+
+    Parameters
+    ----------
+    source : str
+        The source that it belongs to.
+    version : str
+        Version id or ETag in S3, a hash of its content elsewhere.
+    size : int
+        In bytes.
+    key : str, optional
+        Its key in S3; the path of a local file does not count.
+    """
+    fields = [source, version, str(size), *([key] if key else [])]
+    return "\t".join(fields) + "\n"
+
+
+def receipt_path(run_id: str, stage: str) -> str:
+    """Return where in the lake a stage's receipt is."""
+    return f"runs/{run_id}/{stage}.json"
+
+
+def notebook_path(run_id: str, stage: str) -> str:
+    """Return where in the lake a stage's executed notebook is."""
+    return f"runs/{run_id}/{stage}.ipynb"
+
+
+def staging_path(run_id: str, name: str = "") -> str:
+    """Return where in the lake a run's own files are, or a folder of them."""
+    return f"staging/{run_id}/{name}" if name else f"staging/{run_id}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,73 @@
+"""From the error of a notebook's cell to the runner's own: its name decides the kind."""
+
+from collections.abc import Sequence
+
+from register_run.errors import GateStopped, InputError, MainMoved, NotebookFailed
+from strict_glue.errors import (
+    NEXT,
+    ConfigurationError,
+    KernelDied,
+    ServiceError,
+    SessionError,
+    StageTimeout,
+    StatementError,
+    StrictGlueError,
+)
+
+_AGAIN = "run again: finished stages are not repeated"
+_REPORTED: tuple[type[StrictGlueError], ...] = (
+    ConfigurationError,
+    SessionError,
+    StatementError,
+    ServiceError,
+    KernelDied,
+    StageTimeout,
+)
+
+
+def from_cell(
+    *,
+    stage: str,
+    cell: int,
+    ename: str,
+    evalue: str,
+    traceback: Sequence[str],
+    notebook: str,
+    input_errors: Sequence[str],
+    gate_errors: Sequence[str],
+    moved_errors: Sequence[str] = (),
+) -> StrictGlueError:
+    """Turn the error of a notebook's cell into the one of its kind, by its name.
+
+    Parameters
+    ----------
+    input_errors, gate_errors, moved_errors : sequence of str
+        Names that the notebooks' own library gives to unusable input, to gates, and to a table
+        that others have published meanwhile.
+    """
+    kinds: dict[str, type[StrictGlueError]] = {kind.reported_as: kind for kind in _REPORTED}
+    kinds.update(dict.fromkeys(input_errors, InputError))
+    kinds.update(dict.fromkeys(gate_errors, GateStopped))
+    kinds.update(dict.fromkeys(moved_errors, MainMoved))
+    kind = kinds.get(ename, NotebookFailed)
+    steps = {
+        InputError: "mend or replace what the message names, then run again",
+        GateStopped: "do what the gate asks for; the notebook shows all that it found",
+        MainMoved: "see that nobody else writes to the table, then run again",
+        NotebookFailed: "open the executed notebook: the whole traceback is in that cell",
+    }
+    return kind(
+        f"{ename}: {evalue}" if evalue else ename,
+        next_step=steps.get(kind) or _told(traceback) or _AGAIN,
+        stage=stage,
+        cell=cell,
+        ename=ename,
+        evalue=evalue,
+        traceback=traceback,
+        notebook=notebook,
+    )
+
+
+def _told(traceback: Sequence[str]) -> str:
+    last = traceback[-1] if traceback else ""
+    return last[len(NEXT) :] if last.startswith(NEXT) else ""

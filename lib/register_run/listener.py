@@ -1,0 +1,70 @@
+"""What a run tells while it goes on. Every method may be left as it is."""
+
+import logging
+
+from register_run.delivery import Delivery
+from register_run.receipt import Receipt
+
+log = logging.getLogger(__name__)
+
+
+class Listener:
+    """Hears what a run does; the base class keeps silent.
+
+    `progress` is called from a thread of its own, everything else from the run's.
+    """
+
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
+        """Hear that a run has its name."""
+
+    def delivery_kept(self, delivery: Delivery) -> None:
+        """Hear that copies of the delivery's objects are in the lake, as its sources say."""
+
+    def stage_started(self, stage: str, cells: int) -> None:
+        """Hear that a notebook of ``cells`` cells starts."""
+
+    def cell_started(self, stage: str, index: int, total: int) -> None:
+        """Hear that cell ``index`` of ``total``, counted from 1, starts."""
+
+    def progress(self, stage: str, fraction: float) -> None:
+        """Hear how much of the running statement's Spark work is done, from 0 to 1."""
+
+    def stage_skipped(self, stage: str, receipt: Receipt) -> None:
+        """Hear that an earlier start finished a stage, and that its receipt is still true."""
+
+    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
+        """Hear that a stage is done, and its receipt accepted."""
+
+    def note(self, text: str) -> None:
+        """Hear something worth a line."""
+
+
+class LogListener(Listener):
+    """Writes what a run does to the log, a line each."""
+
+    def run_started(self, run_id: str, delivery: Delivery) -> None:
+        """Log the names of run and delivery."""
+        log.info(
+            "run %s: delivery %s, %d object(s)", run_id, delivery.delivery_id, len(delivery.objects)
+        )
+
+    def delivery_kept(self, delivery: Delivery) -> None:
+        """Log where the copies are."""
+        for source, place in delivery.sources.items():
+            log.info("delivery %s: %s kept as %s", delivery.delivery_id, source, place)
+
+    def stage_started(self, stage: str, cells: int) -> None:
+        """Log the start of a stage."""
+        log.info("%s: %d cells", stage, cells)
+
+    def stage_skipped(self, stage: str, receipt: Receipt) -> None:
+        """Log that a stage is taken over from an earlier start."""
+        log.info("%s: done by an earlier start, receipt verified", stage)
+
+    def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
+        """Log how many rows a stage handed over, and in what time."""
+        log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
+
+    def note(self, text: str) -> None:
+        """Log a note."""
+        log.info(text)

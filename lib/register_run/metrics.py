@@ -1,0 +1,76 @@
+"""Metrics of a run as a log line that CloudWatch reads: the embedded metric format."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from register_run.receipt import Receipt, rows_out
+
+NAMESPACE = "ClientHealth"
+
+
+def embedded(
+    metrics: Mapping[str, float],
+    dimensions: Mapping[str, str],
+    facts: Optional[Mapping[str, Any]] = None,
+) -> str:
+    """Write metrics as one line of JSON.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        By name. Names that end in ``Seconds`` have that unit, the rest none.
+    dimensions : mapping of str to str
+        What they are told apart by.
+    facts : mapping, optional
+        Searchable beside them, without becoming metrics.
+
+    Returns
+    -------
+    str
+        For standard output: CloudWatch Logs makes metrics of such a line by itself.
+    """
+    described = [
+        {"Name": name, "Unit": "Seconds" if name.endswith("Seconds") else "None"}
+        for name in metrics
+    ]
+    head = {
+        "Timestamp": int(time.time() * 1000),
+        "CloudWatchMetrics": [
+            {"Namespace": NAMESPACE, "Dimensions": [list(dimensions)], "Metrics": described}
+        ],
+    }
+    return json.dumps({"_aws": head, **dimensions, **metrics, **(facts or {})}, sort_keys=True)
+
+
+def of_receipts(receipts: Mapping[str, Receipt]) -> dict[str, float]:
+    """Count what a published run's receipts account for.
+
+    Parameters
+    ----------
+    receipts : mapping of str to mapping
+        By stage, in their order.
+
+    Returns
+    -------
+    dict of str to float
+        ``RowsIn``, ``RowsPublished``, ``RowsRejected``, ``RowsDuplicate``, and the
+        ``RejectedShare`` from 0 to 1; empty without receipts.
+    """
+    if not receipts:
+        return {}
+    found = list(receipts.values())
+    rows_in = _sum(found[0], "in")
+    rejected = sum(_sum(one, "rejected") for one in found)
+    return {
+        "RowsIn": rows_in,
+        "RowsPublished": rows_out(found[-1]),
+        "RowsRejected": rejected,
+        "RowsDuplicate": sum(_sum(one, "duplicates") for one in found),
+        "RejectedShare": round(rejected / rows_in, 6) if rows_in else 0.0,
+    }
+
+
+def _sum(receipt: Receipt, count: str) -> int:
+    return sum(counts[count] for counts in receipt["rows"].values())

@@ -1,0 +1,131 @@
+"""What a run is asked to do, and what it did: frozen, read once at the edge."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Optional
+
+from register_run.delivery import Delivery
+from strict_glue.settings import Limits, SessionSettings
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook of the pipeline.
+
+    Parameters
+    ----------
+    name : str
+        Name of its receipt and its executed notebook.
+    notebook : str
+        Path or URI of the notebook.
+    parameters : tuple of str
+        The parameters that it takes, by name: ``run_id``, ``lake``, ``attempt``, ``delivery_id``,
+        ``as_of``, ``<source>_path`` for each source, and those of the request.
+    """
+
+    name: str
+    notebook: str
+    parameters: tuple[str, ...] = ("run_id", "lake", "attempt")
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """Where it stands what is published.
+
+    Parameters
+    ----------
+    table : str
+        The published Iceberg table, ``database.name``.
+    log : str
+        The table that keeps each publication's record for good.
+    catalog : str
+        Name of the catalogue.
+    older_gate : str
+        Name of the gate that stops a delivery older than the published one.
+    """
+
+    table: str
+    log: str
+    catalog: str = "glue_catalog"
+    older_gate: str = "older_delivery"
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """Everything that decides what a run does.
+
+    Parameters
+    ----------
+    sources : mapping of str to str
+        Path or URI (a file or a folder) of each source, by its name.
+    lake : str
+        Folder, or ``s3://bucket/prefix``.
+    delivery : Delivery, optional
+        What was found of the sources already, such as the versions of a claim.
+    stages : tuple of Stage
+        In their order; the last one publishes.
+    library_version, rules : str
+        Version of the notebooks' library and fingerprint of its rule set. With the delivery they
+        name the run.
+    published : PublishedTable
+        Where it stands what is published.
+    run_id, as_of : str, optional
+        Given instead of being derived from the delivery; ``as_of`` is an ISO date.
+    force : bool
+        Forget what the run has done, even when it is published, and start afresh.
+    accept_older : bool
+        Let the delivery's day be before that of the published one; a parameter of notebooks too.
+    parameters : mapping of str to object
+        Further notebook parameters.
+    input_errors, gate_errors, moved_errors : tuple of str
+        Names of the errors that notebooks raise for unusable input, at a gate, and when others
+        have published since the rows were written.
+    """
+
+    sources: Mapping[str, str]
+    lake: str
+    stages: tuple[Stage, ...]
+    library_version: str
+    rules: str
+    published: PublishedTable
+    delivery: Optional[Delivery] = None
+    run_id: Optional[str] = None
+    as_of: Optional[str] = None
+    force: bool = False
+    accept_older: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    session: SessionSettings = field(default_factory=SessionSettings)
+    limits: Limits = field(default_factory=Limits)
+    input_errors: tuple[str, ...] = ("InputError", "SettingsError")
+    gate_errors: tuple[str, ...] = ("QualityGateError",)
+    moved_errors: tuple[str, ...] = ("MainMovedError",)
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What a successful run did.
+
+    Parameters
+    ----------
+    status : str
+        ``published``, or ``already_published`` when nothing was left to do.
+    receipts : mapping of str to mapping
+        Receipt of each stage that has one.
+    notebooks : mapping of str to str
+        Path or URI of each executed notebook.
+    seconds : mapping of str to float
+        What each stage took that ran this time.
+    snapshot_id : str
+        The snapshot that carries the run's record.
+    """
+
+    run_id: str
+    delivery_id: str
+    status: str
+    receipts: Mapping[str, Mapping[str, Any]]
+    notebooks: Mapping[str, str]
+    seconds: Mapping[str, float]
+    snapshot_id: str

@@ -1,0 +1,241 @@
+"""Calls of the Interactive Sessions API: the client, what is worth another try, for how long."""
+
+import importlib.util
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Optional
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    SSLError,
+)
+from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
+
+from strict_glue.errors import ServiceError
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+_TRANSIENT = frozenset(
+    {
+        "ConcurrentModificationException",
+        "InternalFailure",
+        "InternalServerError",
+        "InternalServiceException",
+        "OperationTimeoutException",
+        "RequestLimitExceeded",
+        "ResourceNumberLimitExceededException",
+        "ServiceUnavailable",
+        "SessionBusyException",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# What an answer must hold to be one. botocore lets a web page of a proxy, or half a document,
+# pass for an answer that is empty.
+_MEMBERS = {
+    "CreateSession": ("Session",),
+    "GetSession": ("Session", "Status"),
+    "RunStatement": ("Id",),
+    "GetStatement": ("Statement", "State"),
+}
+_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "UnrecognizedClientException",
+    }
+)
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_OK = 200
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 5.0
+
+
+class NoAnswerError(BotoCoreError):
+    """Something answered, but not the Glue API: a proxy, a sign-in page, half a document."""
+
+    fmt = "no answer of the Glue API came back ({found})"
+
+
+def glue_client(
+    environment: Optional[Mapping[str, str]] = None,
+    *,
+    endpoint: Optional[str] = None,
+    region: Optional[str] = None,
+    profile: Optional[str] = None,
+    credentials: Optional[Mapping[str, str]] = None,
+) -> "GlueClient":
+    """Make a client of the sessions API. TLS is verified; retries are the caller's.
+
+    Parameters
+    ----------
+    environment : mapping of str to str, optional
+        Variables to go by (default: this process's): ``glue_endpoint_url`` or
+        ``AWS_ENDPOINT_URL_GLUE``, ``region``, ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, and
+        the keys. What they leave open is boto3's to find.
+    endpoint, region, profile : str, optional
+        Given explicitly, they win.
+    credentials : mapping of str to str, optional
+        Temporary credentials under the names that the official kernel gives them.
+    """
+    variables = os.environ if environment is None else environment
+    keys = credentials or {
+        f"temp_{name.lower()}": variables[name]
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+        if name in variables and not profile
+    }
+    core = botocore.session.Session(profile=profile)
+    # A picture reaches the client in members that only the official kernel's model has.
+    model = _kernel_model_folder()
+    if model is not None:
+        core.set_config_variable("data_path", str(model))
+    address = endpoint or _first(variables, "glue_endpoint_url", "AWS_ENDPOINT_URL_GLUE")
+    try:
+        session = boto3.Session(
+            aws_access_key_id=keys.get("temp_aws_access_key_id"),
+            aws_secret_access_key=keys.get("temp_aws_secret_access_key"),
+            aws_session_token=keys.get("temp_aws_session_token"),
+            botocore_session=core,
+        )
+        client = session.client(
+            "glue",
+            region_name=region or _first(variables, "region", "AWS_REGION", "AWS_DEFAULT_REGION"),
+            endpoint_url=address,
+            config=Config(
+                retries={"total_max_attempts": 1, "mode": "standard"},
+                connect_timeout=5,
+                read_timeout=30,
+                # A company's proxy does not know this machine's own addresses.
+                proxies={} if urlsplit(address or "").hostname in _LOOPBACK else None,
+            ),
+        )
+    except BotoCoreError as error:
+        raise failure("client", error) from error
+    client.meta.events.register("after-call.glue", _refuse_what_is_no_answer)
+    return client
+
+
+def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any:  # noqa: ANN401
+    """Call the API until it answers, as long as another try is worth it.
+
+    Throttling, 5xx answers and lost connections are tried again until ``budget`` seconds are
+    over; any other error is raised as it is. The function may run more than once, so it must
+    be one that bears repeating.
+
+    Raises
+    ------
+    ClientError, BotoCoreError
+        The last error.
+    """
+    deadline = time.monotonic() + budget
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return _answer(function, arguments)
+        except (ClientError, BotoCoreError) as error:
+            if not is_transient(error) or time.monotonic() + pause > deadline:
+                raise
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def _answer(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    try:
+        return function(**arguments)
+    except ResponseParserError as error:  # which is none of botocore's other errors
+        raise NoAnswerError(found="it cannot be read") from error
+
+
+def _refuse_what_is_no_answer(
+    parsed: Mapping[str, Any],
+    model: Any,  # noqa: ANN401 - botocore has no types
+    **_: Any,  # noqa: ANN401
+) -> None:
+    if parsed.get("ResponseMetadata", {}).get("HTTPStatusCode") != _OK:
+        return
+    found: Any = parsed
+    for name in _MEMBERS.get(model.name, ()):
+        found = found.get(name) if isinstance(found, Mapping) else None
+        if found is None:
+            raise NoAnswerError(found=f"it has no {name}")
+
+
+def is_transient(error: Exception) -> bool:
+    """Tell whether the same call may succeed a moment later."""
+    return (
+        is_in_doubt(error)
+        or error_code(error) in _TRANSIENT
+        or _status(error) == _TOO_MANY_REQUESTS
+    )
+
+
+def is_in_doubt(error: Exception) -> bool:
+    """Tell whether the call may have taken effect although it failed."""
+    if isinstance(error, ClientError):
+        return _status(error) >= _SERVER_ERROR
+    # A certificate that does not verify is an answer: asking again changes nothing.
+    return isinstance(
+        error, (BotoConnectionError, HTTPClientError, NoAnswerError)
+    ) and not isinstance(error, SSLError)
+
+
+def error_code(error: Exception) -> str:
+    """Give the API's name of an error; empty when the error is not the API's."""
+    if not isinstance(error, ClientError):
+        return ""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def failure(operation: str, error: Exception) -> ServiceError:
+    """Build the service error that says what became of ``operation``."""
+    if isinstance(error, ClientError):
+        cause = f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
+    else:
+        cause = str(error)
+    if error_code(error) in _CREDENTIALS or isinstance(error, NoCredentialsError):
+        step = "renew the credentials, then run again"
+    elif is_transient(error):
+        step = "check that the endpoint is right and up, then run again"
+    else:
+        step = "check region, endpoint and permissions, then run again"
+    return ServiceError(
+        f"{operation}: {cause}",
+        next_step=step,
+        ename=error_code(error) or type(error).__name__,
+        evalue=cause,
+    )
+
+
+def _status(error: Exception) -> int:
+    if not isinstance(error, ClientError):
+        return 0
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def _first(variables: Mapping[str, str], *names: str) -> Optional[str]:
+    return next((variables[name] for name in names if variables.get(name)), None)
+
+
+def _kernel_model_folder() -> Optional[Path]:
+    found = importlib.util.find_spec("aws_glue_interactive_sessions_kernel")
+    if found is None or not found.submodule_search_locations:
+        return None
+    folder = Path(next(iter(found.submodule_search_locations))) / "glue_pyspark"
+    return folder if (folder / "glue").is_dir() else None

@@ -1,0 +1,334 @@
+"""One interactive session: created, waited for, run statements in, stopped."""
+
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Callable, Optional
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from strict_glue import api
+from strict_glue.errors import SessionError, StatementError, StrictGlueError
+from strict_glue.settings import Limits
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+LONGEST_STATEMENT = 68_000
+_ALIVE = frozenset({"READY", "BUSY", "PROVISIONING"})
+_FINAL = frozenset({"AVAILABLE", "CANCELLED", "ERROR", "COMPLETED", "FAILED"})
+# Answers to a statement call that may mean that the session itself has gone.
+_SESSION_IN_DOUBT = frozenset(
+    {"EntityNotFoundException", "IllegalSessionStateException", "InvalidInputException"}
+)
+_ENDED = frozenset({"EntityNotFoundException", "IllegalSessionStateException"})
+_FIRST_POLL = 0.03
+_SESSION_CHECK = 5.0
+
+Statement = Mapping[str, Any]
+
+
+class Session:
+    """An interactive session, seen through its API.
+
+    Parameters
+    ----------
+    client : GlueClient
+        From `api.glue_client`.
+    session_id : str
+        An existing session's.
+    limits : Limits
+        How long its calls may take.
+    """
+
+    def __init__(self, client: "GlueClient", session_id: str, limits: Limits) -> None:
+        self.client = client
+        self.session_id = session_id
+        self.limits = limits
+        self._last_statement: Optional[int] = None
+
+    @classmethod
+    def create(cls, client: "GlueClient", request: Mapping[str, Any], limits: Limits) -> "Session":
+        """Ask for a session; `wait_until_ready` says when it is there.
+
+        Parameters
+        ----------
+        request : mapping of str to object
+            Members of CreateSession, ``Id`` among them: it makes the call repeatable.
+
+        Raises
+        ------
+        SessionError
+            The service refuses.
+        ServiceError
+            The service cannot be reached, or refuses the credentials.
+        """
+        session_id = str(request["Id"])
+        lost = False
+
+        def create() -> None:
+            nonlocal lost
+            try:
+                client.create_session(**request)
+            except (ClientError, BotoCoreError) as error:
+                if lost and api.error_code(error) == "AlreadyExistsException":
+                    return  # the answer to the try before was lost, not the session
+                lost = lost or api.is_in_doubt(error)
+                raise
+
+        try:
+            api.call(create, limits.retries)
+        except (ClientError, BotoCoreError) as error:
+            trouble = api.failure("CreateSession", error)
+            if isinstance(error, ClientError) and not api.is_transient(error):
+                raise SessionError.not_created(session_id, str(trouble.evalue)) from error
+            raise trouble from error
+        session = cls(client, session_id, limits)
+        session._last_statement = -1
+        return session
+
+    def describe(self) -> Mapping[str, Any]:
+        """Ask the service about the session.
+
+        Raises
+        ------
+        SessionError
+            There is no such session.
+        ServiceError
+            No answer.
+        """
+        try:
+            answer = api.call(self.client.get_session, self.limits.retries, Id=self.session_id)
+        except (ClientError, BotoCoreError) as error:
+            if api.error_code(error) == "EntityNotFoundException":
+                raise SessionError.not_found(self.session_id) from error
+            raise api.failure("GetSession", error) from error
+        session: Mapping[str, Any] = answer["Session"]
+        return session
+
+    def wait_until_ready(self) -> None:
+        """Wait while the session is provisioned.
+
+        Raises
+        ------
+        SessionError
+            It failed, ended, or took longer than its limit.
+        """
+        deadline = time.monotonic() + self.limits.provisioning
+        pause = _FIRST_POLL
+        while True:
+            session = self.describe()
+            status = session["Status"]
+            if status in {"READY", "BUSY"}:
+                return
+            if status not in _ALIVE:
+                raise SessionError.ended(self.session_id, session)
+            if time.monotonic() > deadline:
+                raise SessionError.not_ready(self.session_id, status, self.limits.provisioning)
+            time.sleep(pause)
+            pause = min(1.5 * pause, self.limits.poll)
+
+    def run(self, code: str) -> Statement:
+        """Run code and wait until its statement is final.
+
+        A ``KeyboardInterrupt`` while waiting cancels the statement.
+
+        Parameters
+        ----------
+        code : str
+            At most 68,000 characters.
+
+        Returns
+        -------
+        Statement
+            As GetStatement gives it; its state is final, and any.
+
+        Raises
+        ------
+        StatementError
+            The code is too long.
+        SessionError
+            The session has ended.
+        ServiceError
+            No answer.
+        """
+        if len(code) > LONGEST_STATEMENT:
+            raise StatementError.too_long(len(code), LONGEST_STATEMENT)
+        number = self._submit(code)
+        try:
+            return self._wait(number)
+        except KeyboardInterrupt:
+            self._cancel(number)
+            raise
+
+    def run_own(self, code: str) -> str:
+        """Run code of this package, which must succeed.
+
+        Returns
+        -------
+        str
+            What it printed.
+
+        Raises
+        ------
+        StatementError
+            It did not succeed.
+        """
+        statement = self.run(code)
+        output = statement.get("Output") or {}
+        if statement["State"] != "AVAILABLE" or output.get("Status") != "ok":
+            raise StatementError.from_state(statement)
+        return str(output.get("Data", {}).get("TextPlain", ""))
+
+    def progress(self, number: int) -> Optional[Statement]:
+        """Look at a statement once; ``None`` when it cannot be seen."""
+        try:
+            answer = self.client.get_statement(SessionId=self.session_id, Id=number)
+        except (ClientError, BotoCoreError):
+            return None
+        statement: Statement = answer["Statement"]
+        return statement
+
+    def last_statement(self) -> int:
+        """Give the highest number of the session's statements so far; -1 when it has none."""
+        numbers = [statement["Id"] for statement in self._list_statements()]
+        return max(numbers, default=-1)
+
+    def stop(self) -> None:
+        """Stop the session within its limit; one that has ended already is fine.
+
+        Raises
+        ------
+        ServiceError
+            The service did not take the call.
+        """
+        try:
+            api.call(self.client.stop_session, self.limits.stop, Id=self.session_id)
+        except (ClientError, BotoCoreError) as error:
+            if api.error_code(error) in _ENDED:
+                return
+            raise api.failure("StopSession", error) from error
+
+    def _submit(self, code: str) -> int:
+        """Hand the code over exactly once, also when an answer is lost on the way."""
+        if self._last_statement is None:
+            self._last_statement = self._asked("ListStatements", self.last_statement)
+        known = self._last_statement
+        in_doubt = False
+
+        def submit() -> int:
+            nonlocal in_doubt
+            if in_doubt:
+                taken = [
+                    statement["Id"]
+                    for statement in self._list_statements()
+                    if statement["Id"] > known and statement.get("Code") == code
+                ]
+                if taken:
+                    return int(max(taken))
+            try:
+                answer = self.client.run_statement(SessionId=self.session_id, Code=code)
+            except (ClientError, BotoCoreError) as error:
+                in_doubt = api.is_in_doubt(error)
+                raise
+            return answer["Id"]
+
+        self._last_statement = int(self._asked("RunStatement", submit))
+        return self._last_statement
+
+    def _wait(self, number: int) -> Statement:
+        pause = _FIRST_POLL
+        checked = time.monotonic()
+        while True:
+            statement = self._get_statement(number)
+            if statement["State"] in _FINAL:
+                if statement["State"] != "AVAILABLE" or _is_error(statement):
+                    self._check_alive()  # a session that died is the true cause
+                return statement
+            if time.monotonic() - checked > _SESSION_CHECK:
+                # A session can die and leave its statement running for ever.
+                self._check_alive()
+                checked = time.monotonic()
+            time.sleep(pause)
+            pause = min(1.5 * pause, self.limits.poll)
+
+    def _cancel(self, number: int) -> None:
+        """Cancel a statement, and give the session a moment to be ready for the next one."""
+        deadline = time.monotonic() + self.limits.stop
+        try:
+            api.call(
+                self.client.cancel_statement,
+                self.limits.stop,
+                SessionId=self.session_id,
+                Id=number,
+            )
+            while time.monotonic() < deadline:
+                if self._get_statement(number)["State"] in _FINAL:
+                    return
+                time.sleep(_FIRST_POLL)
+        except (ClientError, BotoCoreError, StrictGlueError):
+            return  # it has ended by itself, or the session has; the interrupt goes on anyway
+
+    def _get_statement(self, number: int) -> Statement:
+        answer = self._asked(
+            "GetStatement",
+            lambda: self.client.get_statement(SessionId=self.session_id, Id=number),
+        )
+        statement: Statement = answer["Statement"]
+        return statement
+
+    def _list_statements(self) -> list[Statement]:
+        statements: list[Statement] = []
+        token: dict[str, str] = {}
+        while True:
+            answer = self.client.list_statements(SessionId=self.session_id, **token)
+            statements += [dict(statement) for statement in answer.get("Statements", ())]
+            if not answer.get("NextToken"):
+                return statements
+            token = {"NextToken": answer["NextToken"]}
+
+    def _asked(self, operation: str, function: Callable[[], Any]) -> Any:  # noqa: ANN401
+        try:
+            return api.call(function, self.limits.retries)
+        except (ClientError, BotoCoreError) as error:
+            if api.error_code(error) in _SESSION_IN_DOUBT:
+                self._check_alive(error)
+            raise api.failure(operation, error) from error
+
+    def _check_alive(self, cause: Optional[Exception] = None) -> None:
+        session = self.describe()
+        if session["Status"] not in _ALIVE:
+            raise SessionError.ended(self.session_id, session) from cause
+
+
+def alive(
+    client: "GlueClient", tags: Mapping[str, str], id_start: str, limits: Limits
+) -> list[Session]:
+    """Find the living sessions that carry tags, and whose ids begin so.
+
+    The answer does not repeat the tags, hence the ids: a service that passed the tags over must
+    not have other people's sessions stopped.
+
+    Raises
+    ------
+    ServiceError
+        The service cannot be reached, or refuses.
+    """
+    found: list[Session] = []
+    token: dict[str, str] = {}
+    while True:
+        try:
+            answer = api.call(client.list_sessions, limits.retries, Tags=dict(tags), **token)
+        except (ClientError, BotoCoreError) as error:
+            raise api.failure("ListSessions", error) from error
+        found += [
+            Session(client, session["Id"], limits)
+            for session in answer.get("Sessions", ())
+            if session["Status"] in _ALIVE and session["Id"].startswith(id_start)
+        ]
+        if not answer.get("NextToken"):
+            return found
+        token = {"NextToken": answer["NextToken"]}
+
+
+def _is_error(statement: Statement) -> bool:
+    return bool((statement.get("Output") or {}).get("ErrorName"))

@@ -1,0 +1,117 @@
+"""How long things may take, and what the place of a run adds to its session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Optional
+
+from strict_glue.errors import ConfigurationError
+
+#: Names the session that a strict kernel attaches to.
+SESSION_VARIABLE = "GLUE_PAPERMILL_SESSION_ID"
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long things may take, in seconds.
+
+    Parameters
+    ----------
+    provisioning : float
+        From CreateSession until the session is READY. AWS needs about half a minute on a
+        good day and minutes on a bad one; a local session a few seconds.
+    retries : float
+        Budget of one call for throttling, 5xx answers and lost connections.
+    stop : float
+        For the session to be stopped, whatever ended the run.
+    stage : float
+        For all cells of one notebook.
+    progress : float
+        Between two looks at a running statement's progress.
+    poll : float
+        Longest pause between two looks at a session or statement that is waited for; the first
+        ones follow each other faster. A local service bears more than AWS does.
+    """
+
+    provisioning: float = 600.0
+    retries: float = 45.0
+    stop: float = 15.0
+    stage: float = 7200.0
+    progress: float = 0.5
+    poll: float = 1.0
+
+    @classmethod
+    def from_environment(
+        cls, variables: Mapping[str, str], defaults: Optional["Limits"] = None
+    ) -> "Limits":
+        """Read limits from variables such as ``GLUE_PAPERMILL_STAGE_SECONDS``.
+
+        Parameters
+        ----------
+        variables : mapping of str to str
+            The environment.
+        defaults : Limits, optional
+            For what it does not say.
+
+        Raises
+        ------
+        ConfigurationError
+            A value is no number of seconds above zero.
+        """
+        found: dict[str, float] = {}
+        for item in fields(cls):
+            text = variables.get(_variable(item.name))
+            if text is None:
+                continue
+            try:
+                found[item.name] = float(text)
+            except ValueError:
+                found[item.name] = 0.0
+            if not 0 < found[item.name] < float("inf"):
+                raise ConfigurationError(
+                    f"{_variable(item.name)} is {text!r}, expected seconds, more than 0",
+                    next_step="mend the variable or remove it, then run again",
+                )
+        return replace(defaults or cls(), **found)
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables that `from_environment` reads."""
+        return {_variable(item.name): str(getattr(self, item.name)) for item in fields(self)}
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What the place of a run adds to the session that its notebooks ask for.
+
+    Parameters
+    ----------
+    role : str
+        ARN of the session's role; empty means the environment's ``glue_role_arn``.
+    id_prefix : str
+        Start of the session's id.
+    default_arguments : mapping of str to str
+        Session arguments such as ``--additional-python-modules``. They win over the notebook's,
+        except that ``--conf`` is added to the notebook's.
+    options : mapping of str to object
+        Members of CreateSession (``GlueVersion``, ``WorkerType``, ``NumberOfWorkers``,
+        ``IdleTimeout``, ...) that win over the notebook's magics.
+    tags : mapping of str to str
+        Tags beside the run id's.
+    environment : mapping of str to str
+        Variables that point boto3 and the kernel at the service, beside this process's own.
+    removed_variables : tuple of str
+        Variables of this process that must not reach them.
+    """
+
+    role: str = ""
+    id_prefix: str = "glue-papermill"
+    default_arguments: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    options: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
+    tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    removed_variables: tuple[str, ...] = ()
+
+
+def _variable(limit: str) -> str:
+    return f"GLUE_PAPERMILL_{limit.upper()}_SECONDS"

@@ -1,0 +1,52 @@
+"""Small frames in the register's shape, for tables that can be read at a glance."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+import polars as pl
+
+from client_health.read import sources
+from register_contract import contract
+
+GOOD_CPF = "52998224725"
+OTHER_CPF = "11144477735"
+# As Iceberg numbers the columns of a new table.
+FIELD_IDS = {column.name: number for number, column in enumerate(contract.COLUMNS, 1)}
+PLAIN: dict[str, Any] = {
+    "source": "parquet",
+    "cpf": GOOD_CPF,
+    "nome_completo": "Ana Lima",
+    "convenio": "Gold",
+    "data_nascimento": date(1980, 5, 17),
+    "sexo": "F",
+    "logradouro": "Rua A",
+    "numero": 10,
+    "bairro": "Centro",
+    "cidade": "Recife",
+    "estado": "PE",
+    "data_cadastro": datetime(2020, 1, 1, 10),
+    sources.UNREADABLE_BIRTH: False,
+    sources.UNREADABLE_REGISTRATION: False,
+    sources.UNREADABLE_NUMBER: False,
+    sources.MALFORMED_LINE: None,
+}
+
+
+def ingested(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Rows as ``01_ingest`` hands them on; what a row does not say is a plain good value."""
+    return pl.DataFrame([PLAIN | row for row in rows], schema=sources.SCHEMA)
+
+
+def clients(*convenios: str) -> pl.DataFrame:
+    """One client a health plan, in the columns of the published table."""
+    plain = {"date": date(1980, 5, 17), "timestamp_ntz": datetime(2020, 1, 1, 10), "int": 10}
+    columns: dict[str, Any] = {
+        column.name: [contract.MASK if column.masked else plain.get(column.type, "Ana Lima")]
+        * len(convenios)
+        for column in contract.COLUMNS
+    }
+    columns |= {"id": [f"{at:064}" for at in range(len(convenios))], "convenio": list(convenios)}
+    types = {column.name: sources.TYPES[column.type] for column in contract.COLUMNS}
+    return pl.DataFrame(columns, schema=types)

@@ -1,0 +1,176 @@
+"""Lakes made on the spot: real Iceberg tables of the published shape, with invented rows."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.partitioning import PartitionField, PartitionSpec
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table
+from pyiceberg.transforms import IdentityTransform
+from pyiceberg.types import DateType, IntegerType, NestedField, StringType, TimestampType
+
+from register_contract import contract, publications
+
+_ICEBERG = {
+    "string": StringType,
+    "int": IntegerType,
+    "date": DateType,
+    "timestamp_ntz": TimestampType,
+}
+_ARROW = {
+    "string": pa.string(),
+    "int": pa.int32(),
+    "date": pa.date32(),
+    "timestamp_ntz": pa.timestamp("us"),
+}
+SCHEMA = Schema(
+    *(
+        NestedField(number, column.name, _ICEBERG[column.type]())
+        for number, column in enumerate(contract.COLUMNS, 1)
+    )
+)
+_PLAN = next(field for field in SCHEMA.fields if field.name == contract.PARTITION_COLUMN)
+PARTITION = PartitionSpec(
+    PartitionField(_PLAN.field_id, 1000, IdentityTransform(), contract.PARTITION_COLUMN)
+)
+
+
+def client(number: int, **values: object) -> dict[str, object]:
+    """One published client; the values that are its own can be searched for."""
+    return {
+        "id": f"00000000-0000-8000-8000-{number:012d}",
+        "cpf": contract.MASK,
+        "nome_completo": f"Fulana Canario {number:05d}",
+        "convenio": "Gold",
+        "data_nascimento": dt.date(1950, 1, 1) + dt.timedelta(days=7 * number % 20_000),
+        "sexo": "F",
+        "logradouro": contract.MASK,
+        "numero": 70_000 + number,
+        "bairro": contract.MASK,
+        "cidade": contract.MASK,
+        "estado": "SP",
+        "data_cadastro": dt.datetime(2022, 3, 1, 13, 7, 11),
+        **values,
+    }
+
+
+def clients(count: int, first: int = 0, **values: object) -> list[dict[str, object]]:
+    """Several clients that differ in what is their own."""
+    return [client(first + number, **values) for number in range(count)]
+
+
+def register(rows: int = 3_000) -> list[dict[str, object]]:
+    """A register with large and small classes in every dimension."""
+    plans = ["Gold"] * 9 + ["SUS"] * 5 + ["Prata"] * 3 + ["N/A", "Vida & Saúde <i>d'Ouro</i>"]
+    states = ["SP"] * 11 + ["MG"] * 7 + ["RJ"] * 5 + ["BA", "BA", "PR", "SC", "RR", "N/A", "ZZ"]
+    sexes = ["F"] * 26 + ["M"] * 25 + ["N/A"]
+    years = [1970, 2018, 2019, 2020, 2021, 2022, 2022, 2023, 2023, 2024, 2024, 2095]
+    default = dt.datetime(1970, 1, 1)
+    return [
+        client(
+            number,
+            convenio=plans[number * 7 % len(plans)],
+            estado=states[number * 11 % len(states)],
+            sexo=sexes[number * 5 % len(sexes)],
+            data_cadastro=(
+                default
+                if (year := years[number * 13 // 3 % len(years)]) == 1970
+                else dt.datetime(year, 1 + number % 12, 1 + number % 28, number % 24, 30)
+            ),
+        )
+        for number in range(rows)
+    ]
+
+
+def make(lake: Path) -> Table:
+    """Make a lake with the table, and nothing published."""
+    lake.mkdir(parents=True)
+    catalog = SqlCatalog(
+        contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
+    )
+    catalog.create_namespace(contract.DATABASE)
+    table = catalog.create_table(
+        contract.TABLE,
+        SCHEMA,
+        partition_spec=PARTITION,
+        properties={"write.data.path": f"{lake}/clientoutput"},
+    )
+    catalog.close()
+    return table
+
+
+def publish(
+    lake: Path, run_id: str, rows: Sequence[dict[str, object]], *, receipts: bool = True
+) -> None:
+    """Replace the table's rows in one snapshot, the way a run does, and leave its receipts."""
+    catalog = SqlCatalog(contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db")
+    table = catalog.load_table(contract.TABLE)
+    data = pa.Table.from_pylist(
+        list(rows),
+        schema=pa.schema([(column.name, _ARROW[column.type]) for column in contract.COLUMNS]),
+    )
+    old = [task.file for task in table.scan().plan_files()]
+    properties = {
+        publications.RUN_ID: run_id,
+        publications.DELIVERY_ID: f"d-{run_id}",
+        publications.RECEIPT: json.dumps(receipt(run_id, "03_quality", len(rows))),
+    }
+    with (
+        table.transaction() as transaction,
+        transaction.update_snapshot(properties).overwrite() as snapshot,
+    ):
+        for file in old:
+            snapshot.delete_data_file(file)
+        for file in _dataframe_to_data_files(transaction.table_metadata, data, table.io):
+            snapshot.append_data_file(file)
+    catalog.close()
+    if receipts:
+        for stage in ("01_ingest", "02_transform", "03_quality"):
+            save_receipt(lake, receipt(run_id, stage, len(rows)))
+
+
+def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
+    """A stage's receipt: 12 rejected and 30 duplicates, all in the CSV source."""
+    judged = stage == "02_transform"
+    rejected, duplicates = (12, 30) if judged else (0, 0)
+    found = {"01_ingest": published + 42, "02_transform": published + 42, "03_quality": published}
+    into = {"parquet": 0, "csv": found[stage], "json": 0}
+    return {
+        "receipt": 1,
+        "stage": stage,
+        "run_id": run_id,
+        "delivery_id": f"d-{run_id}",
+        "attempt": "",
+        "as_of": "2026-01-31",
+        "library_version": "0.1.0",
+        "rules": "0123456789abcdef",
+        "started_at": f"2026-02-0{1 + len(run_id) % 9}T03:0{stage[1]}:00+00:00",
+        "duration_seconds": 61.25 if judged else 4.0,
+        "inputs": [],
+        "rows": {
+            source: {
+                "in": rows,
+                "out": rows - (rejected + duplicates if source == "csv" else 0),
+                "rejected": rejected if source == "csv" else 0,
+                "duplicates": duplicates if source == "csv" else 0,
+                "suppressed": 0,
+            }
+            for source, rows in into.items()
+        },
+        "rejections": {} if stage == "01_ingest" else {"cpf_formato": 12},
+        "warnings": {} if stage == "01_ingest" else {"nome_ausente": 1_234},
+        "handover": {"table": contract.TABLE, "snapshot_id": "1", "rows": published},
+    }
+
+
+def save_receipt(lake: Path, content: dict[str, object]) -> None:
+    folder = lake / "runs" / str(content["run_id"])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{content['stage']}.json").write_text(json.dumps(content), encoding="utf-8")

@@ -1,0 +1,166 @@
+"""What a role of the template may do, to be compared with what its code calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.deployed import Deployed
+
+# Who the recorder of the local chain names, and the role that this code has on AWS.
+ROLES = {
+    "def_lambda": "ReconcilerRole",
+    "job_client_health": "JobRole",
+    "session": "SessionRole",
+}
+# AWS services do these as the role, or ask for them beside a call; no line of ours calls them.
+_OF_THE_SERVICES = ("logs:", "kms:", "sqs:", "iam:PassRole", "glue:TagResource")
+_SIDS_OF_THE_SERVICES = frozenset({"KnowItsEncryption"})
+_S3 = "arn:aws:s3:::"
+_OBJECTS = re.compile(r"\As3:\w+Object")
+# One call on a table needs leave for the table, its database and the catalogue.
+_CATALOGUE = re.compile(r":(catalog$|database/|table/)")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One action on one resource, both perhaps patterns, as a statement has them.
+
+    Parameters
+    ----------
+    sid : str
+        The statement's name.
+    effect : str
+        ``Allow`` or ``Deny``.
+    action, resource : str
+        With ``*`` and ``?`` as IAM reads them.
+    condition : mapping
+        As written; empty without one.
+    """
+
+    sid: str
+    effect: str
+    action: str
+    resource: str
+    condition: Mapping[str, Any]
+
+    def covers(self, action: str, resource: str) -> bool:
+        """Tell whether it speaks of this call.
+
+        An empty resource is any; a bucket alone, for what is done to objects, is any of its
+        objects: a request that deletes many names them in its body.
+        """
+        if not _matches(self.action.lower(), action.lower()):
+            return False
+        if _OBJECTS.search(action) and resource.startswith(_S3) and "/" not in resource:
+            return self.resource.startswith(f"{resource}/")
+        return not resource or _matches(self.resource, resource)
+
+    def is_needed_for(self, action: str, resource: str) -> bool:
+        """Tell whether this call asks for it."""
+        in_catalogue = self.action.startswith("glue:") and _CATALOGUE.search(self.resource)
+        return self.covers(action, "" if in_catalogue else resource)
+
+
+class Permissions:
+    """The policies of a deployed template.
+
+    Parameters
+    ----------
+    deployed : Deployed
+        Account, region and parameters are its own.
+
+    Notes
+    -----
+    Conditions are not judged: a grant with one counts as given. `grants` shows them.
+    """
+
+    def __init__(self, deployed: Deployed) -> None:
+        self._deployed = deployed
+
+    def grants(self, role: str) -> list[Grant]:
+        """Give every action on every resource of a role or managed policy.
+
+        Parameters
+        ----------
+        role : str
+            Logical name, or one of `ROLES`.
+        """
+        properties = self._deployed.properties(ROLES.get(role, role))
+        inline = [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
+        documents = inline or [properties["PolicyDocument"]]
+        return [grant for document in documents for grant in _grants(document)]
+
+    def allows(self, role: str, action: str, resource: str = "") -> bool:
+        """Tell whether a role may do something.
+
+        Parameters
+        ----------
+        role : str
+            Logical name, or one of `ROLES`.
+        action : str
+            Such as ``s3:GetObject``.
+        resource : str
+            An ARN; for S3 also ``bucket/key``. Empty where the caller does not know it: then an
+            allowed action on any resource is enough.
+        """
+        found = [
+            grant for grant in self.grants(role) if grant.covers(action, _arn(action, resource))
+        ]
+        effects = {grant.effect for grant in found}
+        return "Allow" in effects and "Deny" not in effects
+
+    def unused(self, role: str, calls: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Give what a role may do and none of the calls needed.
+
+        Parameters
+        ----------
+        role : str
+            Logical name, or one of `ROLES`.
+        calls : iterable of tuple of str
+            Action and resource, as `allows` takes them.
+
+        Returns
+        -------
+        list of tuple of str
+            Action and resource of the statements. What AWS services do as the role (logs,
+            encryption, dead letters, passing a role) is not among them.
+        """
+        made = [(action, _arn(action, resource)) for action, resource in calls]
+        return [
+            (grant.action, grant.resource)
+            for grant in self.grants(role)
+            if grant.effect == "Allow"
+            and not grant.action.startswith(_OF_THE_SERVICES)
+            and grant.sid not in _SIDS_OF_THE_SERVICES
+            and not any(grant.is_needed_for(action, resource) for action, resource in made)
+        ]
+
+
+def _grants(document: Mapping[str, Any]) -> Iterator[Grant]:
+    for statement in document["Statement"]:
+        for action in _listed(statement["Action"]):
+            for resource in _listed(statement["Resource"]):
+                yield Grant(
+                    statement["Sid"],
+                    statement["Effect"],
+                    action,
+                    resource,
+                    statement.get("Condition", {}),
+                )
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]
+
+
+def _arn(action: str, resource: str) -> str:
+    bare = resource and not resource.startswith("arn:") and action.startswith("s3:")
+    return f"{_S3}{resource}" if bare else resource
+
+
+def _matches(pattern: str, text: str) -> bool:
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern)
+    return re.fullmatch("".join(parts), text, re.DOTALL) is not None

@@ -1,0 +1,220 @@
+"""The seams within the four ways: the runner under command and job, and the kernels.
+
+Kernels are real processes, spoken to as papermill and nbval speak to them; the runner is called in
+this process, as command and job call it in theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import KernelManager
+from tests.support.ways import LONGEST, MARK, Ended, Place, Started, kernels
+
+import job_client_health
+from register_run.delivery import find_sources
+from register_run.runner import run_pipeline
+from strict_glue import kernelspec
+from strict_glue.errors import StrictGlueError
+from strict_glue.kernels import reachable_here_alone
+from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
+
+_LOOK = 0.2
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a seam is played on.
+
+    Parameters
+    ----------
+    place : Place
+        Delivery, lake and notebooks.
+    variables, removed
+        Environment that points at the endpoint, and what must not be in it.
+    limits : Limits
+        How long things may take.
+    misbehaved : threading.Event
+        Set from the first wrong answer on.
+    patience : float
+        Seconds after it in which everything ends that ends.
+    """
+
+    place: Place
+    variables: Mapping[str, str]
+    removed: tuple[str, ...]
+    limits: Limits
+    misbehaved: threading.Event
+    patience: float
+    mark: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables of a kernel's process."""
+        inherited = {k: v for k, v in os.environ.items() if k not in self.removed}
+        inherited.pop(SESSION_VARIABLE, None)
+        own = {
+            "AWS_CONFIG_FILE": os.devnull,
+            "XDG_CONFIG_HOME": str(self.place.folder / "config"),
+            MARK: self.mark,
+        }
+        return {**inherited, **self.variables, **self.limits.environment(), **own}
+
+    def ended(self, exit_code: int | None, said: str) -> Ended:
+        """Tell what became of it."""
+        left = Started(None, self.mark).left(wait=exit_code is not None)
+        went_on, emptied = self.place.went_on()
+        return Ended(exit_code, said, went_on, emptied, left)
+
+
+def runner(scene: Scene) -> Ended:
+    """Call the runner as command and job do, which print its error and exit with its code."""
+    place = scene.place
+    request = job_client_health.build_request(
+        find_sources(str(place.raw)),
+        str(place.lake),
+        notebooks=str(place.notebooks),
+        session=SessionSettings(
+            id_prefix=job_client_health.SESSION_PREFIX,
+            environment={**scene.variables, MARK: scene.mark},
+            removed_variables=scene.removed,
+        ),
+        limits=scene.limits,
+    )
+    try:
+        run_pipeline(request)
+    except StrictGlueError as error:
+        return scene.ended(error.exit_code, str(error))
+    return scene.ended(0, "")
+
+
+def strict_kernel(scene: Scene) -> Ended:
+    """Run a notebook's cells as nbval does: all of them, red when one shows anything else."""
+    said, red = [], False
+    with _Kernel(kernelspec.NAME, scene, store_history=False) as kernel:
+        for cell in _cells(scene.place):
+            shown = kernel.run(cell.source)
+            assert shown is not None, said
+            said += shown.trouble
+            wanted = "".join(output.text for output in cell.outputs)
+            red = red or bool(shown.trouble) or shown.text != wanted
+            assert shown.failed == bool(shown.trouble), shown
+    return scene.ended(int(red), "\n".join(said))
+
+
+def official_kernel(scene: Scene) -> Ended:
+    """Run a notebook's cells as papermill does: up to one that shows an error, which is exit 1."""
+    parameters, said, code = "run_id = 'given'", [], 0
+    with _Kernel("glue_pyspark", scene, store_history=True) as kernel:
+        cells = [cell.source for cell in _cells(scene.place)]
+        for source in [*cells[:2], parameters, *cells[2:]]:
+            shown = kernel.run(source)
+            if shown is None:
+                return kernel.given_up(said)
+            said.append(shown.text)
+            if shown.trouble or shown.failed:
+                code = 1
+                break
+    return scene.ended(code, "".join(said))
+
+
+def _cells(place: Place) -> list[Any]:
+    """Give the code cells of a notebook of its own: magics, parameters, and what happens."""
+    content = nbformat.read(place.alone(), as_version=4)
+    return [cell for cell in content.cells if cell.cell_type == "code"]
+
+
+@dataclass
+class _Shown:
+    """What a cell showed: text, the words of errors, and whether its reply was one."""
+
+    text: str = ""
+    trouble: list[str] = field(default_factory=list)
+    failed: bool = False
+
+
+class _Kernel:
+    """A kernel's process, for as long as it is entered."""
+
+    def __init__(self, name: str, scene: Scene, *, store_history: bool) -> None:
+        self._name, self._scene, self._store_history = name, scene, store_history
+        self._lost = False
+        self._sockets = contextlib.ExitStack()
+        self._since: float | None = None
+
+    def __enter__(self) -> _Kernel:
+        folder = Path(self._sockets.enter_context(tempfile.TemporaryDirectory()))
+        with kernels(self._scene.place.folder) as path:
+            folders = [os.path.join(part, "kernels") for part in path.split(os.pathsep)]  # noqa: PTH118
+            self._manager = KernelManager(kernel_name=self._name)
+            self._manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=folders)
+            # A free port that Jupyter has found may be taken by the time its kernel binds it.
+            reachable_here_alone(self._manager, folder)
+            self._manager.start_kernel(env=self._scene.environment())
+        self._client = self._manager.client()
+        self._client.start_channels()
+        self._client.wait_for_ready(LONGEST)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.stop_channels()
+        if self._manager.has_kernel:
+            self._manager.shutdown_kernel(now=self._lost)
+        self._sockets.close()
+
+    def run(self, code: str) -> _Shown | None:
+        """Run a cell; ``None`` when it does not end within the scene's patience."""
+        shown = _Shown()
+        asked = self._client.execute(code, store_history=self._store_history, allow_stdin=False)
+        while not self._over():
+            try:
+                message = self._client.get_iopub_msg(timeout=_LOOK)
+            except queue.Empty:
+                continue
+            if message["parent_header"].get("msg_id") != asked:
+                continue
+            kind, content = message["msg_type"], message["content"]
+            if kind == "stream":
+                shown.text += content["text"]
+            elif kind == "error":
+                shown.trouble += [content["ename"], content["evalue"], *content["traceback"]]
+            elif kind == "status" and content["execution_state"] == "idle":
+                return self._judged(asked, shown)
+        return None
+
+    def _judged(self, asked: str, shown: _Shown) -> _Shown | None:
+        """Add what the cell's reply says; a kernel that fails in its own code sends none."""
+        while not self._over():
+            try:
+                reply = self._client.get_shell_msg(timeout=_LOOK)
+            except queue.Empty:
+                continue
+            if reply["parent_header"].get("msg_id") == asked:
+                shown.failed = reply["content"]["status"] == "error"
+                return shown
+        return None
+
+    def given_up(self, said: list[str]) -> Ended:
+        """End a kernel that does not end by itself, and tell of it."""
+        self._lost = True
+        ended = self._scene.ended(None, "".join(said))
+        self.__exit__()
+        return ended
+
+    def _over(self) -> bool:
+        if not self._scene.misbehaved.is_set():
+            return False
+        if self._since is None:
+            self._since = time.monotonic()
+        return time.monotonic() - self._since > self._scene.patience

@@ -1,0 +1,87 @@
+"""Plays scenarios."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.support.misbehaving import Endpoint
+from tests.support.scenarios import HERE, Scenario
+from tests.support.seams import Scene
+from tests.support.ways import LONGEST, Ended, Place, Way, run
+
+from glue_local.launch import LocalService
+from strict_glue.settings import Limits
+
+_SHORT = {"retries": 5.0, "stop": 3.0, "poll": 0.2}
+_PORT_LOST = "zmq.error.ZMQError: Address already in use"
+
+
+class Theatre:
+    """Plays a scenario in one of the ways, or at one of the seams."""
+
+    def __init__(self, service: LocalService, endpoint: Endpoint, shared: str, folder: Path):
+        self.service, self.endpoint, self.shared, self.folder = service, endpoint, shared, folder
+
+    def play(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
+        """Play a scenario in one of the ways."""
+        ended = self._once(scenario, way, patience)
+        # Programs that find their kernel's ports themselves may lose one to another program
+        # before they bind it. Nothing has been played then.
+        if _PORT_LOST in ended.said and not self.endpoint.struck.is_set():
+            ended = self._once(scenario, way, patience)
+        return ended
+
+    def _once(self, scenario: Scenario, way: Way, patience: float) -> Ended:
+        self._set_up(scenario)
+        return self.again(scenario, way, patience=patience)
+
+    def again(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
+        """Start what was played once more, without the endpoint forgetting anything."""
+        return run(
+            way,
+            self.place,
+            {**self._variables(scenario), **self._limits(scenario).environment()},
+            self._url(scenario),
+            does=scenario.does,
+            struck=self.endpoint.struck,
+            patience=patience,
+            since=self.endpoint.misbehaved if scenario.plain.exit_code is None else None,
+            removed=self.service.removed_variables,
+        )
+
+    def at_the_seam(
+        self, scenario: Scenario, seam: Callable[[Scene], Ended], *, patience: float = LONGEST
+    ) -> Ended:
+        """Play a scenario at one of the seams."""
+        self._set_up(scenario)
+        return seam(
+            Scene(
+                place=self.place,
+                variables=self._variables(scenario),
+                removed=self.service.removed_variables,
+                limits=self._limits(scenario),
+                misbehaved=self.endpoint.misbehaved,
+                patience=patience,
+            )
+        )
+
+    def _set_up(self, scenario: Scenario) -> None:
+        self.place = Place(self.folder, scenario.cell)
+        self.endpoint.start(
+            *scenario.rules(),
+            watch=HERE,
+            share=self.shared if scenario.shared else "",
+        )
+
+    def _url(self, scenario: Scenario) -> str:
+        return "http://127.0.0.1:9" if scenario.unreachable else self.endpoint.url
+
+    def _variables(self, scenario: Scenario) -> Mapping[str, str]:
+        url = self._url(scenario)
+        given = self.endpoint.environment
+        return {**given, "AWS_ENDPOINT_URL_GLUE": url, "glue_endpoint_url": url}
+
+    @staticmethod
+    def _limits(scenario: Scenario) -> Limits:
+        return Limits(**{**_SHORT, **scenario.limits})

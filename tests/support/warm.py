@@ -1,0 +1,68 @@
+"""Sessions that are one, ready since the first of them: for what is not about sessions."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.local_api import Api
+from tests.support.misbehaving import FORGET, Endpoint
+
+import job_client_health
+from glue_local.launch import LocalService
+from register_run.stage_run import read_notebook
+from strict_glue.session_request import configuration
+
+
+@dataclass(frozen=True)
+class Warm:
+    """A service behind an endpoint that gives each session a name, and all of them one process.
+
+    Parameters
+    ----------
+    service : LocalService
+    endpoint : Endpoint
+    session : str
+        The one.
+    """
+
+    service: LocalService
+    endpoint: Endpoint
+
+    session: str
+
+    def run(self, code: str) -> dict[str, Any]:
+        """Run a statement in the one session, and return it ended."""
+        return Api(self.service).run(self.session, code)
+
+    def fresh(self) -> None:
+        """Forget what statements have left in its namespace."""
+        assert self.run(FORGET)["Output"]["Status"] == "ok"
+
+    @property
+    def options(self) -> tuple[str, str]:
+        """The command's options that lead here."""
+        return ("--sessions", self.endpoint.url)
+
+
+@contextlib.contextmanager
+def sessions(environment: Mapping[str, str]) -> Iterator[Warm]:
+    """Give sessions as the notebooks ask for them, in a user's environment.
+
+    Each begins with nothing in its namespace. Spark's own state stays, which no run leans on:
+    another lake gets another catalog.
+    """
+    first = job_client_health.build_request({}, "lake").stages[0]
+    asked = configuration(read_notebook(first), first.notebook)
+    arguments = {name: value for name, value in asked.items() if name.startswith("--")}
+    # The default heap: a line of 100 MB has to fit into it several times.
+    with LocalService(environment=environment) as service:
+        endpoint = Endpoint(service)
+        session = Api(service).ready(DefaultArguments=arguments, IdleTimeout=60)
+        endpoint.start(share=session)
+        try:
+            yield Warm(service, endpoint, session)
+        finally:
+            endpoint.close()
