@@ -15,6 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from register_contract import runs
+from strict_glue import errors
+
 ROOT = Path(__file__).resolve().parents[2]
 LIB, JOBS = ROOT / "lib", ROOT / "jobs"
 LIBRARIES = ("client_health", "glue_local", "register_contract", "register_run", "strict_glue")
@@ -168,6 +171,21 @@ def test_the_domain_knows_none_of_the_others() -> None:
 def test_the_protocol_needs_nothing_but_python() -> None:
     found = packages(*modules(LIB / "register_contract"))
     assert found <= {*sys.stdlib_module_names, *PROTOCOL}
+
+
+def test_the_exit_codes_of_sessions_are_those_of_the_protocol() -> None:
+    codes = {
+        errors.StrictGlueError: runs.EXIT_OTHER,
+        errors.ConfigurationError: runs.EXIT_USAGE,
+        errors.SessionError: runs.EXIT_SESSION,
+        errors.StatementError: runs.EXIT_SESSION,
+        errors.ServiceError: runs.EXIT_SESSION,
+        errors.KernelDied: runs.EXIT_SESSION,
+        errors.StageTimeout: runs.EXIT_SESSION,
+    }
+    assert {kind: kind.exit_code for kind in codes} == codes
+    declared = {kind for kind in vars(errors).values() if isinstance(kind, type)}
+    assert {kind for kind in declared if issubclass(kind, Exception)} == set(codes)
 
 
 def test_jobs_know_the_run_and_nothing_of_the_session_s_library() -> None:
