@@ -60,7 +60,7 @@ def explain(name: str, status: str, events: Sequence[Event]) -> str:
 
 
 UNFINISHED = (
-    "going back failed as well: mend the named resource, then choose 'Continue update rollback' "
+    "going back failed as well: fix the named resource, then choose 'Continue update rollback' "
     "for the stack in the CloudFormation console"
 )
 
@@ -79,7 +79,7 @@ def _advice(reason: str) -> Iterator[str]:
     elif "not empty" in low and "bucket" in low:
         yield "empty the bucket in the S3 console, if nobody needs what is in it"
     else:
-        yield "mend what the reason says, then run the same command again"
+        yield "fix what the reason names, then run the same command again"
 
 
 def event_of(entry: Mapping[str, Any], stack_id: str) -> Event:

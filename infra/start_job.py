@@ -128,7 +128,7 @@ def unpack(uri: str, folder: Path) -> None:
     Raises
     ------
     StartError
-        It can't be had, or is no zip archive.
+        It can't be had, or isn't a zip archive.
     """
     archive = folder / "archive.zip"
     fetch(uri, archive)
@@ -137,7 +137,7 @@ def unpack(uri: str, folder: Path) -> None:
             packed.extractall(folder)
     except zipfile.BadZipFile as error:
         step = "delete it and deploy again, which uploads it anew"
-        raise StartError(uri, f"is no zip archive ({error})", step, _CONFIGURATION) from error
+        raise StartError(uri, f"isn't a zip archive ({error})", step, _CONFIGURATION) from error
     except OSError as error:
         raise StartError(uri, f"was not unpacked ({error})", "start again", _SERVICE) from error
     archive.unlink()

@@ -160,7 +160,7 @@ def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
     ConfigurationError
         The lake, or a source, is not named.
     InputError
-        ``--RAW`` has not exactly one source of each format, or ``--CLAIM`` is no claim.
+        ``--RAW`` has not exactly one source of each format, or ``--CLAIM`` isn't a claim.
     """
     given, _ = _parser().parse_known_args(list(arguments))
     return _request(given)

@@ -55,9 +55,9 @@ class StorageError(ClientHealthError):
 class SettingsError(ClientHealthError):
     """A parameter is missing or makes no sense.
 
-    Why: a parameter of the notebook is empty and nobody gave it from outside, is no date or folder,
-    or the id key is missing, too short, open to others, or not the one that the table was published
-    with.
+    Why: a parameter of the notebook is empty and nobody gave it from outside, or it isn't a date or
+    folder; or the id key is missing, too short, open to others, or not the one that the table was
+    published with.
     What to do: give the setting that the message names, then run the same command. Never make a new
     id key to get past this: every id in the table would change.
     """

@@ -93,7 +93,7 @@ def read_delivery(
     QualityGateError
         When a column is missing or there twice.
     SettingsError
-        When ``as_of`` is no date.
+        When ``as_of`` isn't a date.
     """
     paths = {"parquet": parquet_path, "csv": csv_path, "json": json_path}
     inputs = {

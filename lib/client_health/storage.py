@@ -260,7 +260,7 @@ def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
         name,
         found=f"it cannot be read: {reasons[0] if reasons else _DAMAGED}",
         expected="a whole file that this account may read",
-        next_step="Deliver the file again or mend its permissions, and run the same command.",
+        next_step="Deliver the file again or fix its permissions, and run the same command.",
     )
 
 

@@ -139,7 +139,7 @@ def session_limits(sessions: str, variables: Mapping[str, str]) -> Limits:
     Raises
     ------
     ConfigurationError
-        If a variable is no number of seconds.
+        If a variable isn't a number of seconds.
     """
     return Limits.from_environment(variables, _LOCAL_LIMITS if sessions == "local" else None)
 

@@ -225,7 +225,7 @@ def lake_folder(lake: str) -> Path:
     """
     parts = urlsplit(lake)
     if "://" in lake and parts.scheme != "file":
-        raise LakeError(lake, f"{lake} is no lake that can be read here: name a folder")
+        raise LakeError(lake, f"{lake} isn't a lake that can be read here: name a folder")
     return Path(unquote(parts.path) if parts.scheme == "file" else lake).absolute()
 
 

@@ -24,7 +24,7 @@ from glue_local.settings import REMOVED_VARIABLES, Credentials, ServiceSettings
 def _conf(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise argparse.ArgumentTypeError(f"{text!r} is no key=value")
+        raise argparse.ArgumentTypeError(f"{text!r} isn't key=value")
     return name, value
 
 

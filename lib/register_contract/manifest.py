@@ -90,7 +90,7 @@ def fingerprint_of(text: str, sizes: Mapping[str, int]) -> str:
     Raises
     ------
     ValueError
-        The text is no manifest.
+        The text isn't a manifest.
     """
     named = {line.file: sizes.get(line.file, -1) for line in parse(text)}
     return fingerprint({**named, NAME: len(text.encode())})

@@ -51,7 +51,7 @@ def from_cell(
     kinds.update(dict.fromkeys(moved_errors, MainMoved))
     kind = kinds.get(ename, NotebookFailed)
     steps = {
-        InputError: "mend or replace what the message names, then run again",
+        InputError: "fix or replace what the message names, then run again",
         GateStopped: "do what the gate asks for; the notebook shows all that it found",
         MainMoved: "see that nobody else writes to the table, then run again",
         NotebookFailed: "open the executed notebook: the whole traceback is in that cell",

@@ -38,7 +38,7 @@ class Claim:
         Raises
         ------
         InputError
-            There is none, it is no claim, or its name is not that of its objects.
+            There is none, it isn't a claim, or its name is not that of its objects.
         """
         body = storage.read_bytes(uri)
         if body is None:

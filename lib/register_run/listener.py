@@ -9,34 +9,34 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Hears what a run does; the base class keeps silent.
+    """Gets told what a run does; the base class does nothing with it.
 
     `progress` is called from a thread of its own, everything else from the run's.
     """
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
-        """Hear that a run has its name."""
+        """Note that a run has its name."""
 
     def delivery_kept(self, delivery: Delivery) -> None:
-        """Hear that copies of the delivery's objects are in the lake, as its sources say."""
+        """Note that copies of the delivery's objects are in the lake, as its sources say."""
 
     def stage_started(self, stage: str, cells: int) -> None:
-        """Hear that a notebook of ``cells`` cells starts."""
+        """Note that a notebook of ``cells`` cells starts."""
 
     def cell_started(self, stage: str, index: int, total: int) -> None:
-        """Hear that cell ``index`` of ``total``, counted from 1, starts."""
+        """Note that cell ``index`` of ``total``, counted from 1, starts."""
 
     def progress(self, stage: str, fraction: float) -> None:
-        """Hear how much of the running statement's Spark work is done, from 0 to 1."""
+        """Note how much of the running statement's Spark work is done, from 0 to 1."""
 
     def stage_skipped(self, stage: str, receipt: Receipt) -> None:
-        """Hear that an earlier start finished a stage, and that its receipt is still true."""
+        """Note that an earlier start finished a stage, and that its receipt is still true."""
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
-        """Hear that a stage is done, and its receipt accepted."""
+        """Note that a stage is done, and its receipt accepted."""
 
     def note(self, text: str) -> None:
-        """Hear something worth a line."""
+        """Note something worth a line."""
 
 
 class LogListener(Listener):

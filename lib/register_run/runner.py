@@ -75,15 +75,15 @@ def run_pipeline(asked: RunRequest, listener: Optional[Listener] = None) -> RunO
         raise api.failure("lake or catalogue", error) from error
 
 
-def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
+def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
     if asked.run_id and not runs.is_run_id(asked.run_id):
         raise ConfigurationError(
-            f"{asked.run_id!r} is no run id",
+            f"{asked.run_id!r} isn't a run id",
             next_step="use up to 64 letters, digits, dots, dashes and underscores",
         )
     delivery = asked.delivery or Delivery.read(asked.sources)
-    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), _lake(asked), hears)
-    hears.run_started(run.run_id, delivery)
+    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), _lake(asked), listener)
+    listener.run_started(run.run_id, delivery)
 
     with unwinding(signal.SIGTERM, raising=lambda _: Terminated()), lock.held(run.lake, run.run_id):
         history = publication_record.history(run.lake, asked.published)
@@ -104,7 +104,7 @@ def _run(asked: RunRequest, hears: Listener) -> RunOutcome:
                 except MainMoved as error:
                     if attempt == _PUBLISHINGS:
                         raise
-                    hears.note(f"others have published meanwhile, again ({error.message})")
+                    listener.note(f"others have published meanwhile, again ({error.message})")
                     _repeat_writing(receipts)
                     _refuse_older(run, publication_record.history(run.lake, asked.published))
         return _outcome(run, "published", receipts, _snapshot_of(last), seconds)

@@ -72,7 +72,7 @@ def read_notebook(stage: Stage) -> NotebookNode:
     Raises
     ------
     ConfigurationError
-        There is none, or it is no notebook.
+        There is none, or it isn't a notebook.
     """
     body = storage.read_bytes(stage.notebook)
     try:

@@ -192,7 +192,7 @@ class ServiceError(StrictGlueError):
     """The service could not be reached, refused the credentials, or kept failing.
 
     Why: AWS (or the local service) did not answer, kept failing longer than retries last, answered
-    what is no answer of the API, or refused the credentials.
+    what isn't an answer of the API, or refused the credentials.
     What to do: renew the credentials where the message says so; else check region, endpoint and
     network. Then run the same command again.
     """

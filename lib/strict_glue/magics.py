@@ -37,7 +37,7 @@ class StrictMagics(KernelMagics):  # type: ignore[misc]
         found: Optional[str] = super()._validate_list(line)
         if found is None:
             raise ConfigurationError(
-                f"{line!r} is no list of names",
+                f"{line!r} isn't a list of names",
                 next_step="separate the names by commas, without blanks inside them",
             )
         return found
@@ -45,7 +45,8 @@ class StrictMagics(KernelMagics):  # type: ignore[misc]
     def _validate_prefix(self, line: Optional[str]) -> bool:
         if not line or not super()._validate_prefix(line):
             raise ConfigurationError(
-                f"{line!r} is no session id prefix", next_step="use letters, digits and -/._# only"
+                f"{line!r} isn't a session id prefix",
+                next_step="use letters, digits and -/._# only",
             )
         return True
 

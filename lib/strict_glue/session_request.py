@@ -133,7 +133,7 @@ def session_request(
                 request[member] = convert(value)
             except (TypeError, ValueError) as error:
                 raise ConfigurationError(
-                    f"{_MAGIC}: {key} is {value!r}: {error}", next_step="mend it there"
+                    f"{_MAGIC}: {key} is {value!r}: {error}", next_step="fix it there"
                 ) from error
         elif key not in _OF_THE_KERNEL:
             arguments[key if key.startswith("--") else f"--{key}"] = str(value)

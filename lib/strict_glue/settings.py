@@ -57,7 +57,7 @@ class Limits:
         Raises
         ------
         ConfigurationError
-            A value is no number of seconds above zero.
+            A value isn't a number of seconds above zero.
         """
         found: dict[str, float] = {}
         for item in fields(cls):
@@ -71,7 +71,7 @@ class Limits:
             if not 0 < found[item.name] < float("inf"):
                 raise ConfigurationError(
                     f"{_variable(item.name)} is {text!r}, expected seconds, more than 0",
-                    next_step="mend the variable or remove it, then run again",
+                    next_step="fix the variable or remove it, then run again",
                 )
         return replace(defaults or cls(), **found)
 

@@ -190,7 +190,7 @@ def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
     assert job_client_health.main(arguments) == 2
     outcome = json.loads(storage.read_bytes(claim.replace(".json", ".outcome.json")))
     assert (outcome["exit_code"], outcome["status"]) == (2, "stopped")
-    assert "no run id" in outcome["message"]
+    assert "isn't a run id" in outcome["message"]
     # Nobody answers for Glue: what can't be looked up stays empty, and changes nothing else.
     assert outcome["job_run_id"] == ""
     assert "the id of this run of the job was not found (" in caplog.text

@@ -109,7 +109,7 @@ def test_what_is_no_archive_is_named_in_one_line(
     process = start(cloud, root, tmp_path, "--PACKAGES", "s3://artifacts/text.zip")
     _, error = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert error.startswith("start_job: s3://artifacts/text.zip is no zip archive (")
+    assert error.startswith("start_job: s3://artifacts/text.zip isn't a zip archive (")
     assert error.count("\n") == 1
 
 

@@ -23,7 +23,7 @@ def event(name: str, status: str, reason: str = "") -> Event:
         ("client-health-raw already exists in stack arn:...", "there already"),
         ("Account limit exceeded for roles", "Service Quotas"),
         ("The bucket you tried to delete is not empty", "empty the bucket"),
-        ("Properties validation failed", "mend what the reason says"),
+        ("Properties validation failed", "fix what the reason names"),
     ],
 )
 def test_each_kind_of_reason_has_its_next_step(reason: str, advice: str) -> None:

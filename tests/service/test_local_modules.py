@@ -105,7 +105,7 @@ def test_a_zip_that_says_not_what_to_install_is_refused(api: Api, tmp_path: Path
         written.writestr("library.py", "")
     assert "has no wheels/requirements.txt" in failure(api, additional_python_modules=str(archive))
     archive.write_bytes(b"no zip")
-    assert "is no zip of wheels" in failure(api, additional_python_modules=str(archive))
+    assert "isn't a zip of wheels" in failure(api, additional_python_modules=str(archive))
     other = archive.rename(tmp_path / "library.zip")
     assert "expected a file in .gluewheels.zip" in failure(
         api, additional_python_modules=str(other)

@@ -166,8 +166,8 @@ def test_a_session_that_cannot_start_fails_with_its_cause(api: Api) -> None:
     nowhere = api.create(DefaultArguments={"--extra-py-files": "/absent/helper.py"})
     for session, words in (
         (broken, "Invalid maximum heap size"),
-        (absent, "/absent/module.whl is no file here"),
-        (nowhere, "/absent/helper.py is no file here"),
+        (absent, "/absent/module.whl isn't a file here"),
+        (nowhere, "/absent/helper.py isn't a file here"),
     ):
         described = api.wait(session)
         assert described["Status"] == "FAILED"

@@ -475,7 +475,7 @@ def test_a_run_that_another_process_works_on_is_refused(place):
 
 @pytest.mark.parametrize("run_id", ["../x", "a/b", ".hidden", "x" * 65, "a b"])
 def test_a_run_id_that_is_no_name_is_refused(place, run_id):
-    with pytest.raises(ConfigurationError, match="no run id"):
+    with pytest.raises(ConfigurationError, match="isn't a run id"):
         run_pipeline(place.request(run_id=run_id))
 
 

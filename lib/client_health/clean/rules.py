@@ -21,7 +21,7 @@ from register_contract import contract
 from register_contract.contract import Criticality
 
 REASONS = "reasons"
-# What normalising keeps beside the value: text was given, but it is no sexo that we know.
+# What normalising keeps beside the value: text was given, but it isn't a sexo that we know.
 UNKNOWN_SEXO = "unknown_sexo"
 # The bits of `warning_bits`, the lowest first.
 WARNINGS: tuple[str, ...] = tuple(rule.name for rule in contract.rules(Criticality.WARN))

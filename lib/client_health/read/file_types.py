@@ -80,7 +80,7 @@ def check_packing(name: str, start: bytes) -> None:
 
 
 def check_text(name: str, start: bytes, expected: str) -> None:
-    """Refuse what is no text at all, or text in an encoding of another kind.
+    """Refuse what isn't text at all, or text in an encoding of another kind.
 
     Parameters
     ----------

@@ -121,5 +121,5 @@ def _too_long(file: File, place: str) -> InputError:
         file.relative,
         found=f"{place} is longer than {lines.LONGEST:,} bytes",
         expected="a record of the register, of some hundred bytes",
-        next_step="Ask the sender to mend it, and run the same command with the new file.",
+        next_step="Ask the sender to fix it, and run the same command with the new file.",
     )

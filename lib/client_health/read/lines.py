@@ -22,7 +22,7 @@ from client_health.read import csv_line, json_line
 from client_health.read.sources import MALFORMED_LINE
 from register_contract import contract
 
-# A line of a register has some hundred bytes. A longer one than this is no line of one, and could
+# A line of a register has some hundred bytes. A longer one than this isn't a line of one, and could
 # fill the memory of the process that holds it.
 LONGEST = 16 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

@@ -254,7 +254,7 @@ def _has_key(file: File, name: str) -> bool:
 
 
 def _keys(line: bytes) -> list[str] | None:
-    """Return the keys of a record, as often as they are there; None when it is no object."""
+    """Return the keys of a record, as often as they are there; None when it isn't an object."""
     pairs: list[list[str]] = []
 
     def remember(given: list[tuple[str, object]]) -> dict[str, object]:

@@ -69,10 +69,10 @@ def serve(
         conf[key] = value
     if working_directory is not None and not working_directory.is_dir():
         raise typer.BadParameter(
-            f"{working_directory} is no folder", param_hint="--working-directory"
+            f"{working_directory} isn't a folder", param_hint="--working-directory"
         )
     if python is not None and not os.access(python, os.X_OK):
-        raise typer.BadParameter(f"{python} is no program", param_hint="--python")
+        raise typer.BadParameter(f"{python} isn't a program", param_hint="--python")
     with (
         unwinding(signal.SIGTERM, signal.SIGHUP),
         local_service(conf, working_directory, port, log=sys.stderr, python=python) as service,

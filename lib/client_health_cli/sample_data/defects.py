@@ -61,7 +61,7 @@ class SampleSettings:
     Raises
     ------
     SettingsError
-        If a share is no share, a rule is unknown, or shares that exclude each other exceed 1.
+        If a share isn't a share, a rule is unknown, or shares that exclude each other exceed 1.
     """
 
     duplicates: float = 0.05

@@ -78,7 +78,7 @@ def watch(pipe: int, folder: Path) -> threading.Event:
     Returns
     -------
     Event
-        Set from the moment the end begins; whatever dies then is no failure.
+        Set from the moment the end begins; whatever dies then isn't a failure.
     """
     ending = threading.Event()
 

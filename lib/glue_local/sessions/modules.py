@@ -102,7 +102,7 @@ def _words(module: str, folder: Path, s3_endpoint: str | None) -> list[str]:
         with zipfile.ZipFile(copy) as archive:
             archive.extractall(folder)
     except (zipfile.BadZipFile, OSError) as error:
-        raise SessionStartError(f"{module} is no zip of wheels: {error}.") from error
+        raise SessionStartError(f"{module} isn't a zip of wheels: {error}.") from error
     requirements = folder / _REQUIREMENTS
     if not requirements.is_file():
         raise SessionStartError(

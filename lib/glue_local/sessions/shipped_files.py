@@ -46,7 +46,7 @@ def local_copy(
     try:
         parts = urlsplit(uri)
     except ValueError as error:
-        raise SessionStartError(f"{shown} is no address: {error}.") from None
+        raise SessionStartError(f"{shown} isn't an address: {error}.") from None
     in_s3 = parts.scheme in ("s3", "s3a")
     path = Path(unquote(parts.path) if in_s3 or parts.scheme == "file" else uri)
     # A name becomes part of search paths and lists, where these signs would divide it.
@@ -73,7 +73,7 @@ def local_copy(
             shutil.copyfile(path, target)
         else:
             raise SessionStartError(
-                f"{shown} is no file here. Give a local path, a file: or an s3: address."
+                f"{shown} isn't a file here. Give a local path, a file: or an s3: address."
             )
     except (OSError, BotoCoreError, ClientError) as error:
         reason = getattr(error, "strerror", None) or error
