@@ -39,7 +39,7 @@ SHARED = {
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
 # The longest; those that follow are long in the order of their names. What is short ends last.
-FIRST = {"spark", "test_seams"}
+FIRST = {"session", "spark", "test_seams"}
 
 
 def group(path: str) -> str:
