@@ -108,6 +108,24 @@ def test_rows_are_counted_where_they_are_written(tmp_path: Path) -> None:
     assert [(plan, rows) for _, plan, rows in line["files"]] == [("Gold", 3)]
 
 
+def test_one_cpf_a_million_times_is_one_row_and_every_row_is_counted(tmp_path: Path) -> None:
+    million = 1_000_000
+    frame = candidates({}).sample(million, with_replacement=True)
+    numbers = pl.int_range(million)
+    frame = frame.with_columns(
+        numero=numbers.cast(pl.Int32), rank=(numbers * 7_919) % million, content_1=numbers
+    )
+    best = frame.filter(pl.col("rank") == million - 1)["numero"].to_list()
+    selection = Selection(str(tmp_path), FIELD_IDS)
+    (line,) = told(selection.run(parcels.pack(frame, "id", parcels.tasks(4))))
+    found = Selected.total([Selected(**line["counts"])])
+    assert found.arrived["parquet"] == million
+    assert found.kept["parquet"] == 1
+    ((uri, _, rows),) = line["files"]
+    assert rows == 1
+    assert pl.read_parquet(uri.removeprefix("file:"))["numero"].to_list() == best
+
+
 def test_a_cpf_that_is_not_11_digits_is_counted_though_it_was_accepted() -> None:
     frame = register.normalise(ingested({}, {"cpf": "12"}, {"cpf": f"{GOOD_CPF}\n"}))
     found = register.candidates(frame, date(2026, 1, 31), KEY)
