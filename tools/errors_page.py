@@ -7,7 +7,6 @@ nothing is written, and the exit code is 1 when the page has drifted.
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import inspect
 import pkgutil
@@ -34,7 +33,6 @@ from register_contract import contract
 from register_run import errors as run_errors
 from register_run.cell_errors import from_cell
 from register_run.errors import Terminated
-from register_run.request import RunRequest
 from strict_glue import api, errors
 from strict_glue.errors import StrictGlueError
 
@@ -136,7 +134,6 @@ def _import_everything() -> None:
 
 def _as_reported(kind: type[BaseException], message: str = "") -> StrictGlueError:
     """Make what the runner makes of an error that a notebook's cell raised."""
-    defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     return from_cell(
         stage="03_quality",
         cell=5,
@@ -144,9 +141,6 @@ def _as_reported(kind: type[BaseException], message: str = "") -> StrictGlueErro
         evalue=message,
         traceback=(),
         notebook=f"{_LAKE}/03_quality.ipynb",
-        input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
-        gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
-        moved_errors=cast("tuple[str, ...]", defaults["moved_errors"]),
     )
 
 

@@ -9,7 +9,6 @@ the command. Each table is between two comments that name it; the tool leaves th
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import inspect
 import re
 import sys
@@ -17,7 +16,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import cast
 
 import client_health.errors
 import client_health_cli.errors
@@ -25,7 +23,6 @@ import register_run.cell_errors
 import register_run.errors
 import strict_glue.errors
 from register_contract import contract
-from register_run.request import RunRequest
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
@@ -189,7 +186,6 @@ def _raised() -> Iterator[tuple[int, type[Exception]]]:
     terminated = register_run.errors.Terminated
     yield int(str(terminated().code)), terminated  # type: ignore[misc]
     # What the notebooks' own library raises, by the kind that the runner makes of its name.
-    defaults = {item.name: item.default for item in dataclasses.fields(RunRequest)}
     for kind in _errors(client_health.errors, client_health.errors.ClientHealthError):
         made = register_run.cell_errors.from_cell(
             stage="",
@@ -198,9 +194,6 @@ def _raised() -> Iterator[tuple[int, type[Exception]]]:
             evalue="",
             traceback=(),
             notebook="",
-            input_errors=cast("tuple[str, ...]", defaults["input_errors"]),
-            gate_errors=cast("tuple[str, ...]", defaults["gate_errors"]),
-            moved_errors=cast("tuple[str, ...]", defaults["moved_errors"]),
         )
         yield made.exit_code, kind
 

@@ -89,7 +89,7 @@ class QualityGateError(ClientHealthError):
 
     def __init__(self, failures: Sequence[tuple[Gate, str]]) -> None:
         # What is not declared has no meaning, no next step and no place in the fingerprint.
-        self.failures = tuple((Gate.named(rule), detail) for rule, detail in failures)
+        self.failures = tuple((Gate(rule), detail) for rule, detail in failures)
         found = "; ".join(f"{rule}: {detail}" for rule, detail in self.failures)
         steps = dict.fromkeys(rule.next_step for rule, _ in self.failures)
         told = f"{found}. Nothing was published; the table is as it was."

@@ -1,9 +1,7 @@
 """The data contract: columns, sources, rules and limits, as data.
 
-Everything in the session reads this module: the transformations, the quality gates, the published
-table. What others must know too is declared in ``register_contract`` and named here. It imports the
-standard library and what every side agrees on, and is valid from Python 3.9, so that the host that
-runs papermill can import it without Spark.
+Transformations, quality gates, and the published table read this module, and so does the host that
+runs papermill. Columns, sources, and rules are declared in modules of their own and named here.
 """
 
 from __future__ import annotations

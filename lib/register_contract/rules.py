@@ -40,28 +40,19 @@ class Gate(str, enum.Enum):
     column: str
 
     def __new__(
-        cls, name: str, meaning: str, significado: str, next_step: str, column: str = ""
+        cls,
+        name: str,
+        meaning: str = "",
+        significado: str = "",
+        next_step: str = "",
+        column: str = "",
     ) -> Gate:
-        """Make a member that is its name, with its facts beside it."""
+        """Make a member that is its name, with its facts beside it; a name alone looks one up."""
         gate = str.__new__(cls, name)
         gate._value_ = name
         gate.meaning, gate.significado = meaning, significado
         gate.next_step, gate.column = next_step, column
         return gate
-
-    @classmethod
-    def named(cls, name: str) -> Gate:
-        """Return the gate of a name.
-
-        Raises
-        ------
-        ValueError
-            There is none.
-        """
-        found = cls.__members__.get(name.upper())
-        if found is None:
-            raise ValueError(f"{name!r} is not a gate")
-        return found
 
     COLUNAS_DE_ENTRADA = (
         "colunas_de_entrada",

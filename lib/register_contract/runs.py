@@ -26,6 +26,12 @@ EXIT_PUBLISHED, EXIT_OTHER, EXIT_USAGE, EXIT_GATE, EXIT_SESSION = range(5)
 #: Another start of the same run would end the same way: only a person can help.
 EXITS_FOR_GOOD = frozenset({EXIT_USAGE, EXIT_GATE})
 
+#: Names of the errors that the notebooks' library raises for unusable input and settings, at a
+#: gate, and when others have published since the rows were written.
+INPUT_ERRORS = ("InputError", "SettingsError")
+GATE_ERRORS = ("QualityGateError",)
+MOVED_ERRORS = ("MainMovedError",)
+
 # A run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 

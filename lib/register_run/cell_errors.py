@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from register_contract import runs
 from register_run.errors import GateStopped, InputError, MainMoved, NotebookFailed
 from strict_glue.errors import (
     NEXT,
@@ -33,9 +34,9 @@ def from_cell(
     evalue: str,
     traceback: Sequence[str],
     notebook: str,
-    input_errors: Sequence[str],
-    gate_errors: Sequence[str],
-    moved_errors: Sequence[str] = (),
+    input_errors: Sequence[str] = runs.INPUT_ERRORS,
+    gate_errors: Sequence[str] = runs.GATE_ERRORS,
+    moved_errors: Sequence[str] = runs.MOVED_ERRORS,
 ) -> StrictGlueError:
     """Turn the error of a notebook's cell into the one of its kind, by its name.
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Optional
 
+from register_contract import runs
 from register_run.delivery import Delivery
 from strict_glue.settings import Limits, SessionSettings
 
@@ -99,9 +100,9 @@ class RunRequest:
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: SessionSettings = field(default_factory=SessionSettings)
     limits: Limits = field(default_factory=Limits)
-    input_errors: tuple[str, ...] = ("InputError", "SettingsError")
-    gate_errors: tuple[str, ...] = ("QualityGateError",)
-    moved_errors: tuple[str, ...] = ("MainMovedError",)
+    input_errors: tuple[str, ...] = runs.INPUT_ERRORS
+    gate_errors: tuple[str, ...] = runs.GATE_ERRORS
+    moved_errors: tuple[str, ...] = runs.MOVED_ERRORS
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,14 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from nbformat.v4 import new_code_cell
 from tests.support import canaries
 from tests.support.canaries import NAMES
 from tests.support.warm import Warm
@@ -28,7 +29,7 @@ from tests.support.warm import Warm
 import job_client_health
 from register_run.cell_errors import from_cell
 from register_run.delivery import Delivery, find_sources
-from register_run.request import RunOutcome, RunRequest
+from register_run.request import RunOutcome
 from register_run.runner import run_pipeline
 from register_run.stage_run import read_notebook
 from strict_glue.errors import StrictGlueError
@@ -69,25 +70,20 @@ class Bench:
         given = {"run_id": "seam", "lake": str(self.lake), "as_of": delivery.as_of, **places}
         stage = job_client_health.build_request({}, str(self.lake)).stages[0]
         cells = [cell for cell in read_notebook(stage).cells if cell.cell_type == "code"]
-        # After the magics and the notebook's own parameters.
-        sources = ["\n".join(f"{k} = {v!r}" for k, v in given.items())]
-        sources += [cell.source for cell in cells[2:]]
+        # Between the notebook's own parameters and the cells that take them, as papermill does.
+        cells.insert(2, new_code_cell("\n".join(f"{k} = {v!r}" for k, v in given.items())))
         self.warm.fresh()
-        for number, source in enumerate(["\n".join([cells[1].source, sources[0]]), *sources[1:]]):
-            output = self.warm.run(source)["Output"]
-            if output["Status"] == "ok":
-                continue
-            defaults = {item.name: item.default for item in fields(RunRequest)}
-            raise from_cell(
-                stage=stage.name,
-                cell=number + 2,
-                ename=output["ErrorName"],
-                evalue=output["ErrorValue"],
-                traceback=output.get("Traceback", ()),
-                notebook=f"{stage.name}.ipynb",
-                input_errors=defaults["input_errors"],  # type: ignore[arg-type]
-                gate_errors=defaults["gate_errors"],  # type: ignore[arg-type]
-            )
+        for number, cell in enumerate(cells[1:], 2):
+            output = self.warm.run(cell.source)["Output"]
+            if output["Status"] != "ok":
+                raise from_cell(
+                    stage=stage.name,
+                    cell=number,
+                    ename=output["ErrorName"],
+                    evalue=output["ErrorValue"],
+                    traceback=output.get("Traceback", ()),
+                    notebook=f"{stage.name}.ipynb",
+                )
 
     def head(self) -> str:
         """Name the table's current metadata."""

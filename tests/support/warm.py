@@ -24,18 +24,20 @@ class Warm:
     ----------
     service : LocalService
     endpoint : Endpoint
+    api : Api
+        A client of the service.
     session : str
         The one.
     """
 
     service: LocalService
     endpoint: Endpoint
-
+    api: Api
     session: str
 
     def run(self, code: str) -> dict[str, Any]:
         """Run a statement in the one session, and return it ended."""
-        return Api(self.service).run(self.session, code)
+        return self.api.run(self.session, code)
 
     def fresh(self) -> None:
         """Forget what statements have left in its namespace."""
@@ -60,9 +62,10 @@ def sessions(environment: Mapping[str, str]) -> Iterator[Warm]:
     # The default heap: a line of 100 MB has to fit into it several times.
     with LocalService(environment=environment) as service:
         endpoint = Endpoint(service)
-        session = Api(service).ready(DefaultArguments=arguments, IdleTimeout=60)
+        api = Api(service)
+        session = api.ready(DefaultArguments=arguments, IdleTimeout=60)
         endpoint.start(share=session)
         try:
-            yield Warm(service, endpoint, session)
+            yield Warm(service, endpoint, api, session)
         finally:
             endpoint.close()
