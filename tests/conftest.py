@@ -139,7 +139,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     session = driver.connect(started)
     configure(session)
     yield session
+    gateway = session.sparkContext._gateway
     session.stop()
+    # What is still to be collected would ask a JVM that is gone.
+    gateway.shutdown()
     assert started.process.stdin is not None
     started.process.stdin.close()
     started.process.wait()
