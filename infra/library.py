@@ -15,13 +15,11 @@ import hashlib
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-import venv
 from pathlib import Path
 
 from infra.archives import pack
-from infra.errors import DeployError
+from infra.foreign_wheels import run_pip
 
 SUFFIX = ".gluewheels.zip"
 PYTHON = "3.11"
@@ -76,27 +74,9 @@ def _kept(lock: Path, folder: Path) -> list[Path]:
         # The second of two that start at once, as parallel tests do, waits for the first.
         fcntl.flock(file, fcntl.LOCK_EX)
         if not kept.exists():
-            _fetch(lock, folder)
+            target, host = ("--dest", str(folder / "wheels")), f"on {_PLATFORMS[0]}"
+            run_pip("download", lock, *target, python=PYTHON, platforms=_PLATFORMS, host=host)
             with tempfile.TemporaryDirectory(dir=cache, prefix=".fetched-") as whole:
                 shutil.copytree(folder / "wheels", Path(whole) / "wheels")
                 (Path(whole) / "wheels").replace(kept)
     return sorted(kept.glob("*.whl"))
-
-
-def _fetch(lock: Path, folder: Path) -> None:
-    # pip, as for the job's packages: `make setup` leaves none in its environment.
-    venv.create(folder / "installer", symlinks=True, with_pip=True)
-    command = [
-        *(str(folder / "installer" / "bin" / "python"), "-m", "pip", "download", "--quiet"),
-        *("--disable-pip-version-check", "--dest", str(folder / "wheels")),
-        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
-        *("--implementation", "cp", "--python-version", PYTHON),
-        *(word for platform in _PLATFORMS for word in ("--platform", platform)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DeployError(
-            f"the packages of {lock.name} can't be had as wheels for Python {PYTHON} on "
-            f"{_PLATFORMS[0]}: {done.stderr.strip()[-1500:]}\n"
-            "Look whether the package index answers; after a change of versions run 'make lock'."
-        )

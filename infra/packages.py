@@ -12,13 +12,12 @@ import fcntl
 import hashlib
 import os
 import shutil
-import subprocess
 import tempfile
-import venv
 from pathlib import Path
 
 from infra.archives import pack_folder
 from infra.errors import DeployError
+from infra.foreign_wheels import run_pip
 from infra.native import too_new
 
 PYTHON = "3.9"
@@ -109,7 +108,10 @@ def build_packages(lock: Path, archive: Path) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="packages-") as name:
         folder = Path(name)
-        _install(lock, folder / "site", folder / "installer")
+        # Names of places in RECORD and compiled code would differ from machine to machine.
+        target = ("--no-compile", "--target", str(folder / "site"))
+        host = f"with glibc 2.{_NEWEST_GLIBC}"
+        run_pip("install", lock, *target, python=PYTHON, platforms=_PLATFORMS, host=host)
         for unused in _NOT_IMPORTED:
             shutil.rmtree(folder / "site" / unused, ignore_errors=True)
         if found := too_new(folder / "site"):
@@ -119,24 +121,3 @@ def build_packages(lock: Path, archive: Path) -> None:
                 "then run 'make lock'."
             )
         pack_folder(folder / "site", archive)
-
-
-def _install(lock: Path, target: Path, installer: Path) -> None:
-    # pip, since uv knows no platform of glibc 2.26; from Python itself, since `make setup`
-    # leaves none in its environment.
-    venv.create(installer, symlinks=True, with_pip=True)
-    command = [
-        *(str(installer / "bin" / "python"), "-m", "pip", "install", "--quiet"),
-        # Names of places in RECORD and compiled code would differ from machine to machine.
-        *("--no-compile", "--disable-pip-version-check", "--target", str(target)),
-        *("--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
-        *("--implementation", "cp", "--python-version", PYTHON),
-        *(word for platform in _PLATFORMS for word in ("--platform", platform)),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise DeployError(
-            f"the packages of {lock.name} can't be had as wheels for Python {PYTHON} with glibc "
-            f"2.{_NEWEST_GLIBC}: {done.stderr.strip()[-1500:]}\n"
-            "Look whether the package index answers; after a change of versions run 'make lock'."
-        )

@@ -31,8 +31,8 @@ TEST_KEY = b"a key for tests and documentation, not a secret"
 
 
 @contextlib.contextmanager
-def seeded_environment(folder: Path) -> Iterator[dict[str, str]]:
-    """Give the environment in which the notebooks find the seeded delivery and a fresh lake.
+def seeded_service(folder: Path) -> Iterator[LocalService]:
+    """Give a service in whose sessions the notebooks find the seeded delivery and a fresh lake.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def seeded_environment(folder: Path) -> Iterator[dict[str, str]]:
     }
     conf = {f"spark.client_health.{name}": str(value) for name, value in values.items()}
     with LocalService(spark_conf=conf, driver_memory="1g") as service:
-        yield service.client_environment(dict(os.environ))
+        yield service
 
 
 def main() -> None:
@@ -62,8 +62,9 @@ def main() -> None:
     engine.register()
     with (
         tempfile.TemporaryDirectory() as folder,
-        seeded_environment(Path(folder)) as environment,
+        seeded_service(Path(folder)) as service,
     ):
+        environment = service.client_environment(dict(os.environ))
         for path in NOTEBOOKS:
             print(f"executing {path.name}", flush=True)
             executed = papermill.execute_notebook(

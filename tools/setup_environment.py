@@ -57,7 +57,6 @@ def main() -> None:
     python = home / "bin" / "python"
     if not python.exists():
         venv.create(home)
-    # The sync below removes pip again: it is not among the locked packages.
     _run("pip", [str(python), "-m", "ensurepip"])
     installer = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
     _run("installer", [*installer, "-r", "locks/bootstrap.txt"])

@@ -38,8 +38,6 @@ KEY = "5a" * 32
 PATIENCE = 600.0
 # A run of the whole chain sets up the first test, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
-LIBRARY = ("--additional-python-modules", "--python-modules-installer-option")
-REGION = ("--conf",)
 WHERE = """
 import os
 def where(_):
@@ -102,8 +100,8 @@ def published(
 
 
 @pytest.fixture(scope="module")
-def session(published: Published, request: pytest.FixtureRequest) -> Iterator[Session]:
-    """A session as the deployed job asks for it, but for the arguments that are left out."""
+def session(published: Published) -> Iterator[Session]:
+    """A session as the deployed job asks for it."""
     chain = published.chain
     job = chain.client("glue").get_job(JobName=chain.outputs["JobName"])["Job"]
     words = [word for pair in job["DefaultArguments"].items() for word in pair]
@@ -115,8 +113,6 @@ def session(published: Published, request: pytest.FixtureRequest) -> Iterator[Se
     root = Path(job_client_health.default_notebooks())
     own = configuration(json.loads((root / "01_ingest.ipynb").read_text()), "01_ingest")
     wanted = session_request(own, asked, {}, "r-where")
-    for name in request.param:
-        del wanted["DefaultArguments"][name]
     session = Session.create(chain.client("glue"), wanted, Limits())
     try:
         session.wait_until_ready()
@@ -145,7 +141,6 @@ def test_the_rows_are_those_that_the_contract_says(published: Published) -> None
     assert list(compare.published(expected, Left(ours.to_pylist(), [], {}))) == []
 
 
-@pytest.mark.parametrize("session", [()], indirect=True, ids=["as deployed"])
 def test_the_library_is_the_shipped_one_on_driver_and_executors(
     published: Published, session: Session
 ) -> None:
@@ -155,23 +150,6 @@ def test_the_library_is_the_shipped_one_on_driver_and_executors(
     bucket, prefix = s3_parts(f"{published.chain.lake}/staging/by-workers")
     copied = text(session, IN_WORKERS.format(bucket=bucket, prefix=prefix))
     assert copied == ["[0, 1, 2, 3]"]
-
-
-# One session for both: what is left out of it fails each in its own way.
-WITHOUT = pytest.mark.parametrize("session", [(*LIBRARY, *REGION)], indirect=True, ids=["without"])
-
-
-@WITHOUT
-def test_without_the_argument_the_library_is_nowhere(session: Session) -> None:
-    absent = "No module named 'client_health'"
-    assert text(session, WHERE) == [absent, absent]
-
-
-@WITHOUT
-def test_without_the_region_there_is_no_s3(published: Published, session: Session) -> None:
-    statement: Any = session.run(f"spark.read.parquet('{published.chain.lake}/staging')")
-    assert statement["Output"]["Status"] == "error"
-    assert "Connection refused" in statement["Output"]["ErrorValue"]
 
 
 def test_nobody_asked_for_the_data_catalog_as_sparks_own(published: Published) -> None:

@@ -1,8 +1,8 @@
 """One delivery, run again and again while processes of its executors are killed: the same table.
 
-The sessions have two executors of their own, and Spark repeats the tasks that die with a Python
-worker or with a whole executor, as on AWS Glue. ``KILLED_RUNS`` says how many disturbed runs are
-made (2 unless told), ``KILLED_EXECUTORS`` how many executors may die in each.
+All runs share a session with two executors, and Spark repeats the tasks that die with a Python
+worker or with a whole executor, as on AWS Glue. ``KILLED_RUNS`` sets the number of disturbed runs
+(1 by default), ``KILLED_EXECUTORS`` how many executors may die in each.
 """
 
 from __future__ import annotations
@@ -21,10 +21,9 @@ import psutil
 import pytest
 from tests.oracle import compare, dirty
 from tests.oracle.register import Expected, expect
+from tests.support.warm import Warm, sessions
 
-from glue_local.launch import LocalService
-
-RUNS = int(os.environ.get("KILLED_RUNS", "2"))
+RUNS = int(os.environ.get("KILLED_RUNS", "1"))
 EXECUTORS = int(os.environ.get("KILLED_EXECUTORS", "1"))
 ROWS, SEED = 2000, 41
 KEY = "d1ed" * 16
@@ -126,7 +125,7 @@ class Runs:
     """One delivery, what must become of it, and what runs over it left."""
 
     folder: Path
-    service: LocalService
+    warm: Warm
     delivery: dirty.Delivery
     expected: Expected
     killed: Counter[str] = field(default_factory=Counter)
@@ -134,12 +133,13 @@ class Runs:
     def run(self, name: str) -> compare.Left:
         """Run the delivery into a lake of its own."""
         environment = {
-            **self.service.client_environment(),
+            **os.environ,
+            **self.warm.endpoint.environment,
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
         lake = self.folder / name
         done = compare.run(
-            self.delivery, lake, self.folder / "id.key", "--sessions", self.service.endpoint,
+            self.delivery, lake, self.folder / "id.key", *self.warm.options,
             environment=environment,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -147,8 +147,8 @@ class Runs:
 
     def disturbed(self, number: int) -> compare.Left:
         """Run it while its processes are killed."""
-        assert self.service.pid is not None
-        root, name = psutil.Process(self.service.pid), f"disturbed-{number}"
+        assert self.warm.service.pid is not None
+        root, name = psutil.Process(self.warm.service.pid), f"disturbed-{number}"
         with Killer(root, self.folder / name, random.Random(number)) as killer:
             left = self.run(name)
         assert sum(killer.killed.values()) > 0
@@ -156,7 +156,7 @@ class Runs:
         return left
 
     def failed_tasks(self) -> int:
-        """Count the attempts of tasks that failed, in the event logs of all sessions."""
+        """Count the attempts of tasks that failed, in the session's event log."""
         ends = (
             json.loads(line)
             for path in (self.folder / "events").iterdir()
@@ -168,7 +168,7 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """A dirty delivery, and sessions with two executors."""
+    """A dirty delivery, and a session with two executors."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "events").mkdir()
     key = folder / "id.key"
@@ -181,8 +181,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": (folder / "events").as_uri(),
     }
-    with LocalService(driver_memory="1g", spark_conf=settings) as service:
-        yield Runs(folder, service, delivery, expected)
+    with sessions(dict(os.environ), driver_memory="1g", spark_conf=settings) as warm:
+        yield Runs(folder, warm, delivery, expected)
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,8 @@ import sys
 from pathlib import Path
 
 import nbformat
-from tools.notebook_outputs import NOTEBOOKS, seeded_environment
+from tests.support.warm import shared
+from tools.notebook_outputs import NOTEBOOKS, seeded_service
 
 MODULE = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
 
@@ -19,7 +20,8 @@ def test_the_official_kernel_shows_what_is_committed(tmp_path: Path) -> None:
     kernel.parent.mkdir(parents=True)
     argv = [sys.executable, "-m", MODULE, "-f", "{connection_file}"]
     kernel.write_text(json.dumps({"argv": argv, "display_name": "Glue", "language": "python"}))
-    with seeded_environment(tmp_path) as environment:
+    with seeded_service(tmp_path) as service, shared(service) as warm:
+        environment = {**service.client_environment(), **warm.endpoint.environment}
         for path in NOTEBOOKS:
             done = subprocess.run(
                 [

@@ -15,7 +15,8 @@ from typing import Any
 import nbformat
 import pyarrow.parquet as pq
 import pytest
-from tools.notebook_outputs import NOTEBOOKS, seeded_environment
+from tests.support.warm import shared
+from tools.notebook_outputs import NOTEBOOKS, seeded_service
 
 from strict_glue import kernelspec
 
@@ -28,7 +29,12 @@ SHOWN_AGAIN = "display.sample("
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
     """The folder and the environment of the seeded delivery, with the strict kernel installed."""
     folder = tmp_path_factory.mktemp("seeded")
-    with kernelspec.temporary() as kernels, seeded_environment(folder) as environment:
+    with (
+        kernelspec.temporary() as kernels,
+        seeded_service(folder) as service,
+        shared(service) as warm,
+    ):
+        environment = {**service.client_environment(), **warm.endpoint.environment}
         yield folder, environment | {"JUPYTER_PATH": str(kernels.parent)}
 
 

@@ -38,13 +38,18 @@ ABSENT = "No module named {!r}"
 
 
 @pytest.fixture(scope="module")
-def api(glue_python: Path) -> Iterator[Api]:
+def service(glue_python: Path) -> Iterator[LocalService]:
     with LocalService(
         driver_memory="512m",
         spark_conf={"spark.master": "local-cluster[2,1,512]"},
         arguments=("--session-python", str(glue_python)),
-    ) as service:
-        yield Api(service)
+    ) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def api(service: LocalService) -> Api:
+    return Api(service)
 
 
 @pytest.fixture(scope="module")
@@ -60,21 +65,19 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def session(api: Api, library: dict[str, str]) -> Iterator[str]:
+def session(api: Api, library: dict[str, str]) -> str:
     """A session that has the library."""
     name = api.ready(DefaultArguments=library)
     api.text(name, ASK)
-    yield name
-    api.stop(name)
+    return name
 
 
 @pytest.fixture(scope="module")
-def bare(api: Api) -> Iterator[str]:
+def bare(api: Api) -> str:
     """A session that was given nothing."""
     name = api.ready()
     api.text(name, ASK)
-    yield name
-    api.stop(name)
+    return name
 
 
 def test_the_environment_holds_what_glue_documents_and_sparks_stand_in(
@@ -156,35 +159,6 @@ def first_line(port: int) -> str:
             return ""
 
 
-def test_executors_end_with_their_session_and_leave_no_file(api: Api) -> None:
-    session = api.ready()
-    api.text(session, ASK)
-    api.text(session, "everywhere()")
-    folder = Path(api.text(session, "print(sc.getConf().get('spark.local.dir'))")).parent
-    assert list(folder.glob("home/work/*/0/stderr"))
-    processes = api.processes(session)
-    assert len(processes) > 5
-    api.stop(session)
-    assert gone(processes, seconds=0)
-    assert not folder.exists()
-
-
-def test_executors_end_when_the_service_is_killed(glue_python: Path) -> None:
-    with LocalService(
-        driver_memory="512m",
-        spark_conf={"spark.master": "local-cluster[1,1,512]"},
-        arguments=("--session-python", str(glue_python)),
-    ) as service:
-        api = Api(service)
-        session = api.ready()
-        api.text(session, "sc.parallelize([1]).map(str).collect()")
-        processes = api.processes(session)
-        assert len([process for process in processes if process.name() == "java"]) == 2
-        assert service.pid is not None
-        psutil.Process(service.pid).kill()
-        assert gone(processes)
-
-
 @pytest.mark.parametrize(
     ("python", "words"), [("/bin/false", "no Python that answers"), ("/absent", "/absent")]
 )
@@ -194,3 +168,28 @@ def test_another_interpreter_must_have_the_same_python_and_spark(python: str, wo
         described = api.wait(api.create())
         assert described["Status"] == "FAILED"
         assert words in described["ErrorMessage"]
+
+
+# The last two end the sessions of the tests before them.
+
+
+def test_executors_end_with_their_session_and_leave_no_file(api: Api, bare: str) -> None:
+    api.text(bare, "everywhere()")
+    folder = Path(api.text(bare, "print(sc.getConf().get('spark.local.dir'))")).parent
+    assert list(folder.glob("home/work/*/0/stderr"))
+    processes = api.processes(bare)
+    assert len(processes) > 5
+    api.stop(bare)
+    assert gone(processes, seconds=0)
+    assert not folder.exists()
+
+
+def test_executors_end_when_the_service_is_killed(
+    service: LocalService, api: Api, session: str
+) -> None:
+    api.text(session, "everywhere()")
+    processes = api.processes(session)
+    assert len([process for process in processes if process.name() == "java"]) == 3
+    assert service.pid is not None
+    psutil.Process(service.pid).kill()
+    assert gone(processes)

@@ -50,8 +50,18 @@ class Warm:
 
 
 @contextlib.contextmanager
-def sessions(environment: Mapping[str, str]) -> Iterator[Warm]:
+def sessions(environment: Mapping[str, str], **settings: Any) -> Iterator[Warm]:
     """Give sessions as the notebooks ask for them, in a user's environment.
+
+    `settings` are those of the service. Its default heap is for lines of 100 MB.
+    """
+    with LocalService(environment=environment, **settings) as service, shared(service) as warm:
+        yield warm
+
+
+@contextlib.contextmanager
+def shared(service: LocalService) -> Iterator[Warm]:
+    """Give sessions of a service as the notebooks ask for them.
 
     Each begins with nothing in its namespace. Spark's own state stays, which no run leans on:
     another lake gets another catalog.
@@ -59,13 +69,11 @@ def sessions(environment: Mapping[str, str]) -> Iterator[Warm]:
     first = job_client_health.build_request({}, "lake").stages[0]
     asked = configuration(read_notebook(first), first.notebook)
     arguments = {name: value for name, value in asked.items() if name.startswith("--")}
-    # The default heap: a line of 100 MB has to fit into it several times.
-    with LocalService(environment=environment) as service:
-        endpoint = Endpoint(service)
-        api = Api(service)
-        session = api.ready(DefaultArguments=arguments, IdleTimeout=60)
-        endpoint.start(share=session)
-        try:
-            yield Warm(service, endpoint, api, session)
-        finally:
-            endpoint.close()
+    endpoint = Endpoint(service)
+    api = Api(service)
+    session = api.ready(DefaultArguments=arguments, IdleTimeout=60)
+    endpoint.start(share=session)
+    try:
+        yield Warm(service, endpoint, api, session)
+    finally:
+        endpoint.close()
