@@ -1,7 +1,7 @@
-"""The production job on sessions as AWS Glue has them.
+"""The production job on sessions that are set up like AWS Glue's.
 
-Driver and two executors are processes of an environment that holds what Glue 5.1 documents and
-nothing of ours; the library is in it only because the job's arguments ship it.
+Driver and two executors run in an environment with only the packages that Glue 5.1 documents. They
+have the library only because the job's arguments ship it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from strict_glue.settings import Limits
 ROWS = 300
 KEY = "5a" * 32
 PATIENCE = 600.0
-# A run of the whole chain sets up the first test, beside four other workers in CI.
+# The setup of the first test runs the whole chain, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
 LIBRARY = ("--additional-python-modules", "--python-modules-installer-option")
 REGION = ("--conf",)
@@ -59,7 +59,7 @@ def everywhere():
 print(where(0)[1])
 print(*everywhere())
 """
-# With the workers' own credentials, as boto3 finds them there.
+# Uses the workers' own credentials, as boto3 finds them there.
 IN_WORKERS = """
 def copy(number):
     import boto3
@@ -73,7 +73,7 @@ print(sc.parallelize(range(4), 4).map(copy).collect())
 
 @dataclass
 class Published:
-    """What one delivery left."""
+    """The results of one delivery."""
 
     chain: LocalChain
     recorder: Recorder
@@ -103,7 +103,7 @@ def published(
 
 @pytest.fixture(scope="module")
 def session(published: Published, request: pytest.FixtureRequest) -> Iterator[Session]:
-    """A session as the deployed job asks for it, but for the arguments that are left out."""
+    """Return a session with the job's arguments, except those that the test leaves out."""
     chain = published.chain
     job = chain.client("glue").get_job(JobName=chain.outputs["JobName"])["Job"]
     words = [word for pair in job["DefaultArguments"].items() for word in pair]
@@ -157,7 +157,7 @@ def test_the_library_is_the_shipped_one_on_driver_and_executors(
     assert copied == ["[0, 1, 2, 3]"]
 
 
-# One session for both: what is left out of it fails each in its own way.
+# One session tests both: each missing argument causes a different failure.
 WITHOUT = pytest.mark.parametrize("session", [(*LIBRARY, *REGION)], indirect=True, ids=["without"])
 
 

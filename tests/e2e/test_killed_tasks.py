@@ -1,8 +1,8 @@
-"""One delivery, run again and again while processes of its executors are killed: the same table.
+"""A delivery gives the same table even if processes of its executors are killed during the run.
 
-The sessions have two executors of their own, and Spark repeats the tasks that die with a Python
-worker or with a whole executor, as on AWS Glue. ``KILLED_RUNS`` says how many disturbed runs are
-made (2 unless told), ``KILLED_EXECUTORS`` how many executors may die in each.
+The sessions have two executors, and Spark repeats the tasks that die with a Python worker or with
+a whole executor, as on AWS Glue. ``KILLED_RUNS`` sets the number of disturbed runs (default 2), and
+``KILLED_EXECUTORS`` the number of executors that may die in each.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ RUNS = int(os.environ.get("KILLED_RUNS", "2"))
 EXECUTORS = int(os.environ.get("KILLED_EXECUTORS", "1"))
 ROWS, SEED = 2000, 41
 KEY = "d1ed" * 16
-# Spark gives a job up when one of its tasks fails four times. No task outlives its stage, so that
-# with so few kills a stage none can, however slow the machine.
+# Spark fails a job if one of its tasks fails four times. No task outlives its stage, so with at
+# most three kills per stage this can't happen, however slow the machine is.
 A_STAGE, APART_SECONDS = 3, 1.5
 WORKER, EXECUTOR = "pyspark.daemon", "CoarseGrainedExecutorBackend"
-# Runs of a minute each set up and make up these tests, beside other tests in CI.
+# Setup and tests consist of runs of a minute each, beside other tests in CI.
 pytestmark = pytest.mark.timeout(300 * (RUNS + 1))
 
 
 @dataclass
 class Killer:
-    """Kills Python workers, and now and then an executor, below one process.
+    """Kills Python workers, and sometimes an executor, below one process.
 
     Parameters
     ----------
     root : psutil.Process
-        Nothing but its descendants is killed: the service that this test started.
+        The service that this test started; only its descendants are killed.
     lake : Path
-        Has a receipt for each stage that is done.
+        Has a receipt for each finished stage.
     chance : random.Random
-        Says whom, and when.
+        Chooses what to kill, and when.
     """
 
     root: psutil.Process
@@ -77,7 +77,7 @@ class Killer:
         below = _processes(self.root)
         workers = [found for found in below if _is_worker(found)]
         executors = [found for found in below if EXECUTOR in _words(found)]
-        # One that has workers has more to lose.
+        # An executor with workers has more to lose.
         likely = 0.1 if workers else 0.01
         kind, found = "worker", workers
         if self.killed["executor"] < EXECUTORS and self.chance.random() < likely:
@@ -85,7 +85,7 @@ class Killer:
         if not found:
             return False
         chosen = self.chance.choice(found)
-        # Last of all, so that no task of the next stage is counted to this one.
+        # Read this last, so that no task of the next stage is counted for this one.
         stage = len(list(self.lake.glob("runs/*/0*.json")))
         if self.by_stage[stage] == A_STAGE:
             return False
@@ -113,7 +113,7 @@ def _words(process: psutil.Process) -> str:
 
 
 def _is_worker(process: psutil.Process) -> bool:
-    """Tell a worker from the daemon that forks it and is called the same."""
+    """Return whether this is a worker, not the daemon of the same name that forks it."""
     try:
         parent = process.parent()
     except psutil.Error:
@@ -123,7 +123,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @dataclass
 class Runs:
-    """One delivery, what must become of it, and what runs over it left."""
+    """One delivery, its expected result, and the results of runs with it."""
 
     folder: Path
     service: LocalService
@@ -132,7 +132,7 @@ class Runs:
     killed: Counter[str] = field(default_factory=Counter)
 
     def run(self, name: str) -> compare.Left:
-        """Run the delivery into a lake of its own."""
+        """Run the delivery into a new lake."""
         environment = {
             **self.service.client_environment(),
             "XDG_CONFIG_HOME": str(self.folder / "config"),
@@ -146,7 +146,7 @@ class Runs:
         return compare.look(lake)
 
     def disturbed(self, number: int) -> compare.Left:
-        """Run it while its processes are killed."""
+        """Run the delivery while its processes are killed."""
         assert self.service.pid is not None
         root, name = psutil.Process(self.service.pid), f"disturbed-{number}"
         with Killer(root, self.folder / name, random.Random(number)) as killer:
@@ -156,7 +156,7 @@ class Runs:
         return left
 
     def failed_tasks(self) -> int:
-        """Count the attempts of tasks that failed, in the event logs of all sessions."""
+        """Count the failed attempts of tasks in the event logs of all sessions."""
         ends = (
             json.loads(line)
             for path in (self.folder / "events").iterdir()
@@ -168,7 +168,7 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """A dirty delivery, and sessions with two executors."""
+    """Return a dirty delivery, and sessions with two executors."""
     folder = tmp_path_factory.mktemp("killed")
     (folder / "events").mkdir()
     key = folder / "id.key"
@@ -187,12 +187,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def calm(runs: Runs) -> compare.Left:
-    """What a run leaves that nobody disturbs."""
+    """Return the result of an undisturbed run."""
     return runs.run("calm")
 
 
 def accounting(left: compare.Left) -> dict[str, Any]:
-    """Everything that the receipts count."""
+    """Return everything that the receipts count."""
     counted = ("rows", "rejections", "warnings")
     return {stage: [r[name] for name in counted] for stage, r in left.receipts.items()}
 
