@@ -1,4 +1,4 @@
--- Registrations per month, with the change against the month before; missing and future times are left out.
+-- Registrations per month and the change from the previous month, without missing and future times.
 WITH meses AS (
   SELECT
     CAST(date_trunc('month', data_cadastro) AS date) AS mes,

@@ -1,3 +1,3 @@
--- Clients in all.
+-- Total number of clients.
 SELECT count(*) AS clientes
 FROM clientoutput

@@ -1,4 +1,4 @@
--- Clients registered per year after 2020, not counting times in the future.
+-- Clients registered per year after 2020, without future times.
 SELECT
   year(data_cadastro) AS ano,
   count(*) AS clientes

@@ -1,4 +1,4 @@
--- Clients by sexo: F, M, or N/A where it is not known.
+-- Clients by sexo: F, M, or N/A if unknown.
 SELECT
   sexo,
   count(*) AS clientes,

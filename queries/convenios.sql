@@ -1,4 +1,4 @@
--- Distribution of clients by convênio other than SUS.
+-- Distribution of clients by convênio, without SUS.
 SELECT
   convenio,
   count(*) AS clientes,

@@ -1,4 +1,4 @@
--- Clients by region of Brazil and convênio; an unknown state has the region N/A.
+-- Clients by region of Brazil and convênio; the region of an unknown state is N/A.
 WITH clientes AS (
   SELECT
     convenio,

@@ -1,4 +1,4 @@
--- Growth by convênio since the run published before; in Athena, replace 0 by a snapshot_id of execucoes_publicadas.
+-- Growth by convênio since the previously published run; in Athena, replace 0 with a snapshot_id from execucoes_publicadas.
 WITH atual AS (
   SELECT convenio, count(*) AS clientes FROM clientoutput GROUP BY convenio
 ),

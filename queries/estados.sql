@@ -1,4 +1,4 @@
--- The five states with the most clients; what is no state of Brazil is left out.
+-- The five states with the most clients; values that are not Brazilian states are left out.
 SELECT
   estado,
   count(*) AS clientes

@@ -1,4 +1,4 @@
--- Published runs, oldest first, with the clients of each and the growth against the run before.
+-- Published runs, oldest first, with the number of clients and the growth since the previous run.
 WITH execucoes AS (
   SELECT
     CAST(snapshots.committed_at AS timestamp(3)) AS publicada_em,

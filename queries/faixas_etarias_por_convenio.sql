@@ -1,4 +1,4 @@
--- Age bands by convênio, as of today; a date of birth that is missing or in the future is N/A.
+-- Age groups by convênio, as of today; N/A if the date of birth is missing or in the future.
 WITH clientes AS (
   SELECT
     convenio,

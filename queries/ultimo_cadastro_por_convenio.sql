@@ -1,4 +1,4 @@
--- Newest registration of each convênio, not counting times in the future.
+-- Latest registration of each convênio, without future times.
 SELECT
   convenio,
   max(data_cadastro) AS ultimo_cadastro,

@@ -1,4 +1,4 @@
--- Share of clients with the default value, by column; masked columns can't be told.
+-- Share of clients with the default value, by column; masked columns are not included.
 WITH contagens AS (
   SELECT
     count(*) AS clientes,

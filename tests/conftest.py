@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test may use."""
+"""Fixtures for all kinds of tests."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from threading import Event
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# Tests run for seconds on small data: Java's optimising compiler would cost more than it gives.
+# Tests run for seconds on small data, so Java's optimizing compiler costs more than it saves.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # Tests started in the background are deaf to Ctrl-C, and so is everything that they start.
+    # Tests in the background inherit that Ctrl-C is ignored, and pass this on to their children.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
-# What asks for one of these, or for a fixture that does, waits for a JVM or another process.
+# Tests that use one of these fixtures, directly or not, wait for a JVM or another process.
 SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
 
-# Files that share what is dear to start, and run in one process: a Spark driver; a service with a
-# session; sessions that are warm; a service with an endpoint before it.
+# These files share something that is slow to start, and run in one process: a Spark driver; a
+# service with a session; warm sessions; a service behind an endpoint.
 SHARED = {
     "spark": {
         *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
@@ -38,18 +38,19 @@ SHARED = {
     "warm too": {"test_oracle", "test_run"},
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
-# The longest; those that follow are long in the order of their names. What is short ends last.
+# The longest groups start first. The others start in the order of their names; short ones come
+# last.
 FIRST = {"session", "spark", "test_seams"}
 
 
 def group(path: str) -> str:
-    """Name what runs in one process: a file, or the files that share something."""
+    """Return the group of a test file: the file itself, or the files that share something."""
     stem = Path(path).stem
     return next((name for name, files in SHARED.items() if stem in files), stem)
 
 
 class Groups(LoadScopeScheduling):
-    """Gives each process a group of files at a time."""
+    """Gives each process one group of files at a time."""
 
     def _split_scope(self, nodeid: str) -> str:
         return group(nodeid.partition("::")[0])
@@ -68,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Put the longest first; with ``--fast``, deselect what is slow or asks for a slow fixture."""
+    """Put the longest tests first; with ``--fast``, deselect slow tests and fixtures."""
     items.sort(key=lambda item: group(item.path.name) not in FIRST)
     if not config.getoption("--fast"):
         return
@@ -90,14 +91,14 @@ def root() -> Path:
 
 @pytest.fixture(scope="session")
 def emulator_environment(root: Path) -> None:
-    """Make the environment that the emulator of AWS runs from, unless it is there."""
+    """Create the environment that the AWS emulator runs in, unless it exists."""
     made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
     subprocess.run(made, check=True)
 
 
 @pytest.fixture(scope="session")
 def glue_python(root: Path) -> Path:
-    """Make the environment with what AWS Glue 5.1 has; return its interpreter."""
+    """Create the environment with AWS Glue 5.1's packages; return its interpreter."""
     made = [sys.executable, str(root / "tools" / "side_environment.py"), "glue"]
     subprocess.run(made, check=True)
     return root / ".venv-glue" / "bin" / "python"
@@ -105,7 +106,7 @@ def glue_python(root: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def python_shell() -> Path:
-    """Return a root as AWS Glue's Python Shell has it; skip where none can be made."""
+    """Return a root folder like AWS Glue's Python Shell; skip if it can't be created."""
     from tools import python_shell as tool
 
     try:
@@ -118,7 +119,7 @@ def python_shell() -> Path:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
-    """Return a Spark session with Iceberg, as a Glue session has it."""
+    """Return a Spark session with Iceberg, like a Glue session's."""
     from client_health.spark_session import configure
     from glue_local.sessions.arguments import SessionArguments
     from glue_local.sessions.provision import SETTINGS_FILE, provision
@@ -141,7 +142,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     yield session
     gateway = session.sparkContext._gateway
     session.stop()
-    # What is still to be collected would ask a JVM that is gone.
+    # Otherwise, objects that are garbage-collected later would call a JVM that is gone.
     gateway.shutdown()
     assert started.process.stdin is not None
     started.process.stdin.close()

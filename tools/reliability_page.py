@@ -1,7 +1,7 @@
 """Write the table of failures into ``docs/reliability.md``: ``python -m tools.reliability_page``.
 
 The table comes from the scenarios that the tests run, so the page shows what was measured. With
-``--check`` the tool writes nothing, and exits with 1 if the page has drifted.
+``--check``, the tool writes nothing, and exits with 1 if the page is out of date.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _HEAD = (
 
 
 def page(text: str) -> str:
-    """Return the page with its table made again."""
+    """Return the page with a new table."""
     rows = "".join(_row(scenario) for scenario in SCENARIOS)
     return _BLOCK.sub(lambda found: found[1] + _HEAD + rows + found[2], text)
 

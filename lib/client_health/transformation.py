@@ -162,12 +162,19 @@ def _checked_key(stage: Stage, id_key: str) -> bytes:
 def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
     """Return the numbers of the pieces of work, one a task, each with the id key.
 
-    As the data of a frame made from an RDD: literals and lists would show in plans, event logs and
-    the Spark UI.
+    As rows of an RDD: literals and lists would show in plans, event logs and the Spark UI. As
+    Java's rows, for which Spark starts no Python workers beside those that do the work.
     """
-    pieces = [(number, bytearray(key)) for number in range(count)]
-    distributed = spark.sparkContext.parallelize(pieces, count)
-    return spark.createDataFrame(distributed, "number int, id_key binary")
+    context, session = spark.sparkContext, spark._jsparkSession
+    gateway: Any = context._gateway
+    sql = gateway.jvm.org.apache.spark.sql
+    rows = gateway.jvm.java.util.ArrayList()
+    for number in range(count):
+        values = gateway.new_array(gateway.jvm.java.lang.Object, 2)
+        values[0], values[1] = number, key
+        rows.add(sql.RowFactory.create(values))
+    schema = sql.types.StructType.fromDDL("number int, id_key binary")
+    return DataFrame(session.createDataFrame(context._jsc.parallelize(rows, count), schema), spark)
 
 
 def _prepare_shuffle(stage: Stage, rows: int) -> int:

@@ -1,4 +1,4 @@
-"""The emulator of AWS, shared by every test of the chain."""
+"""The AWS emulator, shared by all chain tests."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ from glue_local.emulator import Emulator
 def emulator(
     emulator_environment: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Emulator]:
-    """A running emulator: ``.endpoint``, ``.client(service)``, ``.environment``."""
+    """Return a running emulator: ``.endpoint``, ``.client(service)``, ``.environment``."""
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         yield emulator

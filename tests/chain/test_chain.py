@@ -1,9 +1,9 @@
-"""A day of the whole chain: real events, Lambda, job, papermill, sessions, commits.
+"""One day of the whole chain: real events, Lambda, job, papermill, sessions, commits.
 
-One story for all tests, since a session costs seconds: a dated delivery and one under fixed names
-are uploaded at once; a file is uploaded again while the first run works on it; the job of the
-second is killed in each of its stages; the next day brings one new file beside two old ones.
-Nobody helps.
+All tests check the same sequence, because a session takes seconds: a dated delivery and one with
+fixed names are uploaded together; a file is uploaded again during the first run; the job of the
+second run is killed in each of its stages; the next day, one new file arrives beside two old ones.
+Nobody intervenes.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ ACTIVE = {"STARTING", "RUNNING", "STOPPING"}
 FIRST, FIXED = "2026-01-01", ""
 STAGES = ("01_ingest", "02_transform", "03_quality")
 PATIENCE = 600.0
-# In a Python Shell: the start, the job, and the kernel that papermill starts.
+# The processes in a Python Shell: the start, the job, and the kernel that papermill starts.
 PROGRAMS = {"/tmp/runscript.py", "job_client_health", "strict_glue.kernel"}
-# A sixteenth of a DPU has 1 GB.
+# The memory limit at a sixteenth of a DPU is 1 GB.
 MEMORY = 2**30
 _PSS = re.compile(r"^Pss:\s+(\d+) kB$", re.MULTILINE)
-# The whole story is told while the first test is set up, beside four other workers in CI.
+# The setup of the first test runs the whole sequence, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
 
 
 @dataclass
 class Host:
-    """Watches the processes of job runs; shared pages count once, divided among who shares them."""
+    """Measures the memory of job runs' processes; a shared page is divided among its processes."""
 
     service: int
     peak: int = 0
@@ -96,7 +96,7 @@ class Host:
 
 @dataclass
 class Day:
-    """What the story left."""
+    """The results of the sequence."""
 
     chain: LocalChain
     recorder: Recorder
@@ -118,7 +118,7 @@ def claim_of(claims: list[Claimed], group: str) -> list[Claimed]:
 
 
 def stages_with(chain: LocalChain, run_id: str, ending: str) -> set[str]:
-    """Stages that have left a file of this ending: a receipt, or an executed notebook."""
+    """Return the stages that have a file with this ending: a receipt, or an executed notebook."""
     bucket, prefix = s3_parts(f"{chain.lake}/runs/{run_id}/")
     found = chain.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", ())
     names = {item["Key"].rpartition("/")[2] for item in found}
@@ -126,7 +126,7 @@ def stages_with(chain: LocalChain, run_id: str, ending: str) -> set[str]:
 
 
 def run_id_of(chain: LocalChain, delivery_id: str) -> str:
-    """Name the run of a delivery from the job's own log."""
+    """Return the run id of a delivery from the job's own log."""
     for log in (chain.folder / "jobs").glob("*.log"):
         for line in log.read_text(errors="replace").splitlines():
             if f": delivery {delivery_id}," in line:
@@ -160,7 +160,7 @@ def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) ->
     for seed, group in enumerate((FIRST, FIXED)):
         raws[group] = folder / f"raw-{seed}"
         write(raws[group], ROWS, seed)
-    # Where none can be made, the job runs in this environment.
+    # If the Python Shell can't be made, the job runs in this environment.
     with contextlib.suppress(python_shell.NotMadeError):
         python_shell.make()
     console = Console(file=(folder / "deploy.log").open("w"))
@@ -175,7 +175,7 @@ def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) ->
 
 
 def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
-    # Objects in any order: the second delivery is complete before the first has its last file.
+    # Upload in any order: the second delivery is complete before the first has its last file.
     everything = [item for group, raw in raws.items() for item in files(raw, group).items()]
     last = f"{FIRST}/dados_cadastro_3.json"
     for name, path in everything:
@@ -200,7 +200,7 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
         until(
             f"{stage} of the second run",
             lambda stage=stage: stage in stages_with(chain, run_id, ".ipynb"),
-            every=0.1,  # not to miss it: a stage takes seconds
+            every=0.1,  # a stage takes seconds; don't miss it
         )
         runs = len(chain.runs())
         kill_the_job(chain)
@@ -209,7 +209,7 @@ def play(chain: LocalChain, recorder: Recorder, raws: dict[str, Path]) -> Day:
         until("it is started again", lambda runs=runs: len(chain.runs()) > runs or all_done(chain))
     until("the second is published", lambda: claim_of(chain.claims(), FIXED)[0].end)
 
-    # The next day: one new file, two of yesterday's.
+    # The next day: one new file, and two from yesterday.
     chain.upload({"dados_cadastro_3.json": b'{"cpf": "1"}\n'})
     chain.reconcile()
     after_one = claim_of(chain.claims(), FIXED)
@@ -346,7 +346,7 @@ def test_a_second_deployment_changes_nothing(day: Day) -> None:
     said = log.read_text()
     assert "client-health-artifacts: nothing to change" in said
     assert "client-health: nothing to change" in said
-    # There is a table now, so that its upkeep can be made.
+    # The table exists now, so its maintenance can be created.
     assert "client-health-maintenance" in day.chain.stacks()
 
 
@@ -361,27 +361,27 @@ def test_secrets_and_personal_data_are_in_no_log_of_the_chain(day: Day) -> None:
         assert name not in text or len(name) < 6
 
 
-# Allowed, and not called in this story; everything else that is allowed must have been called.
+# Permissions that these tests don't use. Every other permission must have been used.
 ELSEWHERE = {
     "def_lambda": {
-        "sns:Publish",  # a late delivery
-        "glue:StopSession",  # a session that outlived its job, unless the job's guard was faster
+        "sns:Publish",  # for a late delivery
+        "glue:StopSession",  # for a session that outlives its job, unless the job's guard is faster
     },
     "job_client_health": {
-        # Brought into a Python Shell alone: otherwise the packages are installed.
+        # Needed only in a Python Shell; elsewhere the packages are installed.
         "s3:GetObject packages/",
-        "s3:GetObject upload/",  # deliveries in a bucket that keeps no versions
-        "s3:ListBucket upload",  # a run by hand, which looks itself for the three sources
-        "s3:AbortMultipartUpload deliveries/",  # a copy that fails in the middle
+        "s3:GetObject upload/",  # deliveries in a bucket without versioning
+        "s3:ListBucket upload",  # a manual run, which looks for the three sources itself
+        "s3:AbortMultipartUpload deliveries/",  # a copy that fails halfway
         "s3:DeleteObject staging/",  # --FORCE
-        "glue:CancelStatement",  # told to stop in the middle of a cell
+        "glue:CancelStatement",  # stopped in the middle of a cell
     },
     "session": {
-        "s3:GetObject library",  # fetched by Glue as the role, here by the service
-        "s3:GetBucketLocation",  # Glue's own S3 client asks, Hadoop's is told the region
-        "s3:DeleteObject clientoutput/",  # Iceberg, after a write that fails
+        "s3:GetObject library",  # Glue fetches it with the role; here the service does
+        "s3:GetBucketLocation",  # Glue's own S3 client asks; Hadoop's has the region
+        "s3:DeleteObject clientoutput/",  # Iceberg, after a failed write
         "s3:DeleteObject runs/",  # the receipt of an earlier attempt
-        "s3:DeleteObject staging/",  # what an earlier attempt has staged
+        "s3:DeleteObject staging/",  # staging files of an earlier attempt
         "s3:ListBucketMultipartUploads lake",  # S3A's committers, after a task that died
         *(
             f"s3:{action} {zone}/"
@@ -420,7 +420,7 @@ def test_every_call_is_signed_for_the_region_of_the_chain(day: Day) -> None:
 
 
 def short(action: str, resource: str, version: str) -> str:
-    """Say of a grant what tells it apart from the role's others."""
+    """Shorten a grant to what distinguishes it from the role's others."""
     if not action.startswith("s3:") or action == "s3:GetBucketLocation":
         return action
     bucket, _, key = resource.partition(":::")[2].partition("/")
@@ -449,7 +449,7 @@ def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again
     assert (done.publications, done.snapshots_after) == (2, 1)
     assert done.snapshots_before > done.snapshots_after
 
-    # As if each event came again and nobody had noted that its delivery is published.
+    # Simulate that each event comes again, and that no marker says that its delivery is published.
     bucket, _ = s3_parts(chain.lake)
     for claim in chain.claims():
         key = s3_parts(claim.uri)[1].replace(".json", ".published")
@@ -458,10 +458,10 @@ def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again
     runs = len(chain.runs())
     chain.reconcile()
     until("every claim has ended again", lambda: all_done(chain))
-    # Known as published from the record alone, without another run.
+    # The record alone shows that they are published, without another run.
     assert len(chain.runs()) == runs
 
-    # And started by hand, the job itself finds them published.
+    # If the job is started manually, it also finds them published.
     for claim in chain.claims():
         chain.client("glue").start_job_run(
             JobName=chain.outputs["JobName"], Arguments={"--CLAIM": claim.uri}

@@ -1,7 +1,7 @@
-"""The production job on sessions as AWS Glue has them.
+"""The production job on sessions that are set up like AWS Glue's.
 
-Driver and two executors are processes of an environment that holds what Glue 5.1 documents and
-nothing of ours; the library is in it only because the job's arguments ship it.
+Driver and two executors run in an environment with only the packages that Glue 5.1 documents. They
+have the library only because the job's arguments ship it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from strict_glue.settings import Limits
 ROWS = 300
 KEY = "5a" * 32
 PATIENCE = 600.0
-# A run of the whole chain sets up the first test, beside four other workers in CI.
+# The setup of the first test runs the whole chain, beside four other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
 WHERE = """
 import os
@@ -57,7 +57,7 @@ def everywhere():
 print(where(0)[1])
 print(*everywhere())
 """
-# With the workers' own credentials, as boto3 finds them there.
+# Uses the workers' own credentials, as boto3 finds them there.
 IN_WORKERS = """
 def copy(number):
     import boto3
@@ -71,7 +71,7 @@ print(sc.parallelize(range(4), 4).map(copy).collect())
 
 @dataclass
 class Published:
-    """What one delivery left."""
+    """The results of one delivery."""
 
     chain: LocalChain
     recorder: Recorder

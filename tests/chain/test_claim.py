@@ -1,4 +1,4 @@
-"""What a run of a delivery in S3 works on, and what it leaves for the reconciler."""
+"""What a run of a delivery in S3 reads, and what it leaves for the reconciler."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
     versioned, capsys, monkeypatch, caplog
 ):
     _, raw, lake = versioned
-    # The job names itself to AWS; the processes of later tests are not the job.
+    # The job sets this variable to identify itself to AWS; it must not reach later tests.
     monkeypatch.setenv("AWS_SDK_UA_APP_ID", job_client_health.JOB)
     monkeypatch.setenv("AWS_ENDPOINT_URL_GLUE", "http://127.0.0.1:1")
     claim = claim_of(read(raw), lake)
@@ -191,7 +191,7 @@ def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
     outcome = json.loads(storage.read_bytes(claim.replace(".json", ".outcome.json")))
     assert (outcome["exit_code"], outcome["status"]) == (2, "stopped")
     assert "isn't a run id" in outcome["message"]
-    # Nobody answers for Glue: what can't be looked up stays empty, and changes nothing else.
+    # No Glue endpoint answers: what can't be looked up stays empty, and nothing else is affected.
     assert outcome["job_run_id"] == ""
     assert "the id of this run of the job was not found (" in caplog.text
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]

@@ -1,4 +1,4 @@
-"""The reconciler: which uploads become claims, what becomes of them, and what survives a death."""
+"""The reconciler: which uploads become claims, how claims end, and how it recovers from a crash."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.support.lambda_world import FILES, JOB, Aws, KilledError, World
 import def_lambda
 from register_run.claim import Claim
 
-# How many AWS calls the life below takes; a test holds that.
+# The number of AWS calls of `eventful_life`; a test checks it.
 LAST_CALL = 40
 
 
@@ -35,14 +35,14 @@ def world(aws) -> World:
 
 
 def live(world: World, rounds: int) -> None:
-    """Call after call, as the schedule and the job's events do; each run ends in between."""
+    """Call the reconciler repeatedly, as schedule and job events do; each run ends in between."""
     for _ in range(rounds):
         world.call()
         if world.glue.active:
             world.end_run()
 
 
-# Which uploads are a delivery
+# Which uploads form a delivery
 
 
 def test_three_new_files_are_claimed_and_the_job_is_started_with_the_claim(world):
@@ -84,7 +84,7 @@ def test_the_delivery_is_named_as_the_library_names_it(world, aws, monkeypatch):
     )
     expected = "d" + hashlib.sha256("".join(lines).encode()).hexdigest()[:16]
     assert claim["delivery_id"] == expected
-    # The job's own reader refuses a claim whose name is not that of its objects.
+    # The job's own reader refuses a claim if its name doesn't match its objects.
     for name, value in aws.environment.items():
         monkeypatch.setenv(name, value)
     uri = f"s3://{world.lake}/lake/claims/2026 ç/{expected}.json"
@@ -277,7 +277,7 @@ def test_a_clock_that_is_wrong_changes_no_delivery(world):
     assert len(world.names("published")) == 1
 
 
-# What becomes of claims
+# How claims end
 
 
 def test_a_published_claim_is_marked_and_left_alone(world):
@@ -558,7 +558,7 @@ def test_a_message_is_rather_told_twice_than_lost(aws):
 
 
 def refuse(client, operation, when):
-    """Answer an operation with an error when its parameters say so."""
+    """Answer an operation with an error if its parameters match."""
 
     def handler(params, model, **_):
         if when(params):
@@ -648,7 +648,7 @@ def test_trouble_with_the_job_ends_the_call_red(world, operation):
     assert len(world.names("published")) == 1
 
 
-# Events and deaths
+# Events and crashes
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -660,7 +660,7 @@ def test_ten_deliveries_at_once_in_any_order_are_each_run_once(aws, seed):
         calls = []
         for key in uploads:
             world.upload(key)
-            # Each event comes twice, at once, or never.
+            # Each event comes twice at the same time, or never.
             calls += [pool.submit(world.call) for _ in range(chance.choice([0, 2]))]
         for call in calls:
             call.result()
@@ -672,7 +672,7 @@ def test_ten_deliveries_at_once_in_any_order_are_each_run_once(aws, seed):
 
 
 def eventful_life(world: World) -> None:
-    """Two deliveries; the first run dies, its session stays; any call may die, and comes again."""
+    """Run two deliveries; the first run dies and leaves its session; dead calls are repeated."""
     world.upload_delivery("a/")
     world.upload_delivery("b/")
     world.calls, lives = 0, 0
@@ -708,7 +708,7 @@ def test_a_lambda_that_dies_after_any_of_its_calls_loses_and_repeats_nothing(aws
     assert world.glue.stopped == ["client-health-1"]
 
 
-# The edge
+# Entry point
 
 
 EVENTS = {
@@ -724,7 +724,7 @@ EVENTS = {
 
 @pytest.fixture
 def deployed(world, monkeypatch) -> World:
-    """The function's variables, and clients that reach this world."""
+    """Set the function's variables, and make its clients use this world."""
     for name in ("raw_bucket", "lake", "job_name", "topic_arn"):
         monkeypatch.setenv(name.upper(), getattr(world.settings, name))
     monkeypatch.setenv("LATE_HOUR", "0")
@@ -735,7 +735,7 @@ def deployed(world, monkeypatch) -> World:
 
 @pytest.mark.parametrize("event", EVENTS.values(), ids=EVENTS)
 def test_any_event_is_only_a_hint_to_look(deployed, event):
-    """What an event says, encoded or not, is never read: the listing has the true keys."""
+    """An event's content is never used, encoded or not: the listing has the true keys."""
     deployed.upload_delivery("2026-11-23 ç+/")
     def_lambda.lambda_handler(event, None)
     (claim,) = deployed.claims()

@@ -1,4 +1,4 @@
-"""The proxy that the chain's calls go through: what it passes on, writes down and refuses."""
+"""The proxy behind which the chain runs: what it forwards, records, and refuses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.recorder import Call, Recorder
 
 
 class Upstream(BaseHTTPRequestHandler):
-    """Keeps what comes through, and agrees."""
+    """Stores what arrives, and accepts it."""
 
     came: list[str]
 

@@ -1,4 +1,4 @@
-"""Files in S3, as the session reads and writes them: the emulator's, and one that refuses."""
+"""Files in S3, as the session reads and writes them: on the emulator, and on one that refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def bucket(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]
 
 
 def keys(emulator: Emulator) -> list[str]:
-    """The objects that stand there; file systems add markers for folders."""
+    """Return the keys of the objects, without the folder markers that file systems add."""
     found = emulator.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", ())
     return sorted(one["Key"] for one in found if not one["Key"].endswith("/"))
 
@@ -112,7 +112,7 @@ def test_an_object_that_went_away_meanwhile_is_said_to_be_gone(bucket: str) -> N
 
 
 class Refusing(BaseHTTPRequestHandler):
-    """An S3 that refuses everything, in one way."""
+    """An S3 that refuses every request with the same error."""
 
     status = 403
     code = "AccessDenied"

@@ -1,4 +1,4 @@
-"""The command as a user calls it, with a home of its own."""
+"""The command as a user calls it, with its own home folder."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tests.support.warm import Warm, sessions
 
 @pytest.fixture(scope="session")
 def own_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a user with a home of its own."""
+    """Return the environment of a user with an own home folder."""
     home = tmp_path_factory.mktemp("home")
-    # Only settings and key are fresh: the jars stay in the cache of whoever runs the tests.
+    # Only settings and key are new: the jars stay in the cache of the user who runs the tests.
     return {**os.environ, "XDG_CONFIG_HOME": str(home / "config"), "COLUMNS": "120"}
 
 
@@ -45,14 +45,14 @@ def command(own_environment: dict[str, str], root: Path) -> Command:
 
 @pytest.fixture(scope="session")
 def warm(own_environment: dict[str, str]) -> Iterator[Warm]:
-    """Sessions that are one, ready since the first of them."""
+    """Return sessions that are all the same real session, which is ready from the first one on."""
     with sessions(own_environment) as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def warm_command(command: Command, warm: Warm) -> Command:
-    """Call what makes sessions, on those that are ready."""
+    """Return a function that runs a command on the warm sessions."""
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         return command(*arguments, *warm.options, environment=warm.endpoint.environment)
@@ -62,7 +62,7 @@ def warm_command(command: Command, warm: Warm) -> Command:
 
 @pytest.fixture(scope="session")
 def published(command: Command) -> Callable[[Path], list[dict[str, Any]]]:
-    """Read the published rows of a lake, in the order of their ids."""
+    """Read the published rows of a lake, ordered by id."""
 
     def read(lake: Path) -> list[dict[str, Any]]:
         sql = "SELECT * FROM clientoutput ORDER BY id"

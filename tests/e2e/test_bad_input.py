@@ -1,9 +1,9 @@
-"""What source systems send wrong is named, and nothing that is published changes.
+"""Errors name the fault in unusable input, and published data doesn't change.
 
-A case of each kind goes through the real runner, papermill, kernels, and notebooks, into one lake
-that holds a publication already. The others differ in words alone: they go through what the runner
-does before a session is there, through the first notebook's cells, and through what the runner
-makes of their error. All sessions are one.
+One case of each kind runs through the real runner, papermill, kernels, and notebooks, into a lake
+that already has a publication. The other cases differ only in their messages: they run through the
+runner's checks before the session, the first notebook's cells, and the runner's handling of their
+error. All sessions are the same real session.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from strict_glue.settings import SessionSettings
 
 PARQUET, CSV, JSON = (NAMES[kind] for kind in ("parquet", "csv", "json"))
 USAGE, GATE = 2, 3
-# What no message to a person may hold.
+# Text that no error message may contain.
 FOREIGN = ("org.apache", "java.", "Py4J", "Traceback", "SparkException")
 
 
@@ -64,13 +64,13 @@ class Bench:
         return run_pipeline(replace(request, session=session))
 
     def refuse(self, raw: Path) -> None:
-        """Do what a run does until its first notebook refuses the delivery, and raise that."""
+        """Run until the first notebook refuses the delivery, as a run does; raise its error."""
         delivery = Delivery.read(find_sources(str(raw)))
         places = {f"{name}_path": place for name, place in delivery.sources.items()}
         given = {"run_id": "seam", "lake": str(self.lake), "as_of": delivery.as_of, **places}
         stage = job_client_health.build_request({}, str(self.lake)).stages[0]
         cells = [cell for cell in read_notebook(stage).cells if cell.cell_type == "code"]
-        # Between the notebook's own parameters and the cells that take them, as papermill does.
+        # Insert the values after the notebook's own parameters, as papermill does.
         cells.insert(2, new_code_cell("\n".join(f"{k} = {v!r}" for k, v in given.items())))
         self.warm.fresh()
         for number, cell in enumerate(cells[1:], 2):
@@ -86,7 +86,7 @@ class Bench:
                 )
 
     def head(self) -> str:
-        """Name the table's current metadata."""
+        """Return the location of the table's current metadata."""
         with closing(sqlite3.connect(self.lake / "catalog.db")) as catalog:
             (location,) = catalog.execute(
                 "SELECT metadata_location FROM iceberg_tables WHERE table_name = 'clientoutput'"
@@ -94,19 +94,19 @@ class Bench:
         return str(location)
 
     def rows(self, outcome: RunOutcome) -> dict[str, tuple[int, int, int]]:
-        """Give rows in, rejected and out of each source, as the second stage counted them."""
+        """Return rows in, rejected, and out of each source, as the second stage counted them."""
         counted = outcome.receipts["02_transform"]["rows"]
         return {name: (rows["in"], rows["rejected"], rows["out"]) for name, rows in counted.items()}
 
     def rejected(self, outcome: RunOutcome) -> list[str]:
-        """Give the malformed lines that a run kept."""
+        """Return the malformed lines that a run kept."""
         table = pq.read_table(self.lake / "staging" / outcome.run_id / "rejected")
         return [line for line in table.column("malformed_line").to_pylist() if line is not None]
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Bench:
-    """A lake into which the marked delivery was published."""
+    """Return a lake with the marked delivery published."""
     folder = tmp_path_factory.mktemp("bench")
     found = Bench(folder, warm)
     found.good = found.run(canaries.write_delivery(folder / "good"))  # type: ignore[attr-defined]
@@ -115,13 +115,13 @@ def bench(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Bench:
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
-    """The marked delivery, to be spoilt."""
+    """Return the marked delivery, for a test to corrupt."""
     return canaries.write_delivery(tmp_path / "raw")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One fault: the file that has it, how it comes about, how it ends, what the message says."""
+    """One fault: its file, how to cause it, the exit code, and the message."""
 
     name: str
     file: str
@@ -242,7 +242,7 @@ CASES = [
 ]  # fmt: skip
 
 
-# One for each place that refuses: before a session, at a gate, in a worker, at the end of a file.
+# One for each place that refuses input: before the session, a gate, a worker, a file's end.
 WHOLE = {
     "json_missing",
     "csv_other_case",
@@ -302,7 +302,7 @@ def test_what_can_be_read_is_accepted_and_gives_the_same_rows(bench: Bench, raw:
     assert bench.rows(outcome) == bench.rows(good)
     kept = bench.rejected(outcome)
     assert not [line for line in kept if line.endswith("\r")]
-    # Each keeps its own extra column, the rest as it came.
+    # Each keeps its own extra column, and the rest unchanged.
     assert sorted(line.replace('"extra": 1, ', "").removesuffix("|61") for line in kept) == sorted(
         bench.rejected(good)
     )

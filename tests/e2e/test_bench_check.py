@@ -1,4 +1,4 @@
-"""A run does the work that `benchmarks/counts.json` commits to: no more, and no less."""
+"""A run does exactly the work that `benchmarks/counts.json` lists."""
 
 from __future__ import annotations
 

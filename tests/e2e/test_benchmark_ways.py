@@ -1,4 +1,4 @@
-"""The three ways that `make bench` compares do the same work."""
+"""The three commands that `make bench` compares produce the same rows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
 
 
 def persons(raw: Path) -> int:
-    """Count the CPFs of a delivery, whatever stands around their digits."""
+    """Count the distinct CPFs of a delivery by their digits."""
     cpfs = pq.read_table(raw / "dados_cadastro_1.parquet")["documento_cpf"].to_pylist()
     with (raw / "dados_cadastro_2.csv").open(encoding="utf-8", newline="") as file:
         cpfs += [row["cpf"] for row in csv.DictReader(file, delimiter="|")]

@@ -1,4 +1,4 @@
-"""One delivery, run again and again while processes of its executors are killed: the same table.
+"""A delivery gives the same table even if processes of its executors are killed during the run.
 
 All runs share a session with two executors, and Spark repeats the tasks that die with a Python
 worker or with a whole executor, as on AWS Glue. ``KILLED_RUNS`` sets the number of disturbed runs
@@ -27,26 +27,26 @@ RUNS = int(os.environ.get("KILLED_RUNS", "1"))
 EXECUTORS = int(os.environ.get("KILLED_EXECUTORS", "1"))
 ROWS, SEED = 2000, 41
 KEY = "d1ed" * 16
-# Spark gives a job up when one of its tasks fails four times. No task outlives its stage, so that
-# with so few kills a stage none can, however slow the machine.
+# Spark fails a job if one of its tasks fails four times. No task outlives its stage, so with at
+# most three kills per stage this can't happen, however slow the machine is.
 A_STAGE, APART_SECONDS = 3, 1.5
 WORKER, EXECUTOR = "pyspark.daemon", "CoarseGrainedExecutorBackend"
-# Runs of a minute each set up and make up these tests, beside other tests in CI.
+# Setup and tests consist of runs of a minute each, beside other tests in CI.
 pytestmark = pytest.mark.timeout(300 * (RUNS + 1))
 
 
 @dataclass
 class Killer:
-    """Kills Python workers, and now and then an executor, below one process.
+    """Kills Python workers, and sometimes an executor, below one process.
 
     Parameters
     ----------
     root : psutil.Process
-        Nothing but its descendants is killed: the service that this test started.
+        The service that this test started; only its descendants are killed.
     lake : Path
-        Has a receipt for each stage that is done.
+        Has a receipt for each finished stage.
     chance : random.Random
-        Says whom, and when.
+        Chooses what to kill, and when.
     """
 
     root: psutil.Process
@@ -76,7 +76,7 @@ class Killer:
         below = _processes(self.root)
         workers = [found for found in below if _is_worker(found)]
         executors = [found for found in below if EXECUTOR in _words(found)]
-        # One that has workers has more to lose.
+        # An executor with workers has more to lose.
         likely = 0.1 if workers else 0.01
         kind, found = "worker", workers
         if self.killed["executor"] < EXECUTORS and self.chance.random() < likely:
@@ -84,7 +84,7 @@ class Killer:
         if not found:
             return False
         chosen = self.chance.choice(found)
-        # Last of all, so that no task of the next stage is counted to this one.
+        # Read this last, so that no task of the next stage is counted for this one.
         stage = len(list(self.lake.glob("runs/*/0*.json")))
         if self.by_stage[stage] == A_STAGE:
             return False
@@ -112,7 +112,7 @@ def _words(process: psutil.Process) -> str:
 
 
 def _is_worker(process: psutil.Process) -> bool:
-    """Tell a worker from the daemon that forks it and is called the same."""
+    """Return whether this is a worker, not the daemon of the same name that forks it."""
     try:
         parent = process.parent()
     except psutil.Error:
@@ -122,7 +122,7 @@ def _is_worker(process: psutil.Process) -> bool:
 
 @dataclass
 class Runs:
-    """One delivery, what must become of it, and what runs over it left."""
+    """One delivery, its expected result, and the results of runs with it."""
 
     folder: Path
     warm: Warm
@@ -131,7 +131,7 @@ class Runs:
     killed: Counter[str] = field(default_factory=Counter)
 
     def run(self, name: str) -> compare.Left:
-        """Run the delivery into a lake of its own."""
+        """Run the delivery into a new lake."""
         environment = {
             **os.environ,
             **self.warm.endpoint.environment,
@@ -187,12 +187,12 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
 
 @pytest.fixture(scope="module")
 def calm(runs: Runs) -> compare.Left:
-    """What a run leaves that nobody disturbs."""
+    """Return the result of an undisturbed run."""
     return runs.run("calm")
 
 
 def accounting(left: compare.Left) -> dict[str, Any]:
-    """Everything that the receipts count."""
+    """Return everything that the receipts count."""
     counted = ("rows", "rejections", "warnings")
     return {stage: [r[name] for name in counted] for stage, r in left.receipts.items()}
 

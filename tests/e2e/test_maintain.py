@@ -1,4 +1,4 @@
-"""Two days, then maintenance that expires all it may: nothing old is ever published again."""
+"""After two days and a maintenance that expires everything it may, nothing old is republished."""
 
 from __future__ import annotations
 

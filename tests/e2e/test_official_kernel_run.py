@@ -41,6 +41,7 @@ def test_the_official_kernel_shows_what_is_committed(tmp_path: Path) -> None:
                 shown = "".join(
                     o.get("text", "") for o in cell.get("outputs", []) if o.get("name") == "stdout"
                 )
-                # The kernel talks about itself as well; what the notebook shows is all there.
+                # The kernel also prints its own messages, but the notebook's whole output is
+                # included.
                 assert expected.strip() in shown
     assert list((tmp_path / "lake" / "clientoutput").glob("convenio=*/*.parquet"))

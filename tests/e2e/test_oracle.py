@@ -1,7 +1,7 @@
-"""``client-health run`` on dirty deliveries, against a second reading of the contract.
+"""``client-health run`` on dirty deliveries, compared with an independent implementation.
 
-The oracle (``tests/oracle``) shares no code with the library; ``python -m tests.oracle.check``
-holds more and larger deliveries against it.
+The oracle (``tests/oracle``) shares no code with the library. ``python -m tests.oracle.check``
+compares more and larger deliveries.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ KEY = "0ac1" * 16
 
 @dataclass(frozen=True)
 class Compared:
-    """A delivery, what must become of it, and what a run left."""
+    """A delivery, its expected result, and the result of a run."""
 
     delivery: dirty.Delivery
     expected: Expected
@@ -49,13 +49,13 @@ def compared(folder: Path, warm: Warm, rows: int, seed: int, **how: bool) -> Com
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
-    """A delivery of a file a source."""
+    """Return a delivery with one file per source."""
     return compared(tmp_path_factory.mktemp("whole"), warm, 1500, 11)
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
-    """A delivery of several files a source: compressed, reordered, Parquet with own types."""
+    """Return a delivery with several files per source: compressed, reordered, with other types."""
     return compared(tmp_path_factory.mktemp("parts"), warm, 300, 12, parts=True)
 
 

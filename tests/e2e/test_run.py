@@ -1,4 +1,4 @@
-"""``client-health run`` from files to the published table, and what the promise says of it."""
+"""``client-health run`` from files to the published table, and its promised properties."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = {
     "json": "dados_cadastro_3.json",
 }
 
-# Rows whose fate the contract settles; their names find them again once the CPF is masked.
+# Rows whose result the contract determines; their names identify them after the CPF is masked.
 CSV_LINES = [
     "11144477735|Caso Cem|Gold|01/02/1980|Fem|Rua|100|Sul|recife|SÃO PAULO|2020-01-02 03:04:05|BR",
     "52998224725|Caso Cem Ponto|Gold|01/02/1980|F|Rua|120.0|Sul|recife|SP|2020-01-02 03:04:05|BR",
@@ -149,7 +149,7 @@ def test_a_repeat_makes_no_new_snapshot(lake: Path, delivery: Path, command: Com
 
 
 def shuffled_delivery(delivery: Path, folder: Path) -> dict[str, Path]:
-    """The same rows in another order, the CSV's columns too, each source in several files."""
+    """Write the same rows and CSV columns in another order, with several files per source."""
     chance = random.Random(1)
     table = pq.read_table(delivery / NAMES["parquet"])
     order = list(range(table.num_rows))

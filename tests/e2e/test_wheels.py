@@ -1,4 +1,4 @@
-"""A wheel of each package installs and imports alone, in an empty environment."""
+"""A wheel of each package can be installed and imported alone, in an empty environment."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tools.build_wheels import CARRIED, EXTRAS, build
 
 IMPORTED = {
     "client_health": ["client_health", "register_contract.contract"],
-    # As papermill loads it: papermill itself comes first.
+    # In papermill's order: papermill itself is imported first.
     "strict_glue": ["papermill.engines", "strict_glue.engine", "strict_glue.kernel"],
     "register_run": ["register_run.runner"],
     "glue_local": ["glue_local.launch", "glue_local.api.server"],

@@ -1,6 +1,6 @@
-"""Every statement names actions that AWS has, and resources that these actions know.
+"""Every statement names actions that AWS has, and resources that fit these actions.
 
-IAM takes a policy that names an action with a resource of another kind, and grants nothing by it.
+IAM accepts a policy that names an action with a resource of another type, but it grants nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEPLOYED = (
 
 
 def statements() -> list:
-    """Give the grants of each statement of each role and managed policy."""
+    """Return the grants of each statement of each role and managed policy."""
     found: dict[tuple[str, str], list[Grant]] = defaultdict(list)
     roles = [
         (one, name)

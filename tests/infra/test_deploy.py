@@ -28,13 +28,13 @@ from glue_local.emulator import Emulator
 from infra import deployment
 from register_contract import contract
 
-# The tree is the same for all: only the first deployment builds it as the command does.
+# The tree is the same for all tests, so only the first deployment really builds it.
 build_once = functools.cache(build_artifacts)
 deploy = functools.partial(deployment.deploy, build=build_once)
 SETTINGS = emulator_settings()
 OPTIMIZER = "AWS::Glue::TableOptimizer"
 UPKEEP = "client-health-maintenance"
-# A region for each test: none sees what another has left.
+# Each test has its own region, so it doesn't see what another test has left.
 REGIONS = itertools.cycle(
     f"{area}-{side}-{number}"
     for area in ("us", "eu", "ap", "sa", "ca", "me", "af")
@@ -44,7 +44,7 @@ REGIONS = itertools.cycle(
 
 
 class Recorder:
-    """Keeps what a person would have been told, and agrees or not."""
+    """Records what a person would see, and confirms or declines."""
 
     def __init__(self, *, agrees: bool = True) -> None:
         self.notes: list[str] = []
@@ -80,7 +80,7 @@ def cloud(
 
 
 def clients_of(cloud: Emulator) -> Callable[[str], Any]:
-    """Clients of a region where nothing is."""
+    """Return the clients of an empty region."""
     session: Any = boto3.Session(
         aws_access_key_id=cloud.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
@@ -96,7 +96,7 @@ def clients(cloud: Emulator) -> Callable[[str], Any]:
 
 @dataclass(frozen=True)
 class Chain:
-    """A first deployment, and what was told of it."""
+    """A first deployment, and what it reported."""
 
     clients: Callable[[str], Any]
     outputs: dict[str, str]
@@ -105,13 +105,13 @@ class Chain:
 
 @pytest.fixture(scope="module")
 def chain(cloud: Emulator) -> Chain:
-    """The chain for tests that look at it, or try what must change nothing."""
+    """Return the chain for tests that only read it, or try something that must change nothing."""
     clients, listener = clients_of(cloud), Recorder()
     return Chain(clients, deployment.deploy(clients, SETTINGS, listener), listener)
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Settings:
-    """Settings with a template in which something is different."""
+    """Return settings with a changed template."""
     template = load_template(SETTINGS.template.read_text())
     change(template["Resources"])
     path = tmp_path / "template.json"
@@ -180,7 +180,7 @@ def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
 def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
     clients: Callable[[str], Any],
 ) -> None:
-    # With a principal, or nothing of QuickSight would be asked for.
+    # Without a principal, the template has no QuickSight resources.
     parameters = {
         "QuickSightPrincipalArn": f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g"
     }
@@ -329,11 +329,11 @@ def test_undeploying_asks_first(chain: Chain) -> None:
     assert status(chain.clients) == "CREATE_COMPLETE"
 
 
-# The upkeep of the published table
+# Maintenance of the published table
 
 
 def make_table(clients: Callable[[str], Any]) -> None:
-    """Make the entry that the first run makes."""
+    """Create the table's catalog entry, as the first run does."""
     database, _, table = contract.TABLE.partition(".")
     entry = {"Name": table, "Parameters": {"table_type": "ICEBERG"}}
     clients("glue").create_table(DatabaseName=database, TableInput=entry)

@@ -1,4 +1,4 @@
-"""What is built for a deployment: the same commit, the same bytes."""
+"""The artifacts of a deployment: the same commit gives the same bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.errors import DeployError
 from infra.native import libraries, too_new
 from infra.packages import build_packages, kept_packages, packages_key
 
-# Builds wheels, and fetches packages from an index.
+# These tests build wheels, and fetch packages from an index.
 pytestmark = pytest.mark.slow
 
 
@@ -59,7 +59,7 @@ def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
     own = f"wheels/client_health-{number}-py3-none-any.whl"
     pins = archive.read("wheels/requirements.txt").decode().splitlines()
     assert f"client-health=={number}" in pins
-    # A wheel for each pin, and the list of pins.
+    # One wheel for each pin, and the list of pins.
     assert {own, "wheels/requirements.txt"} <= set(archive.namelist())
     assert len(archive.namelist()) == len(pins) + 1
     packed = names(archive.read(own))
@@ -83,7 +83,7 @@ def test_what_the_library_needs_beside_glue_is_shipped_with_it(
     assert f"wheels/thing-1.0-{tags[0]}.whl" in archive.namelist()
     assert len(archive.namelist()) == 3
     assert archive.read("wheels/requirements.txt").decode().splitlines()[1:] == ["thing==1.0"]
-    for path in wheels.glob("*.whl"):  # what was fetched once is not asked for again
+    for path in wheels.glob("*.whl"):  # packages that were fetched once aren't requested again
         path.unlink()
     assert built == build_artifacts(session_lock=lock)
     nothing = tmp_path / "nothing.txt"
@@ -123,7 +123,7 @@ def test_neither_times_nor_order_nor_modes_show_in_an_archive(tmp_path: Path) ->
 
 
 def wheel(folder: Path, tag: str, **more: bytes) -> str:
-    """Write a wheel of the package `thing` that tells its tag; give its hash."""
+    """Write a wheel of the package `thing` that contains its tag; return its hash."""
     info = "thing-1.0.dist-info"
     files = {
         "thing.py": f"TAG = {tag!r}\n".encode(),
@@ -143,7 +143,7 @@ def wheel(folder: Path, tag: str, **more: bytes) -> str:
 
 @pytest.fixture
 def wheels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that pip looks into instead of an index."""
+    """Return a folder that pip searches instead of an index."""
     folder = tmp_path / "wheels"
     folder.mkdir()
     monkeypatch.setenv("PIP_NO_INDEX", "1")
@@ -191,7 +191,7 @@ def test_no_library_of_the_jobs_packages_is_newer_than_its_host(tmp_path: Path) 
 
 @pytest.fixture(scope="module")
 def modern() -> bytes:
-    """A program of this machine, which asks for symbols that the job's host has not."""
+    """Return a program of this machine that needs symbols which the job's host doesn't have."""
     kind, version = platform.libc_ver()
     if kind != "glibc" or tuple(map(int, version.split("."))) < (2, 34):
         pytest.skip("the C library of this machine is not newer than the job's")

@@ -1,4 +1,4 @@
-"""The script that the Python Shell job starts with."""
+"""The start script of the Python Shell job."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from infra.start_job import split_arguments
 from glue_local.emulator import Emulator
 
 SAYS = b"import sys, helper\nprint(helper.NAME, sys.argv[1:])\nsys.exit(3)\n"
-# Not signal.pause(): a signal that arrives just before it would be waited for without end.
+# signal.pause() would wait forever if the signal arrived just before it.
 WAITS = b"""import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(4))
 print("waiting", flush=True)
@@ -115,7 +115,7 @@ def test_what_is_no_archive_is_named_in_one_line(
 
 @contextmanager
 def answering(status: int, body: bytes, length: int) -> Iterator[str]:
-    """Give the URL of an S3 that answers everything in the same way, then hangs up."""
+    """Yield the URL of an S3 that answers every request in the same way, then hangs up."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

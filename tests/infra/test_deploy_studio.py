@@ -1,4 +1,4 @@
-"""The copies of the notebooks for Glue Studio."""
+"""The notebooks' copies for Glue Studio."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_settings_that_a_session_would_not_take_are_refused() -> None:
 
 
 class Service(BaseHTTPRequestHandler):
-    """Keeps what sessions are asked for, and makes none."""
+    """Records the requests for sessions, and creates none."""
 
     asked: list[dict[str, Any]]
 
@@ -126,7 +126,7 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     code = ["".join(cell["source"]) for cell in copy["cells"] if cell["cell_type"] == "code"]
     with tempfile.TemporaryDirectory() as sockets:
         manager = KernelManager(kernel_name="glue_pyspark")
-        # A free port that Jupyter has found may be taken by the time its kernel binds it.
+        # Another program may take a free port that Jupyter found before the kernel binds it.
         reachable_here_alone(manager, Path(sockets))
         manager.start_kernel()
         client = manager.client()
@@ -153,7 +153,7 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     assert "--extra-py-files" not in arguments
     assert arguments["--datalake-formats"] == "iceberg"
     assert asked[0]["Role"] == PLACES.role
-    # Glue Studio's user becomes a tag, which asks for leave of its own.
+    # Glue Studio's user becomes a tag, which needs its own permission.
     assert asked[0]["Tags"] == {"owner": "somebody"}
     session = f"arn:aws:glue:sa-east-1:123456789012:session/{asked[0]['Id']}"
     permissions = Permissions(Deployed())

@@ -1,4 +1,4 @@
-"""Templates as data, and what is left of one where not everything can be made."""
+"""Templates as data, and templates without the resources that an endpoint doesn't support."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person is told."""
+"""Messages that the deploy command shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``docs/emulator.md`` names tests that exist, and says of the emulator what is so."""
+"""``docs/emulator.md`` names existing tests, and describes the emulator correctly."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def test_each_row_names_a_test_that_exists_or_says_that_nothing_checks_it():
         assert [name for name in named if name not in known] == [], row
 
 
-# What the emulator lets pass; a newer one that refuses it makes a row of the page untrue.
+# If a newer emulator refuses one of these, a row of the page is no longer true.
 
 
 class Cloud:
-    """Clients of the emulator, in every way of signing."""
+    """Clients of the emulator that sign in different ways."""
 
     def __init__(self, emulator: Emulator) -> None:
         self._emulator = emulator

@@ -1,6 +1,6 @@
-"""What is deployed stays within limits that AWS has and the emulator has not.
+"""The deployment stays within AWS limits that the emulator doesn't enforce.
 
-Sizes are those of the longest names: a prefix of 20 characters, a region of 14.
+Sizes are measured with the longest names: a prefix of 20 characters, a region of 14.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def every(kind: str) -> list:
 
 
 def size(document: Any) -> int:
-    """Count as IAM does: white space is none."""
+    """Count characters as IAM does, without white space."""
     return len("".join(json.dumps(document, ensure_ascii=False).split()))
 
 
@@ -79,6 +79,6 @@ def test_a_keys_policy_is_within_kms_limit(key: dict[str, Any]):
 def test_a_python_shell_job_asks_for_what_it_may_have(job: dict[str, Any]):
     assert job["Command"]["Name"] == "pythonshell"
     assert job["MaxCapacity"] in (0.0625, 1)
-    # Glue refuses a week and more, and so must the parameter.
+    # Glue refuses a timeout of a week or more, so the parameter must refuse it too.
     assert job["Timeout"] < 10_080
     assert DEPLOYED[0].template["Parameters"]["JobTimeoutMinutes"]["MaxValue"] < 10_080

@@ -1,4 +1,4 @@
-"""The helper that compares roles with calls, since the end-to-end test leans on it."""
+"""The helper that compares roles with calls, which the end-to-end test relies on."""
 
 from __future__ import annotations
 

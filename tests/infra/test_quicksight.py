@@ -1,4 +1,4 @@
-"""QuickSight shows the page's visuals, with the answers of the same queries."""
+"""QuickSight shows the page's visuals, with the results of the same queries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ OF_VISUALS = ("AWS::QuickSight::Analysis", "AWS::QuickSight::Dashboard")
 
 @dataclass(frozen=True)
 class Wells:
-    """Where a kind of visual has its parts."""
+    """The names of a visual's parts, by kind of visual."""
 
     kind: Kind
     category: str
@@ -71,18 +71,18 @@ def definition(shown: Deployed, kind: str) -> dict[str, Any]:
 
 
 def only(items: Mapping[str, Any] | list[Any]) -> Any:
-    """Give the one thing that is there; as a pair where it has a name."""
+    """Return the only item; from a mapping, as a pair of name and value."""
     (item,) = items.items() if isinstance(items, Mapping) else items
     return item
 
 
 def visual(found: Mapping[str, Any], queries: Mapping[str, str]) -> Visual:
-    """Read a visual as its declaration would be.
+    """Convert a visual of the template to the form of its declaration.
 
     Parameters
     ----------
     found
-        As the template has it.
+        The visual in the template.
     queries
         Query of each data set, by the name that the definition gives it.
     """
@@ -94,7 +94,7 @@ def visual(found: Mapping[str, Any], queries: Mapping[str, str]) -> Visual:
     category = only(only(fields[wells.category]))[1]
     kind, value = only(only(fields[wells.value]))
     assert kind == "NumericalMeasureField"
-    # One row a class, so that their sum is the answer's number.
+    # There is one row per class, so the sum is the query's number.
     assert value["AggregationFunction"] == {"SimpleNumericalAggregation": "SUM"}
     assert category["Column"]["DataSetIdentifier"] == value["Column"]["DataSetIdentifier"]
     order = only(chart["SortConfiguration"][wells.sort])["FieldSort"]
@@ -115,7 +115,7 @@ def visual(found: Mapping[str, Any], queries: Mapping[str, str]) -> Visual:
 
 
 def data_sets(shown: Deployed) -> dict[str, dict[str, Any]]:
-    """Give the custom SQL of each data set, by its ARN."""
+    """Return the custom SQL of each data set, by its ARN."""
     return {
         shown.arn(name): only(properties["PhysicalTableMap"])[1]["CustomSql"]
         for name, properties in shown.of_type("AWS::QuickSight::DataSet")
@@ -161,7 +161,7 @@ def test_a_year_is_written_without_a_separator(shown: Deployed):
     assert text.index("NumericalDimensionField") < text.index("ThousandsSeparator")
 
 
-# The same answers
+# The same results
 
 
 def test_there_is_one_data_set_for_each_query_that_is_shown(shown: Deployed):
@@ -173,7 +173,7 @@ def test_there_is_one_data_set_for_each_query_that_is_shown(shown: Deployed):
 def test_a_data_set_asks_what_the_file_asks(shown: Deployed, name: str):
     custom = next(found for found in data_sets(shown).values() if found["Name"] == name)
     _, _, sql = question(name, ROOT / "queries").sql.partition("\n")
-    # QuickSight's connection has no database of its own, and may put the text into one line.
+    # QuickSight's connection has no default database, and may put the text on one line.
     qualified, tables = re.subn(r"\bFROM clientoutput\b", f"FROM {contract.TABLE}", sql)
     assert custom["SqlQuery"] == qualified
     assert tables == sql.count("clientoutput") > 0
@@ -203,7 +203,7 @@ def test_each_look_asks_the_published_table_and_keeps_no_copy(shown: Deployed):
     assert modes == ["DIRECT_QUERY"] * len(data_sets(shown))
 
 
-# Who may
+# Who has access
 
 
 def test_without_a_principal_nothing_is_made():
@@ -213,7 +213,7 @@ def test_without_a_principal_nothing_is_made():
 
 
 def test_the_principal_gets_the_answers_and_not_the_source(shown: Deployed):
-    # Who may use the source can ask for single rows with its role.
+    # With the data source, a person could query single rows with its role.
     given = {
         kind: [properties.get("Permissions", ()) for _, properties in shown.of_type(kind)]
         for kind in (*OF_VISUALS, "AWS::QuickSight::DataSet", "AWS::QuickSight::DataSource")
@@ -250,7 +250,7 @@ def test_the_role_reads_the_table_uses_the_key_and_writes_results(shown: Deploye
         ("s3:PutObject", f"{LAKE}/query-results/readers/x.csv"),
         ("kms:Decrypt", shown.arn("DataKey")),
         ("kms:GenerateDataKey", shown.arn("DataKey")),
-        # What AWS's own policy for QuickSight asks of Athena.
+        # The Athena actions in AWS's own policy for QuickSight.
         ("athena:BatchGetQueryExecution", f"{ATHENA}:workgroup/client_health"),
         ("athena:GetQueryResultsStream", f"{ATHENA}:workgroup/client_health"),
         ("athena:ListQueryExecutions", f"{ATHENA}:workgroup/client_health"),

@@ -1,4 +1,4 @@
-"""Each role can do what its code calls, and no more."""
+"""Each role can do exactly what its code calls."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TABLES = f"{ATHENA}:datacatalog/AwsDataCatalog"
 SAVED = "aws-glue-assets-123456789012-sa-east-1"
 OF_CODE = ("ReconcilerRole", "JobRole", "SessionRole", "CrawlerRole")
 OF_PEOPLE = ("UploadPolicy", "ReaderPolicy", "StewardPolicy")
-# These reach data only through a session, with its role.
+# These reach data only through a session, with the session's role.
 OF_STUDIO = ("NotebookRole", "ExplorerPolicy")
 ALL = (*OF_CODE, *OF_PEOPLE, *OF_STUDIO)
 
@@ -39,7 +39,7 @@ def permissions(deployed: Deployed) -> Permissions:
     return Permissions(deployed)
 
 
-# What the code calls, by reading it; the end-to-end test compares with what it was seen calling.
+# The calls in the code; the end-to-end test compares with the calls that were recorded.
 CALLS = {
     "def_lambda": [
         ("s3:ListBucketVersions", RAW),
@@ -140,25 +140,25 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
 @pytest.mark.parametrize(
     ("role", "action", "resource"),
     [
-        # Only sessions know the key of the ids, and the uploads are no business of theirs.
+        # Only sessions may read the id key, and they don't need the uploads.
         ("def_lambda", "secretsmanager:GetSecretValue", SECRET),
         ("job_client_health", "secretsmanager:GetSecretValue", SECRET),
         ("CrawlerRole", "secretsmanager:GetSecretValue", SECRET),
         ("session", "s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
-        # Uploads are deleted by their lifecycle, deliveries stay what they were.
+        # Only the lifecycle deletes uploads, and deliveries don't change.
         *((role, "s3:DeleteObject", f"{RAW}/upload/x.csv") for role in OF_CODE),
         *((role, "s3:DeleteObjectVersion", f"{RAW}/upload/x.csv") for role in OF_CODE),
         *((role, "s3:PutObject", f"{RAW}/upload/x.csv") for role in OF_CODE),
         *((role, "s3:DeleteObject", f"{LAKE}/lake/deliveries/csv/x.csv") for role in OF_CODE),
         ("session", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
-        # A claim is never taken back, least of all by the session.
+        # Nothing may delete a claim, least of all the session.
         *((role, "s3:DeleteObject", f"{LAKE}/lake/claims/-/d0.json") for role in OF_CODE),
         ("session", "s3:PutObject", f"{LAKE}/lake/claims/-/d0.json"),
-        # The reconciler sees names, not data.
+        # The reconciler reads names, not data.
         ("def_lambda", "s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
         ("def_lambda", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("def_lambda", "s3:GetObject", f"{LAKE}/lake/clientoutput/x.parquet"),
-        # Other people's sessions, jobs, tables and code.
+        # Sessions, jobs, tables, and code that belong to others.
         ("def_lambda", "glue:StopSession", f"{GLUE}:session/somebody-else"),
         ("def_lambda", "glue:StartJobRun", f"{GLUE}:job/another"),
         ("job_client_health", "glue:RunStatement", f"{GLUE}:session/somebody-else"),
@@ -181,7 +181,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("UploadPolicy", "s3:GetObject", f"{RAW}/upload/x.csv"),
         ("UploadPolicy", "s3:PutObject", f"{RAW}/elsewhere/x.csv"),
-        # The other's queries and results.
+        # Queries and results of the other group.
         ("ReaderPolicy", "athena:ListQueryExecutions", f"{ATHENA}:workgroup/primary"),
         ("ReaderPolicy", "athena:GetQueryResults", f"{ATHENA}:workgroup/client_health_stewards"),
         ("ReaderPolicy", "athena:GetTableMetadata", f"{ATHENA}:datacatalog/another"),
@@ -190,7 +190,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("StewardPolicy", "glue:BatchGetPartition", TABLE),
         ("session", "s3:ListMultipartUploadParts", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("session", "s3:ListBucketMultipartUploads", RAW),
-        # A notebook reaches no production run, and neither it nor its user has data of its own.
+        # A notebook can't reach production runs, and neither it nor its user has access to data.
         ("NotebookRole", "glue:RunStatement", SESSION),
         ("NotebookRole", "glue:CreateSession", SESSION),
         ("NotebookRole", "glue:StopSession", f"{GLUE}:session/somebody-else"),
@@ -237,7 +237,7 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
         ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/x.csv"),
         ("CrawlerRole", "glue:GetClassifier", "*"),
         ("CrawlerRole", "glue:GetClassifiers", "*"),
-        # What Athena's console calls beside the query itself.
+        # Calls of Athena's console besides the query itself.
         *(
             (policy, f"athena:{action}", resource)
             for policy, group in (
@@ -275,7 +275,7 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
         ("StewardPolicy", "glue:GetPartition", RAW_TABLE),
         ("StewardPolicy", "glue:GetPartitions", RAW_TABLE),
         ("StewardPolicy", "glue:BatchGetPartition", RAW_TABLE),
-        # Glue Studio: what AWS lists for the notebook's role and its user.
+        # Glue Studio: AWS's list for the notebook's role and its user.
         *(
             (role, f"glue:{action}", "*")
             for role in OF_STUDIO
@@ -322,7 +322,7 @@ def test_every_resource_of_a_star_says_why(path):
     found = [(number, line) for number, line in enumerate(lines, 1) if star.search(line)]
     without = [(number, line) for number, line in found if not re.search(r"# why: \S+ \S+", line)]
     assert without == []
-    # The scan of the text must not miss one that is written in another way.
+    # Parse the template too, in case the search missed another notation.
     statements = [
         statement
         for resource in load_template(path.read_text(encoding="utf-8"))["Resources"].values()
@@ -339,7 +339,7 @@ def test_a_star_is_only_where_aws_knows_no_resource(permissions: Permissions):
         for grant in permissions.grants(role)
         if grant.resource == "*"
     ]
-    # That AWS knows none is what test_authorization.py looks up; these are what may be among them.
+    # test_authorization.py checks that AWS has no resource for these; this is the complete list.
     assert list(dict.fromkeys(stars)) == [
         ("ReconcilerRole", "FindSessions"),
         ("JobRole", "KnowItsEncryption"),
@@ -386,7 +386,7 @@ def test_a_role_is_taken_by_one_service(deployed: Deployed):
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         trusted[name] = (statement["Principal"], statement["Action"])
     glue = {"Service": "glue.amazonaws.com"}
-    # A session that is made with tags is started with them.
+    # A session that is created with tags needs permission to set them.
     tagged = ["sts:AssumeRole", "sts:TagSession"]
     assert trusted == {
         "ReconcilerRole": ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole"),

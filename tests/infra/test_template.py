@@ -1,4 +1,4 @@
-"""The template holds together, and keeps what the documents promise of it."""
+"""The template is consistent, and has what the documents promise."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def buckets() -> list:
     ]
 
 
-# What scanners and CloudFormation ask
+# What scanners and CloudFormation require
 
 
 @pytest.mark.slow
@@ -46,7 +46,7 @@ def test_cfn_lint_finds_nothing():
 
 @pytest.mark.slow
 def test_checkov_finds_nothing_but_exceptions_with_a_reason():
-    # Without its configuration's "compact", which leaves the passed checks out.
+    # The "compact" setting of its configuration omits the passed checks.
     found = json.loads(scan("checkov", "--output", "json").stdout)
     assert found["summary"]["failed"] == 0
     assert found["summary"]["parsing_errors"] == 0
@@ -64,7 +64,7 @@ def test_checkov_finds_nothing_but_exceptions_with_a_reason():
 @pytest.mark.parametrize("path", (*TEMPLATES, MAINTENANCE), ids=lambda path: path.name)
 def test_the_template_is_within_cloudformations_limits(path: Path):
     found = load_template(path.read_text(encoding="utf-8"))
-    # Larger than 51,200 bytes, it must be read from a bucket, as the deploy command has it done.
+    # A template of more than 51,200 bytes must be read from a bucket; the deploy command does so.
     assert path.stat().st_size < (1_000_000 if path == TEMPLATE else 51_200)
     assert len(found["Resources"]) <= 500
     assert len(found["Parameters"]) <= 200

@@ -1,4 +1,4 @@
-"""The upkeep of the published table on AWS is that of the command, and touches nothing else."""
+"""Maintenance of the published table on AWS does what the command does, and nothing else."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def permissions(deployed: Deployed) -> Permissions:
 
 
 def optimizers(deployed: Deployed) -> dict[str, dict[str, Any]]:
-    """Give the configuration of each optimizer by its type."""
+    """Return the configuration of each optimizer, by its type."""
     found = [properties for _, properties in deployed.of_type("AWS::Glue::TableOptimizer")]
     assert len({one["Type"] for one in found}) == len(found)
     return {one["Type"]: one["TableOptimizerConfiguration"] for one in found}
@@ -41,7 +41,7 @@ def test_the_limits_are_those_of_the_command(deployed: Deployed):
     assert found["retention"]["RetentionConfiguration"]["IcebergConfiguration"] == {
         "SnapshotRetentionPeriodInDays": RETENTION.snapshot_days,
         "NumberOfSnapshotsToRetain": RETENTION.snapshots_kept,
-        # Else they would only become orphans.
+        # Otherwise, they would only become orphans.
         "CleanExpiredFiles": True,
     }
     orphans = found["orphan_file_deletion"]["OrphanFileDeletionConfiguration"]
@@ -100,7 +100,7 @@ def test_the_role_may_maintain_the_table(permissions: Permissions, action: str, 
 @pytest.mark.parametrize(
     ("action", "resource"),
     [
-        # The record of what was published stays.
+        # Nothing may delete the record of publications.
         ("s3:DeleteObject", f"{WAREHOUSE}/publications/metadata/x"),
         ("glue:UpdateTable", f"{GLUE}:table/db_client_insurance/publications"),
         ("glue:DeleteTable", f"{GLUE}:table/db_client_insurance/clientoutput"),

@@ -1,4 +1,4 @@
-"""What one resource of the template says of another, and of the code, is true."""
+"""References between the template's resources, and between template and code, are correct."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_uploads_call_the_reconciler_which_looks_there(deployed: Deployed):
     allowed = deployed.properties("UploadsMayCallReconciler")
     assert allowed["SourceArn"] == deployed.arn("RawBucket")
     assert allowed["SourceAccount"] == "123456789012"
-    # The right must be there before the bucket is told whom to call.
+    # The permission must exist before the bucket's notification is configured.
     assert deployed.resources["RawBucket"]["DependsOn"] == "UploadsMayCallReconciler"
 
 
@@ -109,7 +109,7 @@ def test_the_job_knows_every_argument_that_it_gets(deployed: Deployed):
 def test_the_jobs_sessions_get_library_and_region_and_not_the_catalogue_as_sparks_own(
     deployed: Deployed,
 ):
-    """What a session needs on Glue 5.1; see infra/studio.py for those of Glue Studio."""
+    """The settings that a session needs on Glue 5.1; infra/studio.py has those for Glue Studio."""
     job = importlib.import_module("job_client_health")
     given = deployed.properties("Job")["DefaultArguments"]
     raw = ("--PARQUET_PATH", "s3://r/1", "--CSV_PATH", "s3://r/2", "--JSON_PATH", "s3://r/3")
@@ -172,7 +172,7 @@ def test_logs_of_job_and_crawler_are_where_glue_puts_them(deployed: Deployed):
     assert deployed.properties("Crawler")["CrawlerSecurityConfiguration"] == configuration
 
 
-# Catalogue and queries
+# Catalog and queries
 
 
 def test_the_crawler_catalogues_each_format_of_the_deliveries_for_stewards(deployed: Deployed):
@@ -182,7 +182,7 @@ def test_the_crawler_catalogues_each_format_of_the_deliveries_for_stewards(deplo
     assert paths == [f"{lake}/deliveries/{source}/" for source in ("parquet", "csv", "json")]
     assert crawler["DatabaseName"] == f"{contract.DATABASE}_raw"
     assert crawler["Classifiers"] == [deployed.ref("PipeClassifier")]
-    # The bucket is level 1; one table a format.
+    # The bucket is level 1; each format is a table.
     level = json.loads(crawler["Configuration"])["Grouping"]["TableLevelConfiguration"]
     assert {len(path.rstrip("/").split("/")) - 2 for path in paths} == {level}
 
@@ -197,7 +197,7 @@ def test_the_classifier_knows_the_contracts_csv_and_keeps_text(deployed: Deploye
 def test_the_published_database_is_the_contracts(deployed: Deployed):
     assert deployed.ref("Database") == contract.DATABASE
     assert deployed.outputs()["Table"] == contract.TABLE
-    # With a location of its own Iceberg would keep its metadata there, not in warehouse/.
+    # With its own location, Iceberg would keep its metadata there, not in warehouse/.
     assert "LocationUri" not in deployed.properties("Database")["DatabaseInput"]
 
 

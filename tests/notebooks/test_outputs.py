@@ -1,4 +1,4 @@
-"""The committed notebooks: their form, their outputs, and that a changed output is noticed."""
+"""The committed notebooks: their form, their outputs, and the detection of a changed output."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from tools.notebook_outputs import NOTEBOOKS, seeded_service
 from strict_glue import kernelspec
 
 LINE_LIMIT = 60
-# A cell that shows the same when it runs twice.
+# A cell that shows the same output when it runs twice.
 SHOWN_AGAIN = "display.sample("
 
 
 @pytest.fixture(scope="module")
 def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The folder and the environment of the seeded delivery, with the strict kernel installed."""
+    """Yield folder and environment of a seeded delivery, with the strict kernel installed."""
     folder = tmp_path_factory.mktemp("seeded")
     with (
         kernelspec.temporary() as kernels,
@@ -62,7 +62,7 @@ def copies(folder: Path) -> list[Path]:
 def compared(
     seeded: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
 ) -> subprocess.CompletedProcess[str]:
-    """nbval's word on the three notebooks, and on a cell of the first with a changed output."""
+    """Return nbval's report on the notebooks, and on a copy of a cell with a changed output."""
     paths = copies(tmp_path_factory.mktemp("compared") / "as-committed")
     first = read(paths[0])
     at = max(number for number, cell in enumerate(first.cells) if SHOWN_AGAIN in cell.source)
@@ -78,7 +78,7 @@ def test_the_notebooks_show_what_is_committed(
     compared: subprocess.CompletedProcess[str],
 ) -> None:
     cells = sum(cell.cell_type == "code" for path in NOTEBOOKS for cell in read(path).cells)
-    # The one that failed is the changed one.
+    # The failed cell is the changed one.
     assert f"1 failed, {cells} passed" in compared.stdout, compared.stdout[-4000:]
     assert "PARQUET" in compared.stdout, compared.stdout[-4000:]
 

@@ -1,1 +1,1 @@
-"""An oracle: the data contract read a second time, in plain Python that shares no code with it."""
+"""An oracle: an independent implementation of the data contract in plain Python."""

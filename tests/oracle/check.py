@@ -1,13 +1,12 @@
-"""Hold the pipeline against the oracle on many generated deliveries.
+"""Compare the pipeline with the oracle on many generated deliveries.
 
     python -m tests.oracle.check --seeds 1-20 --rows 3000
     python -m tests.oracle.check --seeds 7 --rows 300 --parts --keep folder
 
-Each seed is a delivery of its own, run by the real ``client-health run`` into a lake of its own;
-one line a seed says whether every published row, every rejected row and every count is the
-expected one, and the differences follow where not. ``--parts`` writes each source in several
-files, compressed and typed otherwise. ``--keep`` keeps deliveries and lakes, to look at. Ends
-with 1 when a seed differs.
+Each seed gives a new delivery, which the real ``client-health run`` publishes into a new lake. One
+line per seed shows whether every published row, rejected row, and count is as expected; otherwise,
+the differences follow. ``--parts`` writes each source in several files, compressed and with other
+types. ``--keep`` keeps deliveries and lakes for inspection. The exit code is 1 if a seed differs.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ KEY = "5eed" * 16
 
 
 def check(folder: Path, seed: int, rows: int, **how: bool) -> list[str]:
-    """Run one seed's delivery and name what differs."""
+    """Run one seed's delivery and return the differences."""
     key = folder / "id.key"
     key.write_text(KEY)
     key.chmod(0o600)
@@ -38,7 +37,7 @@ def check(folder: Path, seed: int, rows: int, **how: bool) -> list[str]:
 
 
 def main() -> int:
-    """Check every seed asked for."""
+    """Check the requested seeds."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--seeds", default="1-5", help="one, or first-last")
     parser.add_argument("--rows", type=int, default=1500, help="of each source")

@@ -1,4 +1,4 @@
-"""What a run left in its lake, held against what the oracle expects."""
+"""Compare what a run left in its lake with what the oracle expects."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COUNTS = ("in", "out", "rejected", "duplicates", "suppressed")
 
 @dataclass(frozen=True)
 class Left:
-    """What a run left: the published rows, the rejected ones, the receipts of its stages."""
+    """The result of a run: published rows, rejected rows, and receipts."""
 
     published: list[dict[str, Any]]
     rejected: list[dict[str, Any]]
@@ -50,7 +50,7 @@ def run(
 
 
 def look(lake: Path) -> Left:
-    """Read what the only run of a lake left."""
+    """Read the result of a lake's only run."""
     sql = "SELECT * FROM clientoutput ORDER BY id"
     command = [str(COMMAND), "query", "--lake", str(lake), "--format", "json", sql]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -66,7 +66,7 @@ def look(lake: Path) -> Left:
 
 
 def rejected_rows(folder: Path) -> Iterator[dict[str, Any]]:
-    """Read the rejected rows, however many files and folders hold them."""
+    """Read the rejected rows from all files and folders."""
     for path in sorted(folder.rglob("*.parquet")):
         if not any(part[0] in "_." for part in path.relative_to(folder).parts):
             table: pa.Table = pq.ParquetFile(path).read()
@@ -74,12 +74,12 @@ def rejected_rows(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 def differences(expected: Expected, left: Left) -> list[str]:
-    """Name everything in which a run and the oracle differ; nothing when they agree."""
+    """Describe all differences between a run and the oracle; empty if they agree."""
     return [*published(expected, left), *rejected(expected, left), *counted(expected, left)]
 
 
 def published(expected: Expected, left: Left) -> Iterator[str]:
-    """Name the published rows that differ; of rows alike in CPF, time and source any one may be."""
+    """Describe wrong published rows; if CPF, time, and source are the same, any row may be kept."""
     rows = left.published
     found = Counter(row["id"] for row in rows)
     yield from (f"published {count} times: {made}" for made, count in found.items() if count > 1)
@@ -107,7 +107,7 @@ def _alike(clients: list[Client], row: dict[str, Any]) -> list[Client]:
 
 
 def rejected(expected: Expected, left: Left) -> Iterator[str]:
-    """Name the rejected rows that differ in what came, in what was read of it, or in reasons."""
+    """Describe rejected rows with wrong content, wrong parsed values, or wrong reasons."""
     wanted = Counter(_of_oracle(row, reasons) for row, reasons in expected.rejected)
     found = Counter(map(_of_run, left.rejected))
     yield from (f"rejected, {n} times too often: {row!a}" for row, n in (found - wanted).items())
@@ -127,19 +127,19 @@ def _of_oracle(row: Typed, reasons: tuple[str, ...]) -> tuple[Any, ...]:
 def _of_run(row: dict[str, Any]) -> tuple[Any, ...]:
     reasons = tuple(row["reasons"])
     if row["malformed_line"] is not None:
-        # What a line that is none has in its columns is nobody's promise; the line is.
+        # The columns of a malformed line aren't specified, only the line is.
         return row["source"], reasons, row["malformed_line"]
     marks = tuple(row[f"unreadable_{name}"] for name in _PARSED)
     return row["source"], reasons, *(_or_null(row[name]) for name in REGISTER), marks
 
 
 def _or_null(value: Any) -> Any:
-    """Blank counts as null: an empty text of a rejected row may be kept as either."""
+    """Treat blank as null: an empty text of a rejected row may be kept as either."""
     return None if isinstance(value, str) and values.blank(value) else value
 
 
 def counted(expected: Expected, left: Left) -> Iterator[str]:
-    """Name the figures of the receipts that differ: rows by source, rejections, warnings."""
+    """Describe the receipts' figures that differ: rows by source, rejections, warnings."""
     ingest, transform, quality = (left.receipts[stage] for stage in STAGES)
     for name in SOURCES:
         rows = expected.rows[name]
@@ -160,12 +160,12 @@ def counted(expected: Expected, left: Left) -> Iterator[str]:
 
 
 def _warnings(expected: Expected, left: Left, receipt: dict[str, Any]) -> Iterator[str]:
-    """Hold warnings against the rows that were published.
+    """Compare warnings with the published rows.
 
-    Of rows alike in CPF, time and source any one may survive, and warnings are counted on the one
-    that did. The published row says which it was, but where rows differ only in what is not
-    published (a house number that is 0 and one that is unreadable): for these a count may lie
-    anywhere between none and all of them.
+    Among rows with the same CPF, time, and source, any one may be kept, and warnings are counted on
+    that one. The published row shows which one it was, unless the rows differ only in something
+    that isn't published (a house number of 0 and an unreadable one). For these rows, a count may be
+    anything between none and all of them.
     """
     least, most = Counter[str](), Counter[str]()
     for row in left.published:
@@ -182,7 +182,7 @@ def _warnings(expected: Expected, left: Left, receipt: dict[str, Any]) -> Iterat
 
 
 def shown(found: Iterable[str], limit: int = 20) -> str:
-    """Write differences for a person: each kind once, the first of them, and how many there are."""
+    """Format differences for a person: each kind once, the first ones, and the total number."""
     counted = Counter(found)
     lines = [f"{times} x {what}" if times > 1 else what for what, times in counted.items()]
     return "\n".join([*lines[:limit], f"{counted.total()} differences"])

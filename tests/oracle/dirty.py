@@ -1,4 +1,4 @@
-"""Deliveries with every kind of dirt, of people who do not exist; the same for the same seed."""
+"""Deliveries of invented people with every kind of dirt; the same seed gives the same delivery."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from . import people
 
-# A run stops when more than 5 % of its rows are rejected.
+# A run stops if more than 5% of its rows are rejected.
 _REJECTED = 0.04
 _CSV = ("cpf", "nome", "convenio", "data_nascimento", "sexo", "logradouro", "numero", "bairro",
         "cidade", "estado", "data_cadastro", "pais_cadastro")  # fmt: skip
@@ -30,7 +30,7 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Delivery:
-    """Where a generated delivery is, and its day."""
+    """The files of a generated delivery, and its day."""
 
     sources: dict[str, Path]
     as_of: date
@@ -52,17 +52,17 @@ def write(
     folder : Path
         Gets a file or a folder for each source.
     rows : int
-        Of each source, about: a line that is none is one of them, blank lines are none.
+        Approximate number for each source; malformed lines count, blank lines don't.
     seed : int
-        Decides everything.
+        Determines everything.
     parts : bool
-        Write each source in several files: compressed, with other orders of columns, with Parquet
-        columns of types of their own, with markers that are no data beside them.
+        Write each source in several files: compressed, with other orders of columns, with other
+        Parquet types, beside marker files that contain no data.
     disputed : bool
-        Write as well what Spark's readers and casts take otherwise than the contract's words do:
-        house numbers of ten digits, fractions of seconds, JSON in single quotes, and the like.
+        Also write what Spark's readers and casts interpret differently from the contract: house
+        numbers of ten digits, fractions of seconds, JSON in single quotes, and the like.
     ancient : bool
-        Write as well dates before 1582 and times before 1900.
+        Also write dates before 1582 and times before 1900.
     """
     made = _Writer(random.Random(f"dirty {seed}"), rows, disputed=disputed, ancient=ancient)
     folder.mkdir(parents=True, exist_ok=True)
@@ -100,13 +100,13 @@ def _write_parts(folder: Path, made: _Writer) -> dict[str, Path]:
 
 
 class _Writer:
-    """Draws records, and writes them in each format's ways, good and bad."""
+    """Draws records, and writes them in the good and bad forms of each format."""
 
     def __init__(self, chance: random.Random, rows: int, *, disputed: bool, ancient: bool) -> None:
         self.chance, self.rows = chance, rows
         self.disputed, self.ancient = disputed, ancient
         self.as_of = date(2026, 1, 31) - timedelta(days=chance.randrange(200))
-        # Fewer people than rows: the rest are duplicates within and across sources.
+        # Fewer people than rows: the other rows are duplicates within and across sources.
         self.cpfs = [people.digits(chance) for _ in range(max(int(rows * 2.2), 3))]
         self.cpfs += ["00000000191", "11111111111", "00000000000"]
         self.before: list[Record] = []
@@ -118,9 +118,9 @@ class _Writer:
     def _record(self, kind: str) -> Record:
         chance = self.chance
         if self.before and chance.random() < 0.06:
-            # The same row again, alike in everything or in all but what decides no warning: which
-            # of several rows alike in CPF, time and source survives is open, and so would be
-            # every count that differs between them.
+            # Repeat a row, identical or changed only where no warning depends on it. Any of
+            # several rows with the same CPF, time, and source may be kept, so other changes would
+            # make counts ambiguous.
             again = dict(chance.choice(self.before[-400:]))
             if again["kind"] == kind:
                 if chance.random() < 0.5:
@@ -164,7 +164,7 @@ class _Writer:
         return cpf if chance.random() < 0.5 else people.punctuated(cpf)
 
     def _written(self, value: Any, kind: str) -> Any:
-        """Write a date or time as a source does; leave texts as they are."""
+        """Format a date or time as a source does; leave texts unchanged."""
         if isinstance(value, datetime):
             if kind == "json":
                 return int((value - datetime(1970, 1, 1)) / timedelta(milliseconds=1))
@@ -184,7 +184,7 @@ class _Writer:
         return value
 
     def table(self, records: list[Record], typed: str | None = None) -> pa.Table:
-        """Make a Parquet source's table, all texts or with types of its own."""
+        """Make a Parquet source's table, with texts only or with other types."""
         columns: dict[str, pa.Array[Any]] = {}
         for name in (*_CSV[:-1], "pais", "__index_level_0__", "apelido"):
             values = [self._written(record.get(name), "parquet") for record in records]
@@ -207,7 +207,7 @@ class _Writer:
         near = [value if value and 1700 < value.year < 2200 else None for value in times]
         numbers = [self.chance.choice((None, 0, 7, 120, 999_999_999, -3)) for _ in records]
         if typed == "numbers":
-            # A number has no leading zeros: such a CPF would be rejected, and too many stop a run.
+            # A number has no leading zeros. Such a CPF would be rejected, and too many stop a run.
             drawn = (people.digits(self.chance) for _ in records)
             cpfs = [int(cpf) if cpf[0] != "0" else 52998224725 for cpf in drawn]
             return {
@@ -224,7 +224,7 @@ class _Writer:
             return {
                 "numero": pa.array(floats, pa.float64()),
                 "data_nascimento": pa.array(births, pa.date32()),
-                # Written by pandas unless told otherwise.
+                # The type that pandas writes by default.
                 "data_cadastro": pa.array(near, pa.timestamp("ns" if self.disputed else "ms")),
             }
         if typed == "zoned":
@@ -240,7 +240,7 @@ class _Writer:
         }
 
     def csv(self, rows: int, ends: str, *, shuffled: bool = False) -> str:
-        """Write a CSV file: header, good lines, and lines that are none."""
+        """Write a CSV file: header, good lines, and malformed lines."""
         names = [*_CSV, "apelido"] if shuffled else list(_CSV)
         if shuffled:
             self.chance.shuffle(names)
@@ -264,7 +264,7 @@ class _Writer:
     def _csv_line(self, record: Record, names: list[str]) -> str:
         record = {"pais_cadastro": "Brasil", "apelido": 'Zé "Z"', **record}
         line = "|".join(self._csv_field(self._written(record[name], "csv")) for name in names)
-        # An old line end inside a line.
+        # An old-style line end inside a line.
         return line + "\r|" if self.disputed and self.chance.random() < 0.004 else line
 
     def _csv_field(self, value: str | None) -> str:
@@ -296,8 +296,8 @@ class _Writer:
         )
 
     def json(self, rows: int, ends: str) -> str:
-        """Write a JSON lines file: good lines, and lines that are none."""
-        # Complete, so that no column is missing, and the file's first line is a record.
+        """Write a JSON lines file: good lines, and malformed lines."""
+        # The first line is a complete record, so that no column is missing.
         lines = [json.dumps(self._json_record(full=True), ensure_ascii=False)]
         for _ in range(rows - 1):
             if self.chance.random() < _REJECTED / 2:
@@ -348,7 +348,7 @@ class _Writer:
         if chance.random() < 0.02:
             text = text.replace("/", "\\/")
         if chance.random() < 0.02:
-            # No column of ours. (A key that is there twice stops the run, whatever its name.)
+            # Extra keys. (A repeated key stops the run, whatever its name is.)
             extra = ('"b": "\\ud83d"', '"c": "\\u0000"', '"d": 1e999', '"": ""')
             text = f"{text[:-1]}, {chance.choice(extra)}}}"
         if self.disputed and chance.random() < 0.02 and '"nome": "' in text:

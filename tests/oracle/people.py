@@ -1,4 +1,4 @@
-"""Invented people and what source systems do to their values: every kind of dirt, drawn by seed."""
+"""Invented people, and how source systems distort their values: every kind of dirt, by seed."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ GOOD_ODD_DATES = (
     date(2000, 2, 29), date(1900, 1, 1), date(1582, 10, 15), date(9999, 12, 31), date(1970, 1, 1),
     date(1969, 12, 31), date(1904, 2, 29), date(1753, 1, 1), date(2024, 2, 29),
 )  # fmt: skip
-# Before the Gregorian calendar, and the first time that has one zone everywhere.
+# Dates before the Gregorian calendar, and times before all zones had a standard time.
 ANCIENT_DATES = (date(1, 1, 1), date(1, 12, 31), date(1582, 10, 4), date(1582, 10, 10))
 ODD_TIMES = (datetime(1970, 1, 1), datetime(1900, 1, 1), datetime(2199, 12, 31, 23, 59, 59))
 ANCIENT_TIMES = (datetime(1, 1, 1), datetime(1899, 12, 31, 23, 59, 59), datetime(1582, 10, 10))
@@ -92,7 +92,7 @@ BAD_TIMES = (
     "2020-5-1 10:00:00", "2020-5-1T10:00:00", "epoch", "10:00:00", "T10:00:00", "0x10", "１５７４",
     "9" * 25, "-" + "9" * 25, "1574853122000L",
 )  # fmt: skip
-# What is readable or not by the contract's words, and was taken otherwise when this was written.
+# The contract defines whether these are readable; earlier code interpreted them differently.
 DISPUTED_NUMBERS = ("2147483647", "1234567890", "00000000012", "2147483647.0")
 DISPUTED_TIMES = {
     "parquet": ("2020-05-01 10:00:00", "2020-05-01T10:00:00.5", "2020-05-01 10:00:00.000"),
@@ -102,7 +102,7 @@ DISPUTED_TIMES = {
 
 
 def digits(chance: random.Random) -> str:
-    """Invent a CPF whose check digits agree."""
+    """Invent a CPF with valid check digits."""
     made = [chance.randrange(10) for _ in range(9)]
     for _ in range(2):
         weights = range(len(made) + 1, 1, -1)
@@ -111,12 +111,12 @@ def digits(chance: random.Random) -> str:
 
 
 def punctuated(cpf: str) -> str:
-    """Write a CPF with its points and its dash."""
+    """Format a CPF with dots and dash."""
     return f"{cpf[:3]}.{cpf[3:6]}.{cpf[6:9]}-{cpf[9:]}"
 
 
 def spoilt(chance: random.Random, text: str) -> str:
-    """Write a text another way: accents decomposed, odd white space, other case, or not at all."""
+    """Distort a text: decomposed accents, odd white space, another case, or unchanged."""
     draw = chance.random()
     if draw < 0.70:
         return text
@@ -133,7 +133,7 @@ def spoilt(chance: random.Random, text: str) -> str:
 
 
 def person(chance: random.Random) -> dict[str, str]:
-    """Invent the texts of a person, each as its source might write it."""
+    """Invent the texts of a person, each in a form that its source might use."""
     full = f"{chance.choice(FIRST)} {chance.choice(LAST)}"
     title = chance.choice(TITLES) if chance.random() < 0.2 else ""
     name, short = chance.choice(STATES)
@@ -157,7 +157,7 @@ def person(chance: random.Random) -> dict[str, str]:
 
 
 def birth(chance: random.Random, as_of: date, *, ancient: bool) -> date:
-    """Invent a date of birth: mostly an ordinary one, at times at an edge."""
+    """Invent a date of birth: mostly an ordinary one, sometimes an edge case."""
     draw = chance.random()
     if draw < 0.9:
         return date(1930, 1, 1) + timedelta(days=chance.randrange(34_000))
@@ -167,7 +167,7 @@ def birth(chance: random.Random, as_of: date, *, ancient: bool) -> date:
 
 
 def time(chance: random.Random, as_of: date, *, ancient: bool) -> datetime:
-    """Invent a time of registration; many share a few of them, so that there are ties."""
+    """Invent a time of registration; many people share a few times, so that there are ties."""
     draw = chance.random()
     midnight = datetime(as_of.year, as_of.month, as_of.day)
     if draw < 0.35:

@@ -1,4 +1,4 @@
-"""A delivery's files as rows of texts: each source's own columns under the register's names."""
+"""Read a delivery's files as rows of texts: each source's columns, under the register's names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 SOURCES = ("parquet", "csv", "json")
-# The register's name of each column, and what a source calls it where that differs.
+# The register's name of each column, and the source's name if it differs.
 REGISTER = (
     "cpf", "nome_completo", "convenio", "data_nascimento", "sexo", "logradouro", "numero",
     "bairro", "cidade", "estado", "data_cadastro",
@@ -28,7 +28,7 @@ CALLED = {
 
 @dataclass(frozen=True)
 class Came:
-    """A row as it came: its texts, or the whole line when it is none."""
+    """A row as delivered: its texts, or the whole line if it is malformed."""
 
     source: str
     values: dict[str, str | None]
@@ -36,7 +36,7 @@ class Came:
 
 
 class NotOneObjectError(Exception):
-    """A line is not exactly one JSON object."""
+    """Raised if a line isn't exactly one JSON object."""
 
 
 def read(sources: dict[str, Path]) -> list[Came]:
@@ -86,7 +86,7 @@ def _parquet(path: Path) -> Iterator[Came]:
 
 
 def _text(value: Any) -> str | None:
-    """Write a typed value the way the source would have written it as a text."""
+    """Format a typed value as text, as the source would have."""
     if isinstance(value, datetime):
         if value.tzinfo:
             value = value.astimezone(UTC).replace(tzinfo=None)
@@ -111,10 +111,10 @@ def _csv(path: Path) -> Iterator[Came]:
 
 
 def csv_fields(line: str) -> list[str] | None:
-    """Split a line at ``|``; a field that starts with a quote ends with one. Null if it does not.
+    """Split a line at ``|``; null if a field starts with a quote but doesn't end with one.
 
-    Inside quotes two quotes stand for one; a quote inside a field that started without one is a
-    letter like any other.
+    Inside quotes, two quotes mean one. A quote inside a field that started without one is an
+    ordinary character.
     """
     fields, at = [], 0
     while True:
@@ -155,7 +155,7 @@ def _json(path: Path) -> Iterator[Came]:
 
 
 def json_object(line: str) -> dict[str, str | None]:
-    """Give the members of the one object on a line, each as its text."""
+    """Return the members of the one object on a line, each as its text."""
     try:
         found = json.loads(line.strip(), parse_int=_Number, parse_float=_Number, parse_constant=_no)
     except (ValueError, RecursionError) as error:
@@ -166,7 +166,7 @@ def json_object(line: str) -> dict[str, str | None]:
 
 
 class _Number(str):
-    """A number as it is written."""
+    """A number, as it is written."""
 
     __slots__ = ()
 
@@ -184,7 +184,7 @@ def _json_text(value: Any) -> str | None:
 
 
 def _written(value: Any) -> str:
-    """Write a nested value without white space, numbers as they came."""
+    """Format a nested value without white space, with numbers unchanged."""
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""What must become of a delivery: published, rejected and duplicate rows, warnings, accounting."""
+"""The expected result of a delivery: published and rejected rows, warnings, accounting."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TIME: dict[str, Callable[[str], datetime | None]] = {
 
 @dataclass(frozen=True)
 class Typed:
-    """A row with its dates and number read, and what was given and could not be."""
+    """A row with parsed dates and number, and the columns that were given but unreadable."""
 
     came: Came
     birth: date | None
@@ -39,7 +39,7 @@ class Typed:
 
 @dataclass(frozen=True)
 class Client:
-    """One way in which a person may be published, and the warnings that go with it."""
+    """One row with which a person may be published, and its warnings."""
 
     published: dict[str, Any]
     warnings: frozenset[str]
@@ -48,26 +48,26 @@ class Client:
 
 @dataclass
 class Expected:
-    """What a run over a delivery must leave."""
+    """The expected result of a run over a delivery."""
 
     rows: dict[str, Counter[str]]
     rejected: list[tuple[Typed, tuple[str, ...]]] = field(default_factory=list)
     rejections: Counter[str] = field(default_factory=Counter)
-    # By id: of rows alike in CPF, time and source any one may survive.
+    # By id; any of several rows with the same CPF, time, and source may be kept.
     clients: dict[str, list[Client]] = field(default_factory=dict)
 
 
 def expect(sources: dict[str, Path], key: bytes, as_of: date) -> Expected:
-    """Work out what must become of a delivery.
+    """Compute the expected result of a delivery.
 
     Parameters
     ----------
     sources : dict of str to Path
         A file or folder for each source.
     key : bytes
-        What ids are made with.
+        The key of the ids.
     as_of : date
-        The delivery's day; what is later is in the future.
+        The delivery's day; later dates are in the future.
     """
     expected = Expected({name: Counter() for name in SOURCES})
     people: dict[str, list[Typed]] = defaultdict(list)
@@ -95,7 +95,7 @@ def expect(sources: dict[str, Path], key: bytes, as_of: date) -> Expected:
 
 
 def typed(came: Came) -> Typed:
-    """Read a row's dates and number."""
+    """Parse a row's dates and number."""
     wanted: dict[str, Callable[[str], Any]] = {
         "data_nascimento": BIRTH[came.source],
         "data_cadastro": TIME[came.source],
@@ -113,7 +113,7 @@ def typed(came: Came) -> Typed:
 
 
 def reasons_of(came: Came) -> tuple[str, ...]:
-    """Say why a row is rejected, if it is."""
+    """Return the reasons why a row is rejected, if any."""
     if came.malformed is not None:
         return ("linha_malformada",)
     digits = values.cpf(came.values["cpf"])
@@ -123,7 +123,7 @@ def reasons_of(came: Came) -> tuple[str, ...]:
 
 
 def client(row: Typed, digits: str, made: str, as_of: date) -> Client:
-    """Publish a row: normalised, nulls filled, masked."""
+    """Make the published row: normalized, nulls filled, masked."""
     came = row.came.values
     texts = {
         "nome_completo": values.name(came["nome_completo"]),
@@ -162,9 +162,9 @@ def client(row: Typed, digits: str, made: str, as_of: date) -> Client:
 
 
 def _rank(row: Typed, as_of: date) -> tuple[Any, ...]:
-    """Order rows of one person; the greatest is kept.
+    """Order the rows of one person; the greatest is kept.
 
-    A time in the future ranks after every valid one, none at all after both.
+    A future time ranks below every valid one, and a missing time below both.
     """
     time = row.time
     valid = time is not None and time.date() <= as_of

@@ -1,4 +1,4 @@
-"""What one value of a source means, after the contract's words alone."""
+"""The meaning of a source's single values, according to the contract."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ EPOCH = datetime(1970, 1, 1)
 
 
 def blank(text: str | None) -> bool:
-    """Say whether a text counts as null."""
+    """Return whether a text counts as null."""
     return text is None or not text.strip()
 
 
 def without_accents(text: str) -> str:
-    """Take the marks off letters, written as one character or as several."""
+    """Remove accents from letters, whether they are composed or decomposed."""
     kept = []
     for letter in text:
         parts = unicodedata.normalize("NFD", letter)
@@ -45,34 +45,34 @@ def without_accents(text: str) -> str:
 
 
 def tidy(text: str | None) -> str | None:
-    """Trim and collapse white space; nothing left is null."""
+    """Trim and collapse white space; null if nothing is left."""
     return (" ".join(text.split()) or None) if text is not None else None
 
 
 def plain(text: str | None) -> str | None:
-    """Tidy a text and take its accents off."""
+    """Tidy a text and remove its accents."""
     return tidy(without_accents(text)) if text is not None else None
 
 
 def name(text: str | None) -> str | None:
-    """Give a name without the titles at its start."""
+    """Return a name without the titles at its start."""
     given = plain(text) or ""
     titles = TITLES.match(given)
     return given[titles.end() if titles else 0 :] or None
 
 
 def cpf(text: str | None) -> str | None:
-    """Give a CPF without its punctuation and the space around it."""
+    """Return a CPF without its punctuation and the white space around it."""
     return (text.replace(".", "").replace("-", "").strip() or None) if text is not None else None
 
 
 def cpf_well_formed(digits: str) -> bool:
-    """Say whether these are eleven ASCII digits."""
+    """Return whether these are eleven ASCII digits."""
     return len(digits) == 11 and all(digit in "0123456789" for digit in digits)
 
 
 def cpf_checks(digits: str) -> bool:
-    """Say whether both check digits agree, as the tax authority computes them."""
+    """Return whether both check digits are right, as the tax authority computes them."""
     if len(set(digits)) == 1:
         return False
     for place in (9, 10):
@@ -83,12 +83,12 @@ def cpf_checks(digits: str) -> bool:
 
 
 def sexo(text: str | None) -> str | None:
-    """Give F or M, or null for anything else."""
+    """Return F or M, or null for anything else."""
     return SEXOS.get((tidy(text) or "").lower())
 
 
 def estado(text: str | None) -> str | None:
-    """Give the two letters of a state's name or letters; any other text stays as it is."""
+    """Return the abbreviation for a state's name or abbreviation; other texts stay unchanged."""
     found = (plain(text) or "").lower()
     if found in STATES:
         return STATES[found]
@@ -96,26 +96,26 @@ def estado(text: str | None) -> str | None:
 
 
 def house_number(text: str) -> int | None:
-    """Give a whole number, with or without a zero fraction; null for anything else."""
+    """Return a whole number, with or without a zero fraction; null for anything else."""
     found = re.fullmatch(r"([0-9]+)(?:\.0*)?", text)
     number = int(found[1]) if found else None
     return number if number is not None and number <= LARGEST_INT else None
 
 
 def iso_date(text: str) -> date | None:
-    """Read ``yyyy-MM-dd``."""
+    """Parse ``yyyy-MM-dd``."""
     found = re.fullmatch(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", text)
     return _date(int(found[1]), int(found[2]), int(found[3])) if found else None
 
 
 def day_first(text: str) -> date | None:
-    """Read ``dd/MM/yyyy``."""
+    """Parse ``dd/MM/yyyy``."""
     found = re.fullmatch(r"([0-9]{2})/([0-9]{2})/([0-9]{4})", text)
     return _date(int(found[3]), int(found[2]), int(found[1])) if found else None
 
 
 def english_month(text: str) -> date | None:
-    """Read ``MMMM dd, yyyy``, with English names of months."""
+    """Parse ``MMMM dd, yyyy``, with English month names."""
     found = re.fullmatch(r"([A-Za-z]+) ([0-9]{1,2}), ([0-9]{4})", text)
     if not found or found[1].lower() not in MONTHS:
         return None
@@ -123,7 +123,7 @@ def english_month(text: str) -> date | None:
 
 
 def iso_time(text: str, between: str) -> datetime | None:
-    """Read ``yyyy-MM-dd`` and ``HH:mm:ss`` with a T or a space between them."""
+    """Parse ``yyyy-MM-dd`` and ``HH:mm:ss`` with a T or a space between them."""
     day, _, clock = text.partition(between)
     when = iso_date(day)
     found = re.fullmatch(r"([0-9]{2}):([0-9]{2}):([0-9]{2})", clock)
@@ -138,7 +138,7 @@ def iso_time(text: str, between: str) -> datetime | None:
 
 
 def epoch_milliseconds(text: str) -> datetime | None:
-    """Read a count of milliseconds since 1970, in UTC."""
+    """Parse a number of milliseconds since 1970, in UTC."""
     if not re.fullmatch(r"-?[0-9]+", text):
         return None
     try:
@@ -148,7 +148,7 @@ def epoch_milliseconds(text: str) -> datetime | None:
 
 
 def client_id(key: bytes, digits: str) -> str:
-    """Give a person's id: 122 bits of the HMAC, shaped as a UUID of version 8 (RFC 9562)."""
+    """Return a person's id: 122 bits of the HMAC, formatted as a UUID of version 8 (RFC 9562)."""
     bits = int.from_bytes(hmac.new(key, digits.encode(), hashlib.sha256).digest()[:16], "big")
     bits = bits & ~(0xF << 76) | 8 << 76
     bits = bits & ~(0b11 << 62) | 0b10 << 62

@@ -1,4 +1,4 @@
-"""What readers' tests share: a lake with two published runs."""
+"""Shared by the readers' tests: a lake with two published runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support import lakes
 
 @pytest.fixture(scope="session")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a lake with two runs; the second has more clients, and one convênio more."""
+    """Return a lake with two runs; the second has more clients and one more convênio."""
     folder = tmp_path_factory.mktemp("readers") / "a lake's folder"
     lakes.make(folder)
     rows = lakes.register()

@@ -1,4 +1,4 @@
-"""Queries through Athena's API: the same answer in the same shape as on this machine."""
+"""Queries through Athena's API give the same results, in the same form, as local queries."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from register_contract import contract
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 BUCKET = "cliente-data-lake-test"
 SETTINGS = athena.Settings(workgroup="primary", output=f"s3://{BUCKET}/query-results/")
-# What the emulator can answer: its Athena reads plain Parquet, and no Iceberg.
+# The queries that the emulator supports: its Athena reads plain Parquet, not Iceberg.
 ASKED = ("clientes", "clientes_por_sexo", "convenios", "estados")
 
 
 @pytest.fixture(scope="module")
 def client(emulator_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Athena over the register's rows, as one Parquet file."""
+    """Yield a client of Athena, with the register's rows as one Parquet file."""
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         body = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(lakes.register()), body)
@@ -98,7 +98,7 @@ def test_a_statement_that_writes_never_reaches_athena(client: Any) -> None:
 def test_the_run_before_is_looked_up_for_athena(client: Any, lake: Path) -> None:
     table = published_table(str(lake))
     sql = "SELECT count(*) FROM clientoutput FOR VERSION AS OF 0"
-    # The emulator knows no versions: what was asked of it is what counts.
+    # The emulator doesn't support versions; only the query that it received matters.
     with (
         pytest.raises(QueryError, match="Athena ended query") as raised,
         athena.query(sql, SETTINGS, lambda: table, client),

@@ -1,4 +1,4 @@
-"""The counts of the page: exact where they are told, and never of fewer than five clients."""
+"""The page's counts: exact if they are shown, and never of fewer than five clients."""
 
 from __future__ import annotations
 

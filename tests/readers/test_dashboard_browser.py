@@ -1,6 +1,6 @@
-"""The dashboard in a real browser: what readers see, click and print.
+"""The dashboard in a real browser: what readers see, click, and print.
 
-Skipped where no Chromium is found, unless CHROMIUM_REQUIRED=1 insists.
+Skipped if there is no Chromium, unless CHROMIUM_REQUIRED=1 is set.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ MARKUP = "Vida & Saúde <i>d'Ouro</i>"
 
 
 class Opened:
-    """A page that was opened from a file, with all it said and asked for."""
+    """A page opened from a file, with its console messages and requests."""
 
     def __init__(self, context: Any, path: Path) -> None:
         self.said: list[str] = []
@@ -48,7 +48,7 @@ class Opened:
         self.page.wait_for_selector("html[data-ready]", state="attached")
 
     def rows(self, visual: str) -> list[tuple[str, int]]:
-        """What a visual's table says; the rest has no class of its own."""
+        """Return the rows of a visual's table, without the combined rest."""
         script = (
             f"[...document.querySelectorAll('#{visual} tbody tr')].map("
             "(row) => [row.dataset.category, Number(row.dataset.value), 'rest' in row.dataset])"
@@ -56,7 +56,7 @@ class Opened:
         return [(label, value) for label, value, rest in self.page.evaluate(script) if not rest]
 
     def drawn(self, visual: str) -> list[Any]:
-        """The numbers that a visual's chart was given, its last trace."""
+        """Return the numbers in the last trace of a visual's chart."""
         script = f"""(() => {{
             const trace = document.querySelector('#{visual} .chart').data?.at(-1);
             return trace ? [...(trace.values ?? trace.y)] : [];
@@ -69,7 +69,7 @@ class Opened:
             self.page.select_option(f"#{name}", label=label)
 
     def put_back(self) -> None:
-        """Choose nothing, close what opens, and go to the first tab."""
+        """Reset the filters, close what is open, and go to the first tab."""
         self.page.evaluate(
             "for (const one of document.querySelectorAll('details')) one.open = false"
         )
@@ -86,7 +86,7 @@ def browser() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "CHROMIUM_REQUIRED=1, but no chromium is on the PATH"
-    # Chromium's sandbox can't be set up by root, as which containers run.
+    # Root, which containers use, can't set up Chromium's sandbox.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
@@ -128,7 +128,7 @@ def kept(browser: Any, painel: Path) -> Iterator[dict[tuple[object, ...], Opened
 def shown(
     browser: Any, painel: Path, kept: dict[tuple[object, ...], Opened]
 ) -> Iterator[Callable[..., Opened]]:
-    """The dashboard as it opens, one for each kind of screen: put back after each test."""
+    """Yield a function that opens the dashboard, once per kind of screen; reset after each test."""
     used = []
 
     def shown(size: tuple[int, int] = DESKTOP, scheme: str = "light") -> Opened:
@@ -159,7 +159,7 @@ def answer(lake: Path, sql: str) -> list[tuple[Any, ...]]:
 
 
 def faults(page: Any) -> list[tuple[str, str]]:
-    """What axe-core finds of serious or critical accessibility faults."""
+    """Return serious and critical accessibility faults that axe-core finds."""
     from axe_playwright_python.sync_playwright import Axe
 
     return [
@@ -233,7 +233,7 @@ def test_the_filters_move_every_chart(
         assert {value for _, value in shown} <= set(found.drawn(visual.name))
         if shown != before[visual.name]:
             moved.add(visual.name)
-    # This line is of the years after 2020 anyway.
+    # This line chart always shows the years after 2020.
     still = {"anos"} if choices == {"periodo": "Após 2020"} else set()
     assert moved == {visual.name for visual in VISUALS} - still
     found.page.click("button[type=reset]")

@@ -1,4 +1,4 @@
-"""The data dictionary says what the contract says."""
+"""The data dictionary agrees with the contract."""
 
 from __future__ import annotations
 

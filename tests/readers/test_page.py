@@ -1,4 +1,4 @@
-"""The dashboard as a file: whole, safe, and without a value of one person."""
+"""The dashboard as a file: complete, safe, and without any single person's values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MARKUP = "Vida & Saúde <i>d'Ouro</i>"
 
 
 class Page(HTMLParser):
-    """What a browser would find: elements, their attributes and texts, scripts apart."""
+    """A page as a browser parses it: elements with attributes and texts, and scripts separately."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The queries of `queries/`: what they answer, and that they answer it in Athena's dialect."""
+"""The queries in `queries/`: their results, and that they use Athena's dialect."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_order_of_the_rows_in_the_files_changes_no_answer(
         lakes.publish(other, run, random.Random(7).sample(published, len(published)))
     expected, found = ask(lake, name), ask(other, name)
     if name == "execucoes_publicadas":
-        # Times and snapshots are another lake's.
+        # Times and snapshot ids differ between the lakes.
         expected, found = ([(row[1], *row[3:]) for row in rows] for rows in (expected, found))
     assert found == expected
     assert expected

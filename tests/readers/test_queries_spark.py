@@ -1,4 +1,4 @@
-"""Spark, asked the same questions of the same Iceberg table, gives the same answers."""
+"""Spark gives the same results for the same queries on the same Iceberg table."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 
 
 def in_sparks_words(sql: str, table: str, before: int) -> str:
-    """Put a query into Spark's dialect, with the table's full name."""
+    """Translate a query into Spark's dialect, with the table's full name."""
     tree = sqlglot.parse_one(sql, read="trino")
     for node in list(tree.find_all(exp.Table)):
         name, _, metadata = node.name.partition("$")
@@ -39,7 +39,7 @@ def in_sparks_words(sql: str, table: str, before: int) -> str:
 
 
 def as_python(value: object) -> object:
-    """Times without a zone, in UTC, as DuckDB gives them."""
+    """Convert times to UTC without a time zone, as DuckDB returns them."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
         return value.astimezone(dt.UTC).replace(tzinfo=None)
     return value

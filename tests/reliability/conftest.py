@@ -1,4 +1,4 @@
-"""The local service, one session that many scenarios share, and an endpoint before both."""
+"""The local service, a session that many scenarios share, and an endpoint in front of them."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from glue_local.launch import LocalService
 
 @pytest.fixture(scope="session")
 def service() -> Iterator[LocalService]:
-    """A running local service."""
+    """Yield a running local service."""
     with LocalService(driver_memory="1g") as found:
         yield found
 
 
 @pytest.fixture(scope="session")
 def shared(service: LocalService) -> str:
-    """A ready session."""
+    """Yield a ready session."""
     return Api(service).ready(IdleTimeout=60)
 
 
 @pytest.fixture(scope="session")
 def endpoint(service: LocalService) -> Iterator[Endpoint]:
-    """The endpoint that misbehaves."""
+    """Yield the endpoint that misbehaves."""
     found = Endpoint(service)
     yield found
     found.close()
@@ -36,5 +36,5 @@ def endpoint(service: LocalService) -> Iterator[Endpoint]:
 
 @pytest.fixture
 def theatre(service: LocalService, endpoint: Endpoint, shared: str, tmp_path: Path) -> Theatre:
-    """Where scenarios are played."""
+    """Return the runner of scenarios."""
     return Theatre(service, endpoint, shared, tmp_path)

@@ -1,4 +1,4 @@
-"""``client-health run``: every failure is loud, true and harmless."""
+"""``client-health run``: every failure is visible, reported truthfully, and harmless."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tests.support.scenarios import WHOLE, Scenario, by_name
 from tests.support.theatre import Theatre
 from tests.support.ways import command
 
-# A repeat finds one of these: no session and no stage done; a session that could not be stopped;
-# one that was stopped, and a stage done; what a killed runner leaves.
+# A repeated start finds one of these: no session and no finished stage; a session that couldn't be
+# stopped; a stopped session and a finished stage; the remains of a killed runner.
 REPEATED = {"unreachable", "expired", "exception", "runner_killed"}
 
 

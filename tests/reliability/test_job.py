@@ -1,4 +1,4 @@
-"""The production job: every failure is loud, true and harmless."""
+"""The production job: every failure is visible, reported truthfully, and harmless."""
 
 from __future__ import annotations
 

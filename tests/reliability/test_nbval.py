@@ -1,4 +1,4 @@
-"""nbval on the strict kernel: every failure is red in CI."""
+"""nbval with the strict kernel: every failure fails in CI."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
-"""Plain papermill with the official kernel, both unmodified: what a team has without this project.
+"""Plain papermill with the official kernel, both unmodified: the situation without this project.
 
-The table in ``docs/reliability.md`` says the same; should a newer kernel do better, this fails.
+The table in ``docs/reliability.md`` shows the same. If a newer kernel does better, these tests
+fail.
 """
 
 from __future__ import annotations

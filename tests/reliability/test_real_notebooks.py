@@ -1,4 +1,4 @@
-"""The real notebooks on a marked delivery: death around the commit, nothing personal anywhere."""
+"""The real notebooks on a marked delivery: crashes around the commit, and no personal data."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from strict_glue import api
 INGEST, TRANSFORM, QUALITY = STAGES
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
 _ENDED = {"STOPPED", "FAILED", "TIMEOUT"}
-# Takes the receipt's place, so the commit is made and its receipt is not.
+# Replaces the receipt, so that the commit exists without a receipt.
 INSTEAD_OF_THE_RECEIPT = "def _instead(*_, **__):\n{}\ntype(stage).finish = _instead"
 
 
 class Real:
-    """A marked delivery, a lake, and the real notebooks, with or without a cell of ours."""
+    """A marked delivery, a lake, and the real notebooks, with or without an extra cell."""
 
     def __init__(self, folder: Path, service: LocalService) -> None:
         self.folder, self.service = folder, service
         self.raw = canaries.write_delivery(folder / "raw")
         self.lake, self.notebooks = folder / "lake", folder / "notebooks"
         self.events, self.mark = folder / "events", folder / "mark"
-        # Where a cell of the other scenarios would write.
+        # The place where a cell of the other scenarios would write.
         self.after = folder / "after"
         self.said = ""
         self.more: tuple[str, ...] = ()
@@ -55,7 +55,7 @@ class Real:
         before: str = "",
         does: Callable[[Started], None] | None = None,
     ) -> Ended:
-        """Run the job; put a cell into a stage, before the one that holds some text, or last."""
+        """Run the job with an extra cell in a stage: before the cell with a given text, or last."""
         self._write(stage, code, before)
         self.mark.unlink(missing_ok=True)
         ended = run(
@@ -73,7 +73,7 @@ class Real:
         return ended
 
     def _settle(self) -> None:
-        """Wait until no session lives: one whose runner was killed still writes and commits."""
+        """Wait until no session is running; one whose runner is killed still writes and commits."""
         given = {**os.environ, **self.service.environment}
         client = api.glue_client(given)
         deadline = time.monotonic() + 300
@@ -89,7 +89,7 @@ class Real:
         return [*job(*place), "--ID_KEY", str(self.key_file), *self.more]
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the mark; takes the place of an event."""
+        """Wait for the mark, like an event's wait."""
         deadline = time.monotonic() + seconds
         while not self.mark.exists():
             if time.monotonic() > deadline:
@@ -98,7 +98,7 @@ class Real:
         return True
 
     def pause(self) -> str:
-        """Give code that sets the mark, and then takes a long time."""
+        """Return code that sets the mark, and then takes a long time."""
         return f"open({str(self.mark)!r}, 'w').close()\nimport time\ntime.sleep(600)"
 
     def _write(self, stage: str, code: str, before: str) -> None:
@@ -114,13 +114,13 @@ class Real:
             nbformat.write(notebook, self.notebooks / f"{name}.ipynb")
 
     def went_on(self) -> tuple[bool, bool]:
-        """Tell that nothing here asks whether a later cell ran."""
+        """Return that no later cell ran; nothing here checks it."""
         return False, False
 
     def publications(self) -> list[str]:
-        """Name the runs on the table's main branch, newest first."""
-        # Closed at once: reading the file otherwise, as a test does, would cost an open connection
-        # its locks, and everybody the last commits.
+        """Return the runs on the table's main branch, newest first."""
+        # Close the connection at once: if this process then read the file in another way, as tests
+        # do, it would release the connection's locks, and others could lose their last commits.
         with closing(sqlite3.connect(self.lake / "catalog.db")) as catalog:
             row = catalog.execute(
                 "SELECT metadata_location FROM iceberg_tables WHERE table_name = 'clientoutput'"
@@ -136,14 +136,14 @@ class Real:
         return [run_id for run_id in found if run_id != "none"]
 
     def receipt(self, stage: str, run_id: str = "r????????????????") -> Path:
-        """Give the place of a receipt."""
+        """Return the path of a receipt."""
         (folder,) = (self.lake / "runs").glob(run_id)
         return folder / f"{stage}.json"
 
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
-    """A place whose sessions write Spark's event logs, the most talkative ones there are."""
+    """Return a place whose sessions write Spark's event logs, the most detailed logs that exist."""
     folder = tmp_path_factory.mktemp("real")
     events = folder / "events"
     events.mkdir()
@@ -155,7 +155,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
 
 @pytest.fixture(autouse=True)
 def nothing_personal(real: Real) -> Iterator[None]:
-    """After each of these runs, good or bad: no mark and no key where it does not belong."""
+    """After each of these runs, check that marks and key appear only where they belong."""
     yield
     assert canaries.found_in(real.said) == []
     assert canaries.leaks([real.lake / "runs", real.events]) == {}

@@ -1,8 +1,8 @@
-"""What differs from a scenario of its kind in words, where it would make a difference.
+"""Scenarios that differ from others of their kind only in messages, run at a lower level.
 
-Command and job are one call of the runner, whose error they print and whose code they exit with;
-nbval and papermill show and judge what their kernel says. So these are played on the runner and on
-the kernels, without the programs around them, which others are played through.
+Command and job make the same call of the runner, print its error, and exit with its code. nbval and
+papermill show and evaluate what their kernel reports. So these scenarios run on the runner and on
+the kernels directly. The others run through whole programs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from tests.support.theatre import Theatre
 def test_each_scenario_is_played_whole_or_like_one_that_is() -> None:
     whole = {scenario.name for scenario in WHOLE}
     assert {scenario.like for scenario in SCENARIOS} <= {"", *whole}
-    # What happens to a process needs the process, and each exit code a program that exits with it.
+    # A failure of a process needs that process, and each exit code needs a program that exits with
+    # it.
     fates = {scenario.name for scenario in SCENARIOS if scenario.does}
     for programs in (WHOLE, BY_THE_JOB, BY_NBVAL):
         assert fates <= {scenario.name for scenario in programs} <= whole
@@ -43,7 +44,7 @@ def test_the_runner_says_what_happened_and_publishes_nothing(
 ) -> None:
     ended = theatre.at_the_seam(another, runner)
     if not theatre.endpoint.stops():
-        # The session's guard waits for the end of its owner's process, which is this one.
+        # The session's guard waits for its owner's process to end, and that is this process.
         assert all("strict_glue.guard" in line for line in ended.left)
         ended = replace(ended, left=())
     is_loud(theatre, another, ended)

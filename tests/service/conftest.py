@@ -1,4 +1,4 @@
-"""The local service and a client of it, shared by all tests."""
+"""The local service and its client, shared by all tests."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from glue_local.launch import LocalService
 
 @pytest.fixture(scope="session")
 def local_service() -> Iterator[LocalService]:
-    """A running local service, shared by all tests."""
+    """Yield a running local service."""
     with LocalService(driver_memory="1g") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def api(local_service: LocalService) -> Api:
-    """A client of the shared service."""
+    """Return a client of the shared service."""
     return Api(local_service)
 
 
 @pytest.fixture(scope="session")
 def session(api: Api) -> str:
-    """A ready session, shared by the tests that leave it as it was."""
+    """Yield a ready session for tests that leave it unchanged."""
     return api.ready(Tags={"purpose": "shared"}, IdleTimeout=30)

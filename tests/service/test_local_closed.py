@@ -1,4 +1,4 @@
-"""The service is closed: what it is sent is data, and what it leaves behind is nothing."""
+"""The service treats everything that it receives as data, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.support.local_api import CREATE, Api, answer, gone, listening
 
 from glue_local.launch import LocalService
 
-# What a shell, a properties file, a path, a format string or a log would take for its own.
+# Text that a shell, a properties file, a path, a format string, or a log could misinterpret.
 HOSTILE = (
     "../../../../tmp/x $(touch pwned) `touch pwned` ; touch pwned | tee pwned & ' \" \\ {0} %s "
     "${spark.master} =:#! ç 𝄞 \x85 \u202e"
 )
 TWO_LINES = f"{HOSTILE}\r\nspark.driver.bindAddress=0.0.0.0\n\t\\u000aspark.ui.port=1"
 CANARY = "canary-1c9f"
-# A process that leaves the session's group and its POSIX session, and a file among all others.
+# A process that leaves the session's process group and POSIX session, and a temporary file.
 ESCAPE = (
     "import subprocess, tempfile\n"
     "open(tempfile.mkstemp()[1], 'w').write('left');\n"
@@ -33,7 +33,7 @@ ESCAPE = (
 
 @dataclass(frozen=True)
 class Place:
-    """A service whose temporary files, working directory and log are known."""
+    """A service with known folders for temporary files and work, and a known log."""
 
     api: Api
     temporary: Path
@@ -41,11 +41,11 @@ class Place:
     log: Path
 
     def left(self) -> list[str]:
-        """Return all files that stand in the folders."""
+        """Return all files in the folders."""
         return [str(path) for folder in (self.temporary, self.work) for path in folder.rglob("*")]
 
     def touched(self) -> list[Path]:
-        """Return what a shell would have made of the hostile text."""
+        """Return what a shell would have created from the hostile text."""
         return [*self.work.iterdir(), *(path for path in [Path("pwned")] if path.exists())]
 
 
@@ -76,7 +76,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def hostile(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A session whose every word is hostile."""
+    """Yield a session in which every argument is hostile."""
     packed = tmp_path_factory.mktemp("h") / "it's $(touch pwned) & `x`.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.writestr("hostile_module.py", "NAME = 'imported'\n")
@@ -152,7 +152,7 @@ def test_the_log_holds_neither_code_nor_output(place: Place, hostile: str) -> No
     assert api.result(hostile, number)["State"] == "CANCELLED"
     body = f'{{"SessionId": "x", "Code": "{CANARY}"}}'.encode()
     assert api.post("RunStatement", body[:-1])[0] == 400
-    # A body longer than said: the rest is read as a request, and its second line as a header.
+    # A body longer than announced: the rest is read as a request, and its second line as a header.
     body = f'{{"SessionId": "x", "Code":\n"{CANARY}": 1}}'.encode()
     headers = {**api.signed("RunStatement", body), "Content-Length": "2"}
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -269,7 +269,7 @@ def test_a_session_that_will_not_end_is_ended(place: Place) -> None:
 
 @pytest.fixture
 def untouched(tmp_path: Path) -> Iterator[Place]:
-    """A service that has had no session yet."""
+    """Yield a service that hasn't had a session yet."""
     with opened(tmp_path) as place:
         yield place
 
@@ -294,5 +294,6 @@ def test_sessions_opened_and_closed_leave_nothing_behind(untouched: Place) -> No
     assert untouched.left() == []
     assert listening([service]) == ["127.0.0.1"]
     assert descriptors[-1] <= descriptors[0]
-    # The pool that provisions may still grow to its size; a thread kept a session would show.
+    # The pool that provisions sessions may still grow to its size; one thread per session would
+    # show.
     assert threads[-1] - threads[0] < 6

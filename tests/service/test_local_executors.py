@@ -1,4 +1,4 @@
-"""Sessions as AWS Glue has them: executors of their own, and only what Glue has installed."""
+"""Sessions like AWS Glue's: separate executors, and only the packages that Glue installs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.local_api import Api, gone, listening
 
 from glue_local.launch import LocalService
 
-# In each executor: which interpreter runs, whose process it is, where a module comes from.
+# In each executor: the interpreter, the owner of the process, and where a module comes from.
 ASK = """
 import os, sys
 def of_module(name):
@@ -54,7 +54,7 @@ def api(service: LocalService) -> Api:
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The arguments that bring the library, as the job gives them."""
+    """Return the arguments that ship the library, as the job passes them."""
     built = build_artifacts()
     path = tmp_path_factory.mktemp("library") / built.library
     path.write_bytes(built.files[built.library])
@@ -145,12 +145,12 @@ def test_executors_are_processes_on_loopback_whose_pages_show_nothing(api: Api, 
     assert not [p for p in javas if secret in " ".join(p.cmdline())]
     ports = {c.laddr.port for p in javas for c in p.net_connections() if c.status == "LISTEN"}
     answers = [found for found in map(first_line, sorted(ports)) if found.startswith("HTTP/")]
-    # Of master and two workers, unless one lets a busy machine's request wait without an answer.
+    # Answers of the master and two workers; on a busy machine, one may not answer in time.
     assert {found.split()[1] for found in answers} == {"503"}
 
 
 def first_line(port: int) -> str:
-    """What is answered to somebody who asks for a page."""
+    """Return the first line of the answer to a request for a page."""
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
         try:

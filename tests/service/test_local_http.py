@@ -1,4 +1,4 @@
-"""Requests that no client of the API would send: refused, and nothing waits for their end."""
+"""Requests that no client of the API sends: they are refused, and nothing waits for their end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def chunk(data: bytes) -> bytes:
 
 
 def exchange(api: Api, *parts: bytes) -> bytes:
-    """Send everything on one connection; return what is answered until it closes."""
+    """Send all parts on one connection; return everything that arrives until it closes."""
     with api.connection() as connection:
         try:
             for part in parts:

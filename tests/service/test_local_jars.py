@@ -1,4 +1,4 @@
-"""Spark's jars: fetched once, pinned, never half there."""
+"""Spark's jars: fetched once, pinned, and never incomplete."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXT = Jar("group", "artifact", "1.0", "0" * 64)
 
 
 def registry(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    """Put another program in the place of Java, so that Ivy's registry answers as told."""
+    """Replace Java with another program, so that Ivy's registry answers as the script says."""
     java = folder / "bin" / "java"
     java.parent.mkdir()
     java.write_text(f"#!/bin/sh\n{script}\n")

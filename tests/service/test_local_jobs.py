@@ -1,4 +1,4 @@
-"""Job runs as real processes, jobs in a real emulator, and what is forwarded to it."""
+"""Job runs as real processes, jobs in a real emulator, and calls that are forwarded to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ REPORT = """
 import json, os, sys
 print(json.dumps({"argv": sys.argv[1:], "environment": dict(os.environ), "cwd": os.getcwd()}))
 """
-# Says that it is up by an object, and ends in good order on SIGTERM.
+# Writes an object when it is running, and exits cleanly on SIGTERM.
 POLITE = """
 import signal, sys, time, boto3
 def leave(*_):
@@ -70,7 +70,7 @@ class Jobs:
         self.logs = logs
 
     def job(self, script: str, **job: Any) -> str:
-        """Put a script and a job of its own for it; return the job's name."""
+        """Upload a script and create a job for it; return the job's name."""
         name = f"job-{uuid.uuid4()}"
         self.s3.put_object(Bucket=BUCKET, Key=f"{name}.py", Body=script.encode())
         command = {"Name": "pythonshell", "ScriptLocation": f"s3://{BUCKET}/{name}.py"}
@@ -88,7 +88,7 @@ class Jobs:
         return dict(self.glue.get_job_run(JobName=job, RunId=run)["JobRun"])
 
     def end(self, job: str, run: str) -> dict[str, Any]:
-        """Wait for a run's end."""
+        """Wait until a run ends."""
         while (found := self.run(job, run))["JobRunState"] not in ENDED:
             time.sleep(0.05)
         return found
@@ -101,7 +101,7 @@ class Jobs:
         return (self.logs / f"{run['Id']}.{stream}.log").read_text()
 
     def body(self, key: str) -> str:
-        """Wait for an object that a script puts."""
+        """Wait for an object that a script writes, and return its body."""
         while key not in self.objects():
             time.sleep(0.05)
         return str(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode())
@@ -111,7 +111,7 @@ class Jobs:
         return {item["Key"] for item in listed}
 
     def up(self, script: str, **job: Any) -> tuple[str, str, str]:
-        """Start a run and wait until its script runs; return job, run and what the script said."""
+        """Start a run and wait until its script runs; return job, run, and the script's message."""
         name = self.job(script, **job)
         key = f"up-{uuid.uuid4()}"
         run = self.start(name, KEY=key)
@@ -139,7 +139,7 @@ def jobs(emulator: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Jobs(emulator, service, logs)
 
 
-# What a run is
+# Properties of a run
 
 
 def test_a_run_gets_its_jobs_arguments_and_its_own_over_them(jobs: Jobs) -> None:
@@ -254,7 +254,7 @@ def test_what_can_not_be_stopped_is_listed_with_its_reason(jobs: Jobs) -> None:
 
 
 def test_a_run_that_outlasts_its_timeout_is_ended(jobs: Jobs) -> None:
-    # A minute lasts a second here.
+    # A minute lasts one second here.
     run = jobs.ran("import time; time.sleep(600)", Timeout=1)
     assert run["JobRunState"] == "TIMEOUT"
     assert "1 minutes" in run["ErrorMessage"]
@@ -292,7 +292,7 @@ def test_stopping_the_service_stops_its_runs_in_good_order(emulator: Emulator) -
     assert f"{key}.left" in jobs.objects()
 
 
-# Looking runs up
+# Finding runs
 
 
 def test_runs_are_listed_newest_first_in_pages(jobs: Jobs) -> None:
@@ -378,7 +378,7 @@ def test_a_runs_end_reaches_the_function_that_waits_for_it(jobs: Jobs) -> None:
     }
 
 
-# Sessions on the upstream's S3 and Glue
+# Sessions with S3 and Glue of the emulator
 
 CATALOG = {
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
@@ -394,7 +394,7 @@ CONF = {**CATALOG, REGION: "us-east-1"}
 
 
 def started_with(folder: Path, settings: ServiceSettings, conf: str = "") -> dict[str, Any]:
-    """What a session's process would be started with."""
+    """Return the settings that a session's process would start with."""
     folder.mkdir()
     arguments = SessionArguments.read({"--conf": conf})
     provision(arguments, settings, folder, Event())
@@ -425,7 +425,7 @@ def test_a_sessions_own_settings_win_over_those_of_s3(tmp_path: Path) -> None:
 def lake_session(
     emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Api, str]]:
-    """A session with Iceberg and a zip of wheels from S3."""
+    """Yield a session with Iceberg and a zip of wheels from S3."""
     brought = zip_of_wheels(wheel(tmp_path_factory.mktemp("wheels"), "from_s3", "ANSWER = 43"))
     key = "from_s3-1.gluewheels.zip"
     emulator.client("s3").put_object(Bucket=BUCKET, Key=key, Body=brought)

@@ -1,4 +1,4 @@
-"""What a session installs for itself: --additional-python-modules, as AWS Glue 5 takes it."""
+"""Installing modules in a session: --additional-python-modules, as AWS Glue 5 handles it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.support.wheels import wheel, zip_of_wheels
 
 from glue_local.launch import LocalService
 
-# An index that answers nobody: what asks it says so.
+# An index that doesn't answer, so every request to it shows up as an error.
 INDEX = "http://127.0.0.1:1/simple"
 NO_INDEX = {"--python-modules-installer-option": "--no-index"}
 IN_WORKERS = """
@@ -35,7 +35,7 @@ def api() -> Iterator[Api]:
 
 
 def failure(api: Api, **arguments: str) -> str:
-    """Why a session with these arguments can't start."""
+    """Return the reason why a session with these arguments fails to start."""
     names = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
     described = api.wait(api.create(DefaultArguments=names))
     assert described["Status"] == "FAILED"
@@ -113,6 +113,6 @@ def test_a_zip_that_says_not_what_to_install_is_refused(api: Api, tmp_path: Path
 
 
 def test_a_wheel_is_no_python_file_of_spark(api: Api, tmp_path: Path) -> None:
-    """Spark would put it on no executor's path, whatever it is called here."""
+    """Spark would add it to no executor's path, whatever its name is."""
     message = failure(api, extra_py_files=str(wheel(tmp_path, "renamed_no_more", "")))
     assert "renamed_no_more-1.0-py3-none-any.whl was named; expected a file in .py" in message

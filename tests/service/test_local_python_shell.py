@@ -1,4 +1,4 @@
-"""Job runs in a root as AWS Glue's Python Shell has it: nothing there is kinder than on AWS."""
+"""Job runs in a root folder like AWS Glue's Python Shell, which is as strict as on AWS."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ print(json.dumps({
     "brought": tried(lambda: __import__("brought_along").ANSWER),
 }))
 """
-# Says that it is up in a file of its own, and ends in good order on SIGTERM.
+# Reports in its own file that it is running, and exits cleanly on SIGTERM.
 POLITE = """
 import signal, subprocess, sys, time
 signal.signal(signal.SIGTERM, lambda *_: (print("left in good order", flush=True), sys.exit(0)))
@@ -61,14 +61,14 @@ time.sleep(600)
 
 @dataclass
 class Shell:
-    """A service whose job runs start in the root."""
+    """A service that starts job runs in the root folder."""
 
     service: LocalService
     emulator: Emulator
     logs: Path
 
     def start(self, script: str, **arguments: str) -> tuple[str, str]:
-        """Start a job of its own for a script; return the names of job and run."""
+        """Create a job for a script and start it; return the names of job and run."""
         name = f"job-{uuid.uuid4()}"
         s3, glue = self.emulator.client("s3"), self.glue
         s3.put_object(Bucket=BUCKET, Key=f"{name}.py", Body=script.encode())
@@ -95,7 +95,7 @@ class Shell:
         return path.read_text() if path.exists() else ""
 
     def until_up(self, run: str) -> list[psutil.Process]:
-        """Wait until the script says so; return the run's processes."""
+        """Wait until the script is running; return the run's processes."""
         while "up" not in self.said(run):
             time.sleep(0.02)
         return psutil.Process(self.service.pid).children(recursive=True)
@@ -122,7 +122,7 @@ def shell(
 
 @pytest.fixture(scope="module")
 def report(shell: Shell) -> dict[str, Any]:
-    """What a script finds around it."""
+    """Return a script's description of its environment."""
     job, run = shell.start(REPORT, __LAKE="s3://lake", library_set="none")
     ended = shell.end(job, run)
     assert ended["JobRunState"] == "SUCCEEDED", shell.said(run, "error")

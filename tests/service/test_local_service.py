@@ -1,4 +1,4 @@
-"""The service as a process: what it says, and that nothing is left when it ends."""
+"""The service as a process: what it prints, and that nothing is left when it ends."""
 
 from __future__ import annotations
 

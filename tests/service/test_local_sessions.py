@@ -1,4 +1,4 @@
-"""Sessions: their states, what they are created with, their limits and their end."""
+"""Sessions: states, arguments, limits, and ends."""
 
 from __future__ import annotations
 
@@ -225,7 +225,7 @@ def test_a_session_whose_process_dies_fails_and_says_so(api: Api, victim: str) -
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Api]:
-    """A service with room for one session, whose minutes last half a second."""
+    """Yield a service for one session at a time, whose minutes last half a second."""
     arguments = ("--minute-seconds", "0.5", "--session-limit", "1")
     with LocalService(driver_memory="512m", arguments=arguments) as service:
         yield Api(service)

@@ -1,4 +1,4 @@
-"""Who may use the service: signed requests of this start's key pair, from programs, once."""
+"""Who may use the service: programs that sign with the key pair of its start."""
 
 from __future__ import annotations
 

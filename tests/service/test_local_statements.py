@@ -1,4 +1,4 @@
-"""Statements: what they answer, in which order they run, how they end."""
+"""Statements: their answers, their order, and how they end."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ PLOT = "import matplotlib.pyplot as plt\nplt.plot([1, 3, 2])\nprint('a line')\n%
 def official_kernel(
     local_service: LocalService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kernelspec ``glue_pyspark`` on this interpreter, pointed at the local service."""
+    """Install the kernelspec ``glue_pyspark`` for this interpreter and the local service."""
     folder = tmp_path / "jupyter" / "kernels" / "glue_pyspark"
     folder.mkdir(parents=True)
     module = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
@@ -89,7 +89,7 @@ def test_the_official_kernel_configures_runs_and_shows_pictures(api: Any, tmp_pa
     assert text.text == "a line\n"
     assert base64.b64decode(picture.data["image/png"]).startswith(b"\x89PNG")
     assert texts[5] == "'PARAMETER'\n"
-    # Shutting the kernel down stops its session.
+    # When the kernel shuts down, it stops its session.
     (session,) = set(api.client.list_sessions()["Ids"]) - before
     described = api.wait(session, leaves="STOPPING")
     assert described["Status"] == "STOPPED"

@@ -1,4 +1,4 @@
-"""The strict kernel: every outcome other than an ok statement is an error in the notebook."""
+"""The strict kernel: every result except an ok statement is an error in the notebook."""
 
 import base64
 import os

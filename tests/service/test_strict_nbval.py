@@ -1,4 +1,4 @@
-"""nbval in strict mode on the strict kernel, which makes a session of its own for it."""
+"""nbval in strict mode on the strict kernel, which creates its own session."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from strict_glue import kernelspec
 
 @pytest.fixture
 def check(local_service, tmp_path):
-    """Run nbval on a notebook; give its exit code and what it said."""
+    """Run nbval on a notebook; return its exit code and output."""
 
     def run(path):
         with kernelspec.temporary() as folder:
@@ -46,7 +46,7 @@ def check(local_service, tmp_path):
 
 
 def _committed(folder, *cells_with_text):
-    """Write a notebook with outputs as if it had run: ``(code, text)`` for each cell."""
+    """Write a notebook with the outputs of a run: ``(code, text)`` for each cell."""
     path = write_notebook(folder, "n", *[code for code, _ in cells_with_text])
     content = nbformat.read(path, as_version=4)
     code_cells = [cell for cell in content.cells if cell.cell_type == "code"]

@@ -1,4 +1,4 @@
-"""The runner: nothing counts as done but what its receipt says, and no session is left behind."""
+"""The runner: a stage is done only if its receipt says so, and no session is left running."""
 
 import json
 import os
@@ -53,7 +53,7 @@ def endpoint(local_service):
 
 @pytest.fixture
 def shared_place(tmp_path, local_service, endpoint, session):
-    """A place whose runs' sessions, each with a status and variables of its own, are one."""
+    """Return a place whose sessions share a real session, with separate status and variables."""
     endpoint.start(share=session)
     made = Place(tmp_path, local_service)
     made.environment = endpoint.environment
@@ -94,7 +94,7 @@ def _wait_until_none_runs(api, run_id):
 
 
 def test_a_run_publishes_once_until_it_is_forced(place, api):
-    # No stage leans on another one's variables.
+    # No stage depends on variables of another stage.
     place.notebook(FIRST, "leftover = 1\nspark = None")
     place.notebook(SECOND, "assert 'leftover' not in globals()\nassert spark.range(1)")
     heard = Recorder()
@@ -113,7 +113,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
         assert Path(outcome.notebooks[stage]) == place.lake / f"runs/{run_id}/{stage}.ipynb"
         assert place.executed(run_id, stage).metadata.papermill.exception is None
         assert place.receipt(run_id, stage) == outcome.receipts[stage]
-    # One session for all, gone at the end.
+    # All stages use one session, which is gone at the end.
     assert len(_statuses(api, run_id)) == 1
     _wait_until_none_runs(api, run_id)
 
@@ -127,7 +127,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
 
     (place.lake / f"runs/{run_id}/{LAST}.json").unlink()
     rebuilt = run_pipeline(place.request(), again)
-    # Nobody knows which start of it published.
+    # It's unknown which start of the run published.
     assert rebuilt.receipts[LAST] == {**outcome.receipts[LAST], "attempt": ""}
     assert place.receipt(run_id, LAST) == rebuilt.receipts[LAST]
     assert any("rebuilt" in text for (text,) in again.of("note"))
@@ -140,7 +140,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert forced.receipts[FIRST]["attempt"] != outcome.receipts[FIRST]["attempt"]
 
     place.notebook(LAST, "raise RuntimeError('before the commit')")
-    with pytest.raises(NotebookFailed):  # the commits of earlier starts are no excuse
+    with pytest.raises(NotebookFailed):  # commits of earlier starts don't count
         run_pipeline(place.request(LAST, force=True))
 
 
@@ -159,7 +159,7 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
 
     shared_place.notebook(LAST)
-    # Somebody writes to the branch.
+    # Simulate that somebody writes to the branch.
     file = sorted((shared_place.lake / "warehouse").glob("*.json"))[-1]
     metadata = json.loads(file.read_text())
     (branch,) = metadata["refs"]
@@ -379,7 +379,7 @@ def test_an_exception_ends_the_stage_and_is_kept_in_the_notebook(
 
 
 def test_a_stage_without_a_receipt_is_not_done(place, start):
-    start(FIRST)  # what it left must not count for the next start
+    start(FIRST)  # its receipt must not count for the next start
     place.notebook(FIRST, ending="print('forgot the receipt')")
     with pytest.raises(ReceiptError, match="no receipt") as caught:
         start(FIRST)
@@ -445,7 +445,7 @@ def test_a_kernel_that_dies_is_told_from_a_session_that_does(place, start, monke
     def kill_on_the_sixth(self, stage, index, total):
         real(self, stage, index, total)
         if index == 6:
-            # The other one is started meanwhile, for the stage that follows.
+            # The kernel for the next stage starts meanwhile.
             kernel, _next = _kernels()
             os.kill(kernel, signal.SIGKILL)
 
@@ -463,7 +463,7 @@ def _kernels():
     return [child.pid for child in children if "strict_glue.kernel" in " ".join(child.cmdline())]
 
 
-# -- what needs no session ---------------------------------------------------------------------
+# -- without a session -------------------------------------------------------------------------
 
 
 def test_a_run_that_another_process_works_on_is_refused(place):

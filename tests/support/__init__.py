@@ -1,4 +1,4 @@
-"""What tests share: parts that stand in for the world, and ways to look at what became of it."""
+"""Shared by the tests: replacements for the outside world, and checks of results."""
 
 import subprocess
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A small delivery in which everything personal is marked, so that a leak of it can be found."""
+"""A small delivery in which all personal values are marked, so that leaks can be found."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NAMES = {
     "json": "dados_cadastro_3.json",
 }
 ROWS = 60
-# In every name, street, district and city, whatever normalising does to it; and at the start of
-# every CPF, plain or punctuated. Nothing else in a run looks like either.
+# The mark is in every name, street, district, and city, and survives normalization; and at the
+# start of every CPF, plain or punctuated. Nothing else in a run looks like either.
 _TEXT, _CPF = "Zyxcanario", "9135724"
 _PUNCTUATED = re.escape(f"{_CPF[:3]}.{_CPF[3:6]}.{_CPF[6]}")
 _MARKS = re.compile(rf"{_TEXT}|{_CPF}|{_PUNCTUATED}", re.IGNORECASE)
@@ -25,12 +25,12 @@ _LETTERS = "abcdefghij"
 
 
 def found_in(text: str) -> list[str]:
-    """Give each mark in a text, with what stands around it."""
+    """Return each mark in a text, with the text around it."""
     return [text[max(0, hit.start() - 60) : hit.end() + 20] for hit in _MARKS.finditer(text)]
 
 
 def leaks(places: Iterable[Path]) -> dict[str, list[str]]:
-    """Give the marks in files, and in their names, below some folders; empty when all is well."""
+    """Return the marks in contents and names of the files below some folders."""
     found = {}
     for path in (path for place in places for path in _files(place)):
         marks = found_in(path.name) + found_in(path.read_bytes().decode("utf-8", "ignore"))
@@ -44,7 +44,7 @@ def _files(place: Path) -> Iterator[Path]:
 
 
 def cpf(number: int) -> str:
-    """Give a marked CPF with its two check digits; there are 100."""
+    """Return a marked CPF with its two check digits; there are 100."""
     digits = f"{_CPF}{number:02d}"
     for _ in range(2):
         total = sum(
@@ -75,7 +75,7 @@ def _person(number: int) -> dict[str, str]:
 
 
 def parquet_rows() -> dict[str, list[str]]:
-    """Give the columns of the Parquet source."""
+    """Return the columns of the Parquet source."""
     people = [_person(number) for number in range(ROWS)]
     return {
         "documento_cpf": [_punctuated(person["cpf"]) for person in people],
@@ -94,7 +94,7 @@ def parquet_rows() -> dict[str, list[str]]:
 
 
 def csv_lines() -> list[str]:
-    """Give the lines of the CSV source: header, rows, and two that must be rejected."""
+    """Return the lines of the CSV source: header, rows, and two that must be rejected."""
     header = (
         "cpf|nome|convenio|data_nascimento|sexo|logradouro|numero|bairro|cidade|estado"
         "|data_cadastro|pais_cadastro"
@@ -113,7 +113,7 @@ def csv_lines() -> list[str]:
 
 
 def json_lines() -> list[str]:
-    """Give the lines of the JSON source, one of them torn, one with texts where dates belong."""
+    """Return the lines of the JSON source; one is cut off, one has texts instead of dates."""
     lines = []
     for number in range(40, 40 + ROWS):
         person = _person(number)
@@ -134,7 +134,7 @@ def json_lines() -> list[str]:
 
 
 def write_delivery(folder: Path) -> Path:
-    """Write the three files into a folder; give the folder."""
+    """Write the three files into a folder; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.table(parquet_rows()), folder / NAMES["parquet"])
     for name, lines in (("csv", csv_lines()), ("json", json_lines())):

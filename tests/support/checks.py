@@ -1,4 +1,4 @@
-"""What holds of every scenario, whichever way it was played."""
+"""Checks that apply to every scenario, however it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.ways import LONGEST, Ended, Way
 
 
 def is_loud(theatre: Theatre, scenario: Scenario, ended: Ended) -> None:
-    """Check what came of a way that publishes: what happens is loud, true and harmless."""
+    """Check that a failed run reports the failure truthfully and does no harm."""
     assert ended.exit_code == scenario.exit_code, ended.said
     for words in scenario.says:
         assert words in ended.said, ended.said
@@ -23,13 +23,13 @@ def is_loud(theatre: Theatre, scenario: Scenario, ended: Ended) -> None:
 
 
 def goes_on(theatre: Theatre, way: Way) -> None:
-    """Start once more what was played, with nothing that happens in it."""
+    """Run the same command once more, without the failure."""
     theatre.endpoint.clear()
-    theatre.place.mend()
-    mended = theatre.again(Scenario("mended", "", "", ()), way)
-    assert mended.exit_code == 0, mended.said
+    theatre.place.fix()
+    repeated = theatre.again(Scenario("repeated", "", "", ()), way)
+    assert repeated.exit_code == 0, repeated.said
     assert theatre.place.published() == 1
-    _nothing_left(theatre, mended)
+    _nothing_left(theatre, repeated)
 
 
 def _nothing_left(theatre: Theatre, ended: Ended) -> None:
@@ -42,21 +42,21 @@ def _nothing_left(theatre: Theatre, ended: Ended) -> None:
 
 
 def fails_in_ci(theatre: Theatre, scenario: Scenario, ended: Ended) -> None:
-    """Check what came of nbval: its report is red and says why."""
+    """Check that nbval fails, and that its report shows the cause."""
     assert (ended.exit_code != 0) == scenario.nbval_fails, ended.said
     for words in scenario.says if scenario.nbval is None else scenario.nbval:
         assert words in ended.said, ended.said
     if scenario.session_lost:
-        # Nothing ran in another session, as if nothing had happened.
+        # Check that nothing ran in another session as if nothing had happened.
         assert not ended.went_on
     _nothing_left(theatre, ended)
 
 
 def patience_with_plain(scenario: Scenario) -> float:
-    """Tell how long plain papermill is waited for: what ends has all the time that it needs."""
+    """Return how long to wait for plain papermill; if it ends, it gets all the time it needs."""
     return scenario.patience if scenario.plain.exit_code is None else LONGEST
 
 
 def passed_over(theatre: Theatre, ended: Ended) -> Plain:
-    """Tell what plain papermill did."""
+    """Return what plain papermill did."""
     return Plain(ended.exit_code, ended.went_on, ended.emptied, bool(theatre.endpoint.living()))

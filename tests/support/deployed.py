@@ -1,4 +1,4 @@
-"""A template as it would be deployed: parameters and names put in, nothing asked of AWS."""
+"""A template as deployed, with parameters and names filled in, without calling AWS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ARTIFACTS = ROOT / "infra" / "artifacts.yaml"
 MAINTENANCE = ROOT / "infra" / "maintenance.yaml"
 _ABSENT = object()
 _IN_TEXT = re.compile(r"\$\{([^}!]+)\}")
-# Property with a resource's own name, and its ARN; ``{name}`` is that name.
+# The property with a resource's name, and the ARN; ``{name}`` is that name.
 _NAMED = {
     "AWS::Athena::WorkGroup": ("Name", "athena:{at}:workgroup/{name}"),
     "AWS::CloudWatch::Alarm": ("AlarmName", "cloudwatch:{at}:alarm:{name}"),
@@ -39,7 +39,7 @@ _REF_IS_ARN = {"AWS::IAM::ManagedPolicy", "AWS::SNS::Topic", "AWS::SecretsManage
 
 
 class Deployed:
-    """A template with every reference and function replaced by its value.
+    """A template in which every reference and function is replaced by its value.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class Deployed:
     account, region : str
         Where it would be deployed.
     parameters : mapping of str to str
-        Those that are given; the others have their defaults.
+        Parameters to set; the others keep their defaults.
     """
 
     def __init__(
@@ -81,22 +81,22 @@ class Deployed:
         }
 
     def properties(self, name: str) -> dict[str, Any]:
-        """Give a resource's properties."""
+        """Return a resource's properties."""
         return dict(self.resources[name].get("Properties", {}))
 
     def of_type(self, kind: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give logical name and properties of each resource of a type."""
+        """Return logical name and properties of each resource of a type."""
         for name, resource in self.resources.items():
             if resource["Type"] == kind:
                 yield name, self.properties(name)
 
     def outputs(self) -> dict[str, Any]:
-        """Give the value of each output."""
+        """Return the value of each output."""
         declared = self.template["Outputs"].items()
         return {name: self._value(o["Value"]) for name, o in declared if self._is_made(o)}
 
     def ref(self, name: str) -> Any:
-        """Give what ``!Ref`` gives."""
+        """Return the value of ``!Ref``."""
         for values in (self._pseudo, self.parameters):
             if name in values:
                 return values[name]
@@ -104,7 +104,7 @@ class Deployed:
         return self.arn(name) if kind in _REF_IS_ARN else self._name(name)
 
     def arn(self, name: str) -> str:
-        """Give a resource's ARN."""
+        """Return a resource's ARN."""
         kind = self.template["Resources"][name]["Type"]
         if kind == "AWS::KMS::Key":
             return f"arn:aws:kms:{self._where['at']}:key/{name}"

@@ -1,4 +1,4 @@
-"""Small frames in the register's shape, for tables that can be read at a glance."""
+"""Small frames with the register's columns, for tables that are easy to read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from register_contract import contract
 
 GOOD_CPF = "52998224725"
 OTHER_CPF = "11144477735"
-# As Iceberg numbers the columns of a new table.
+# The numbers that Iceberg gives to the columns of a new table.
 FIELD_IDS = {column.name: number for number, column in enumerate(contract.COLUMNS, 1)}
 PLAIN: dict[str, Any] = {
     "source": "parquet",
@@ -35,12 +35,12 @@ PLAIN: dict[str, Any] = {
 
 
 def ingested(*rows: dict[str, Any]) -> pl.DataFrame:
-    """Rows as ``01_ingest`` hands them on; what a row does not say is a plain good value."""
+    """Return rows as ``01_ingest`` writes them; columns that a row doesn't set get good values."""
     return pl.DataFrame([PLAIN | row for row in rows], schema=sources.SCHEMA)
 
 
 def clients(*convenios: str) -> pl.DataFrame:
-    """One client a health plan, in the columns of the published table."""
+    """Return one client per health plan, with the columns of the published table."""
     plain = {"date": date(1980, 5, 17), "timestamp_ntz": datetime(2020, 1, 1, 10), "int": 10}
     columns: dict[str, Any] = {
         column.name: [contract.MASK if column.masked else plain.get(column.type, "Ana Lima")]

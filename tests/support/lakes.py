@@ -1,4 +1,4 @@
-"""Lakes made on the spot: real Iceberg tables of the published shape, with invented rows."""
+"""Lakes for tests: real Iceberg tables like the published one, with invented rows."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PARTITION = PartitionSpec(
 
 
 def client(number: int, **values: object) -> dict[str, object]:
-    """One published client; the values that are its own can be searched for."""
+    """Return one published client; searches can find the values that are unique to it."""
     return {
         "id": f"00000000-0000-8000-8000-{number:012d}",
         "cpf": contract.MASK,
@@ -62,12 +62,12 @@ def client(number: int, **values: object) -> dict[str, object]:
 
 
 def clients(count: int, first: int = 0, **values: object) -> list[dict[str, object]]:
-    """Several clients that differ in what is their own."""
+    """Return several clients, each with its own unique values."""
     return [client(first + number, **values) for number in range(count)]
 
 
 def register(rows: int = 3_000) -> list[dict[str, object]]:
-    """A register with large and small classes in every dimension."""
+    """Return a register with large and small classes in every dimension."""
     plans = ["Gold"] * 9 + ["SUS"] * 5 + ["Prata"] * 3 + ["N/A", "Vida & Saúde <i>d'Ouro</i>"]
     states = ["SP"] * 11 + ["MG"] * 7 + ["RJ"] * 5 + ["BA", "BA", "PR", "SC", "RR", "N/A", "ZZ"]
     sexes = ["F"] * 26 + ["M"] * 25 + ["N/A"]
@@ -90,7 +90,7 @@ def register(rows: int = 3_000) -> list[dict[str, object]]:
 
 
 def make(lake: Path) -> Table:
-    """Make a lake with the table, and nothing published."""
+    """Create a lake with the table, and nothing published."""
     lake.mkdir(parents=True)
     catalog = SqlCatalog(
         contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
@@ -109,7 +109,7 @@ def make(lake: Path) -> Table:
 def publish(
     lake: Path, run_id: str, rows: Sequence[dict[str, object]], *, receipts: bool = True
 ) -> None:
-    """Replace the table's rows in one snapshot, the way a run does, and leave its receipts."""
+    """Replace the table's rows in one snapshot, as a run does, and write its receipts."""
     catalog = SqlCatalog(contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db")
     table = catalog.load_table(contract.TABLE)
     data = pa.Table.from_pylist(
@@ -137,7 +137,7 @@ def publish(
 
 
 def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
-    """A stage's receipt: 12 rejected and 30 duplicates, all in the CSV source."""
+    """Return a stage's receipt: 12 rejected rows and 30 duplicates, all in the CSV source."""
     judged = stage == "02_transform"
     rejected, duplicates = (12, 30) if judged else (0, 0)
     found = {"01_ingest": published + 42, "02_transform": published + 42, "03_quality": published}

@@ -1,8 +1,8 @@
-"""The world around the reconciler: real buckets and topics of the emulator, a scripted Glue.
+"""The reconciler's environment: real buckets and topics of the emulator, and a scripted Glue.
 
 Glue is scripted because the emulator has neither interactive sessions nor a limit of concurrent
-runs. Only its server side is: requests are built and checked, and answers parsed, by a real boto3
-client.
+runs. Only the server side is scripted: a real boto3 client builds and checks requests, and parses
+answers.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ACTIVE = {"STARTING", "RUNNING", "STOPPING", "WAITING"}
 
 
 class KilledError(BaseException):
-    """The Lambda's process ended; nothing in it may catch this."""
+    """Simulates that the Lambda's process ends; its code must not catch this."""
 
 
 class _Raw(io.BytesIO):
@@ -117,7 +117,7 @@ class ScriptedGlue:
 
 
 class Aws:
-    """Makes clients of the emulator; loads each service's model once, which is what takes long."""
+    """Creates clients of the emulator; loads each service's model only once, which is slow."""
 
     def __init__(self, emulator: Any) -> None:
         self.environment: dict[str, str] = emulator.environment
@@ -134,7 +134,7 @@ class Aws:
 
 @dataclass
 class World:
-    """Buckets of its own, a topic with a reader, and a clock that stands until told."""
+    """Separate buckets, a topic with a reader, and a clock that moves only on request."""
 
     aws: Aws
     versioned: bool = True
@@ -153,7 +153,8 @@ class World:
             status = {"Status": "Enabled"}
             self.s3.put_bucket_versioning(Bucket=self.raw, VersioningConfiguration=status)
         self.glue = ScriptedGlue(self.aws.client("glue"), lambda: self.now)
-        # Everything that the Lambda does goes through these two, so that it can die there.
+        # All calls of the Lambda go through these two and Glue's client, so that it can die at any
+        # of them.
         self.lambda_s3, self.lambda_sns = (self.aws.client(name) for name in ("s3", "sns"))
         for client in (self.lambda_s3, self.lambda_sns, self.glue.client):
             client.meta.events.register("after-call", self._count)
@@ -173,7 +174,7 @@ class World:
             raise KilledError
 
     def call(self, *, scheduled: bool = False, s3: Any = None) -> None:
-        """One call of the Lambda."""
+        """Call the Lambda once."""
         def_lambda.Reconciler(
             self.settings,
             s3 or self.lambda_s3,
@@ -186,7 +187,7 @@ class World:
         ).reconcile(scheduled=scheduled)
 
     def upload(self, key: str, content: bytes = b"data") -> str:
-        """Upload below `upload/`; returns the version."""
+        """Upload below `upload/`; return the version."""
         done = self.s3.put_object(Bucket=self.raw, Key=f"upload/{key}", Body=content)
         return str(done.get("VersionId", ""))
 
@@ -194,7 +195,7 @@ class World:
         return [self.upload(f"{folder}{name}", content) for name in FILES.values()]
 
     def keys(self) -> list[str]:
-        """What stands below `claims/`."""
+        """Return the keys below `claims/`."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=self.lake, Prefix="lake/claims/"
         )
@@ -202,7 +203,7 @@ class World:
         return [key.removeprefix("lake/claims/") for key in found]
 
     def names(self, ending: str) -> list[str]:
-        """Names of what has this ending below `claims/`."""
+        """Return the names of the files with this ending below `claims/`."""
         found = [key for key in self.keys() if key.endswith(f".{ending}") and key.count(".") == 1]
         return [key.removesuffix(f".{ending}") for key in found]
 
@@ -214,17 +215,17 @@ class World:
         return [self.read(f"{name}.json") for name in self.names("json")]
 
     def starts(self) -> Counter[str]:
-        """How often the job was started, by claim."""
+        """Return how often the job was started, by claim."""
         root = f"s3://{self.lake}/lake/claims/"
         uris = [run["Arguments"]["--CLAIM"] for run in self.glue.runs]
         return Counter(uri.removeprefix(root).removesuffix(".json") for uri in uris)
 
     def order(self) -> list[str]:
-        """Names of the claims that the job was started with, in that order."""
+        """Return the names of the claims that the job was started with, in that order."""
         return list(self.starts())
 
     def publish(self, *delivery_ids: str, log: bool = False) -> None:
-        """Let main of the table, or the log, carry these deliveries and nothing else."""
+        """Make exactly these deliveries published, on the table's main branch or in the log."""
         made = []
         for number, name in enumerate(delivery_ids, 1):
             record = publications.Publication(f"r{number}", name, str(number), number, "u", "", {})
@@ -248,7 +249,7 @@ class World:
     def end_run(
         self, state: str = "SUCCEEDED", exit_code: int | None = 0, *, published: bool | None = None
     ) -> None:
-        """End the active run as the job does: commit, its outcome beside the claim, its state."""
+        """End the active run as the job does: commit, outcome next to the claim, and state."""
         (run,) = self.glue.active
         if published or (published is None and exit_code == 0):
             name = run["Arguments"]["--CLAIM"].rpartition("/")[2].removesuffix(".json")
@@ -265,13 +266,13 @@ class World:
         self.now += timedelta(**time)
 
     def remove_claims(self, keep: str) -> None:
-        """Delete what stands below `claims/` but for one ending, as a lifecycle may."""
+        """Delete everything below `claims/` except files with one ending, as a lifecycle may."""
         for key in self.keys():
             if not key.endswith(f".{keep}"):
                 self.s3.delete_object(Bucket=self.lake, Key=f"lake/claims/{key}")
 
     def messages(self) -> list[dict[str, str]]:
-        """What people were told since the last look."""
+        """Return the messages that people received since the last call."""
         found = []
         while got := self._sqs.receive_message(QueueUrl=self._queue).get("Messages"):
             for one in got:

@@ -1,4 +1,4 @@
-"""Clients of the local service, and a check of every answer against the API's own model."""
+"""Clients of the local service, and a check of every answer against the API's model."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ JSON_TYPES: dict[str, type | tuple[type, ...]] = {
     **{"double": (int, float), "float": (int, float), "timestamp": (int, float)},
     **{"structure": dict, "map": dict, "list": list},
 }
-# The public model is narrower than what the API answers: an output's status is "ok" or "error",
-# and the Glue kernels' own model has these members for pictures.
+# The public model is narrower than the API's answers: an output's status is "ok" or "error", and
+# the Glue kernels' own model has these members for pictures.
 OUTPUT_STATUS = {"ok", "error"}
 PICTURE_MEMBERS = {"Result", "MimeType", "StdOut", "StdErr"}
 CREATE = {"Command": {"Name": "glueetl", "PythonVersion": "3"}, "GlueVersion": "5.1"}
 
 
 def deviations(value: Any, shape: Shape, path: str = "answer") -> list[str]:
-    """Return where a JSON answer differs from its shape in the model."""
+    """Return the differences between a JSON answer and its shape in the model."""
     wanted = JSON_TYPES[shape.type_name]
     if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
         return [f"{path}: {type(value).__name__}, not {shape.type_name}"]
@@ -61,7 +61,7 @@ def deviations(value: Any, shape: Shape, path: str = "answer") -> list[str]:
 
 
 def glue_client(service: LocalService) -> Any:
-    """Return a boto3 client whose every answer is held against botocore's model."""
+    """Return a boto3 client that checks every answer against botocore's model."""
     environment = service.environment
     client = boto3.client(
         "glue",
@@ -84,7 +84,7 @@ def glue_client(service: LocalService) -> Any:
 
 
 class Api:
-    """What the tests do with the service."""
+    """Calls of the service that the tests use."""
 
     def __init__(self, service: LocalService) -> None:
         self.service = service
@@ -92,13 +92,13 @@ class Api:
         self.role = service.environment["glue_role_arn"]
 
     def create(self, **request: Any) -> str:
-        """Create a session and return its id at once."""
+        """Create a session and return its id immediately."""
         name = request.pop("Id", f"test-{uuid.uuid4()}")
         self.client.create_session(Id=name, **{"Role": self.role, **CREATE, **request})
         return name
 
     def wait(self, session: str, *, leaves: str = "PROVISIONING") -> dict[str, Any]:
-        """Wait until a session's status is another one, and return the session."""
+        """Wait until a session's status changes, and return the session."""
         while True:
             described: dict[str, Any] = self.client.get_session(Id=session)["Session"]
             if described["Status"] != leaves:
@@ -112,12 +112,12 @@ class Api:
         return str(described["Id"])
 
     def stop(self, session: str) -> None:
-        """Stop a session and wait until it has stopped."""
+        """Stop a session and wait until it is stopped."""
         self.client.stop_session(Id=session)
         assert self.wait(session, leaves="STOPPING")["Status"] == "STOPPED"
 
     def result(self, session: str, statement: int) -> dict[str, Any]:
-        """Wait for a statement's end."""
+        """Wait until a statement ends."""
         while True:
             found: dict[str, Any] = self.client.get_statement(SessionId=session, Id=statement)
             if found["Statement"]["State"] not in ("WAITING", "RUNNING", "CANCELLING"):
@@ -125,7 +125,7 @@ class Api:
             time.sleep(0.02)
 
     def run(self, session: str, code: str) -> dict[str, Any]:
-        """Run a statement and wait for its end."""
+        """Run a statement and wait until it ends."""
         return self.result(session, self.client.run_statement(SessionId=session, Code=code)["Id"])
 
     def text(self, session: str, code: str) -> str:
@@ -138,7 +138,7 @@ class Api:
         """Return a session's kernel, JVM and Python workers."""
         code = (
             "import os as _os\n"
-            "sc.parallelize([1], 1).map(lambda x: x).count()\n"  # so that a worker is there
+            "sc.parallelize([1], 1).map(lambda x: x).count()\n"  # so that there is a worker
             "_os.getpid()"
         )
         kernel = psutil.Process(int(self.text(session, code)))
@@ -158,7 +158,7 @@ class Api:
         region: str = "us-east-1",
         method: str = "POST",
     ) -> dict[str, str]:
-        """Return the headers of a signed request; ``change`` acts before it is signed."""
+        """Return the headers of a signed request; ``change`` runs before it is signed."""
         environment = self.service.environment
         host = urlsplit(self.service.endpoint).netloc
         headers = {
@@ -187,7 +187,7 @@ class Api:
         body: bytes | None = None,
         method: str = "POST",
     ) -> tuple[int, dict[str, Any]]:
-        """Send one request by hand: ``change`` acts before it is signed, ``then`` after."""
+        """Send one request directly: ``change`` runs before it is signed, ``then`` afterwards."""
         signed = parameters if isinstance(parameters, bytes) else json.dumps(parameters).encode()
         scope = {"service": service, "region": region, "method": method}
         sent = self.signed(action, signed, change, secret=secret, **scope)
@@ -201,12 +201,12 @@ class Api:
             connection.close()
 
     def connection(self) -> socket.socket:
-        """Return a connection to the service, to send it what no client would."""
+        """Return a connection to the service, to send what no client sends."""
         return socket.create_connection(("127.0.0.1", urlsplit(self.service.endpoint).port), 60)
 
 
 def answer(connection: socket.socket) -> bytes:
-    """Return all that the service says until it closes the connection."""
+    """Return everything that the service sends until it closes the connection."""
     said = b""
     with contextlib.suppress(ConnectionResetError):
         while part := connection.recv(65_536):
@@ -225,13 +225,13 @@ def listening(processes: Iterable[psutil.Process]) -> list[str]:
 
 
 def gone(processes: list[psutil.Process], seconds: float = 15) -> bool:
-    """Wait until all of them have ended; say whether they did."""
+    """Wait until all processes have ended; return whether they have."""
     _, alive = psutil.wait_procs(processes, timeout=seconds)
     return not [process for process in alive if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def code_of(call: Callable[..., Any], **parameters: Any) -> str:
-    """Return the code under which the API refuses a call."""
+    """Return the code with which the API refuses a call."""
     from botocore.exceptions import ClientError
 
     with pytest.raises(ClientError) as refused:

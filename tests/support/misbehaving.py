@@ -1,8 +1,8 @@
-"""A Glue endpoint that misbehaves as told: before the real local service, or all alone.
+"""A Glue endpoint that misbehaves on request, in front of the real local service or alone.
 
-Each call goes through rules, which may answer in the service's place, change its answer, or do
-something to the session first. To keep tests short, many sessions can share one real session:
-each then has a status of its own, and starts with nothing in its namespace.
+Each call goes through rules, which may answer instead of the service, change its answer, or do
+something to the session first. To keep tests short, many sessions can share one real session. Each
+then has its own status, and starts with an empty namespace.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ for _name in set(globals()) - _at_start:
 
 @dataclass
 class Answer:
-    """What goes back: status, body, its type; a torn one ends before its announced length."""
+    """An answer: status, body, and type; a torn answer ends before its announced length."""
 
     status: int
     body: bytes
@@ -44,13 +44,13 @@ class Answer:
 
     @classmethod
     def of(cls, status: int, content: Any) -> Answer:
-        """Answer with JSON."""
+        """Create a JSON answer."""
         return cls(status, json.dumps(content).encode())
 
 
 @dataclass
 class Call:
-    """One call on its way."""
+    """One call to the service."""
 
     action: str
     parameters: dict[str, Any]
@@ -62,7 +62,7 @@ class Call:
         return str(self.parameters.get("SessionId") or self.parameters.get("Id") or "")
 
     def pass_on(self) -> tuple[int, dict[str, Any]]:
-        """Let the service do it."""
+        """Pass the call on to the service."""
         return self.endpoint.perform(self.action, self.parameters)
 
 
@@ -75,12 +75,12 @@ def refuse(code: str, message: str = "told so", status: int = 400) -> Fault:
 
 
 def lose_answer(call: Call) -> None:
-    """Let the service do it, then close the connection without a word."""
+    """Pass the call on, then close the connection without an answer."""
     call.pass_on()
 
 
 def change(**members: Any) -> Fault:
-    """Let the service do it, then change the session or statement in its answer."""
+    """Pass the call on, then change the session or statement in the answer."""
 
     def fault(call: Call) -> Answer:
         status, answer = call.pass_on()
@@ -91,25 +91,25 @@ def change(**members: Any) -> Fault:
 
 
 def web_page(_call: Call) -> Answer:
-    """Answer as a proxy or a captive portal does."""
+    """Answer like a proxy or a captive portal."""
     return Answer(200, _PAGE, "text/html")
 
 
 def half_an_answer(call: Call) -> Answer:
-    """Let the service do it, and lose the second half of what it says."""
+    """Pass the call on, and lose the second half of the answer."""
     status, answer = call.pass_on()
     body = json.dumps(answer).encode()
     return Answer(status, body[: len(body) // 2])
 
 
 def torn_answer(call: Call) -> Answer:
-    """Let the service do it, and close the connection in the middle of what it says."""
+    """Pass the call on, and close the connection in the middle of the answer."""
     status, answer = call.pass_on()
     return Answer(status, json.dumps(answer).encode(), torn=True)
 
 
 def ending(status: str, message: str = "") -> Fault:
-    """End the session before the service sees the call."""
+    """End the session before the service gets the call."""
 
     def fault(call: Call) -> Answer:
         call.endpoint.end(call.session_id, status, message)
@@ -119,7 +119,7 @@ def ending(status: str, message: str = "") -> Fault:
 
 
 def cancelling(call: Call) -> Answer:
-    """Cancel the statement behind the caller's back."""
+    """Cancel the statement without the caller's knowledge."""
     status, answer = call.pass_on()
     if call.action == "RunStatement":
         what = {"SessionId": call.session_id, "Id": answer["Id"]}
@@ -151,7 +151,7 @@ def nodding(call: Call) -> Answer:
 
 @dataclass
 class Rule:
-    """What happens to calls of an action.
+    """What happens to the calls of an action.
 
     Parameters
     ----------
@@ -160,9 +160,9 @@ class Rule:
     fault : callable
         What happens.
     at : str
-        Text of a statement's code: the rule holds from that statement on. Empty: at once.
+        Text of a statement's code; the rule applies from that statement on. Empty: immediately.
     times : int, optional
-        How many calls; all of them unless told.
+        Number of calls; default: all.
     """
 
     action: str
@@ -172,7 +172,7 @@ class Rule:
     _awake: bool = field(default=False, repr=False)
 
     def applies(self, call: Call) -> bool:
-        """Tell whether the call is this rule's, and count it."""
+        """Return whether the rule applies to the call, and count it."""
         if self.at and self.at in call.parameters.get("Code", ""):
             self._awake = True
         if (self.at and not self._awake) or self.action not in {"*", call.action}:
@@ -185,12 +185,12 @@ class Rule:
 
 
 class Endpoint:
-    """Listens on loopback and hands calls on to a service, as far as its rules let them.
+    """Listens on loopback and passes calls on to a service, unless its rules prevent it.
 
     Parameters
     ----------
     service : LocalService
-        The real one.
+        The real service.
     """
 
     def __init__(self, service: Any) -> None:
@@ -215,26 +215,26 @@ class Endpoint:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The service's variables, pointed here."""
+        """The service's variables, with this endpoint's address."""
         place = {"AWS_ENDPOINT_URL_GLUE": self.url, "glue_endpoint_url": self.url}
         return {**self._service.environment, **place}
 
     def will(self, action: str, *faults: Fault) -> None:
-        """Make the next calls of an action fail so; those after them pass."""
+        """Make the next calls of an action fail like this; later calls pass."""
         self.rules = [rule for rule in self.rules if rule.action != action]
         self.rules += [Rule(action, fault, times=1) for fault in faults]
 
     @property
     def pending(self) -> int:
-        """Count the faults that were not used up."""
+        """The number of unused faults."""
         return sum(rule.times != 0 for rule in self.rules)
 
     def stops(self) -> bool:
-        """Tell whether the service hears of it when a session is to be stopped."""
+        """Return whether a request to stop a session reaches the service."""
         return not any(rule.action == "*" for rule in self.rules)
 
     def start(self, *rules: Rule, watch: str = "", share: str = "") -> None:
-        """Forget everything and begin anew.
+        """Reset everything and start with new rules.
 
         Parameters
         ----------
@@ -243,10 +243,10 @@ class Endpoint:
         watch : str
             Text of a statement's code that sets ``struck``.
         share : str
-            A real session that all sessions share; each has its own unless told.
+            A real session that all sessions share; by default, each has its own.
         """
         if self._shared and self._last:
-            # What an earlier scenario left running would hold this one up.
+            # A statement that is still running from an earlier scenario would delay this one.
             self._ask("CancelStatement", {"SessionId": self._shared, "Id": self._last})
         self.rules = list(rules)
         self.calls.clear()
@@ -257,7 +257,7 @@ class Endpoint:
         self._tags.clear()
 
     def clear(self) -> None:
-        """Forget the rules."""
+        """Remove the rules."""
         self.rules = []
 
     def close(self) -> None:
@@ -266,7 +266,7 @@ class Endpoint:
         self._server.server_close()
 
     def answer(self, action: str, parameters: dict[str, Any]) -> Answer | None:
-        """Answer a call, by the first rule that is about it, or as the service does."""
+        """Answer a call by the first rule that applies, or as the service does."""
         self.calls[action] += 1
         call = Call(action, parameters, self)
         rule = next((rule for rule in self.rules if rule.applies(call)), None)
@@ -278,11 +278,11 @@ class Endpoint:
         return rule.fault(call)
 
     def living(self) -> list[str]:
-        """Name the sessions that were made here and still live."""
+        """Return the sessions that were created here and are still running."""
         return [name for name in self.sessions if self._status(name) in {"READY", "PROVISIONING"}]
 
     def end(self, session_id: str, status: str, message: str = "") -> None:
-        """End a session; with the status ``GONE`` it is deleted as well."""
+        """End a session; with the status ``GONE``, also delete it."""
         if self._shared:
             self.sessions[session_id], self._messages[session_id] = status, message
             self._ask("CancelStatement", {"SessionId": self._shared, "Id": self._last})
@@ -314,7 +314,7 @@ class Endpoint:
         if action == "GetSession":
             return 200, {"Session": self._described(name)}
         if status != "READY" and action != "GetStatement":
-            # A session that timed out answers otherwise than one that was stopped.
+            # A session that timed out answers differently from one that was stopped.
             timed_out = status == "TIMEOUT"
             code = "InvalidInputException" if timed_out else "IllegalSessionStateException"
             return 400, {"__type": code, "Message": f"Session {name} is in {status} state"}
@@ -357,7 +357,7 @@ class Endpoint:
             "X-Amz-Target": f"AWSGlue.{action}",
             "amz-sdk-invocation-id": str(uuid.uuid4()),
         }
-        # The client's signature is for the host that it knows.
+        # Sign again, because the client signed for this endpoint's host.
         asked = AWSRequest("POST", f"http://{self._netloc}/", headers=headers, data=body)
         SigV4Auth(self._keys, "glue", self._service.environment["AWS_REGION"]).add_auth(asked)
         connection = http.client.HTTPConnection(self._netloc)

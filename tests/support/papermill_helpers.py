@@ -1,7 +1,7 @@
-"""Tiny notebooks that keep the receipts' contract by themselves, and requests that run them.
+"""Tiny notebooks that meet the receipts' contract on their own, and requests that run them.
 
-They use nothing but the standard library inside the session, so that these tests are about the
-runner and not about the pipeline's library.
+Inside the session, they use only the standard library, so that these tests are about the runner and
+not about the pipeline's library.
 """
 
 import json
@@ -30,7 +30,7 @@ PARAMETERS = "\n".join(
     )
 )
 
-# What a stage does for its living: hands ten rows on, and says so.
+# A stage's work: pass ten rows on, and write a receipt.
 HELPERS = '''
 import hashlib, json, os, pathlib
 
@@ -149,7 +149,7 @@ def helpers(
     table: str = TABLE,
     sources: Sequence[str] = ("csv",),
 ) -> str:
-    """Give the cell with which a stage of some pipeline hands on and says so."""
+    """Return the cell with which any pipeline's stage writes its files and its receipt."""
     facts = {"VERSION": version, "RULES": rules, "TABLE": table, "SOURCES": list(sources)}
     return "".join(f"{name} = {value!r}\n" for name, value in facts.items()) + HELPERS
 
@@ -162,7 +162,7 @@ ENDINGS = {
 
 
 def write_notebook(folder: Path, name: str, *cells: str, configure: str = CONFIGURE) -> Path:
-    """Write a notebook whose cells are magics, parameters, helpers and ``cells``."""
+    """Write a notebook with magics, parameters, helpers, and ``cells`` as its cells."""
     parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
     content = new_notebook(
         cells=[
@@ -186,7 +186,7 @@ def write_notebook(folder: Path, name: str, *cells: str, configure: str = CONFIG
 
 
 class Place:
-    """A folder with three notebooks, a delivery and a lake, and requests that run them."""
+    """A folder with three notebooks, a delivery, and a lake, and requests that run them."""
 
     def __init__(self, folder: Path, service: Any) -> None:
         self.folder = folder
@@ -200,7 +200,7 @@ class Place:
             self.notebook(stage)
 
     def notebook(self, stage: str, *cells: str, ending: str | None = None, **more: Any) -> Path:
-        """Write a stage's notebook; ``cells`` come before its ending."""
+        """Write a stage's notebook, with ``cells`` before its ending."""
         last = ENDINGS[stage] if ending is None else ending
         return write_notebook(self.folder / "notebooks", stage, helpers(), *cells, last, **more)
 
@@ -239,7 +239,7 @@ class Place:
 
 
 class Recorder(Listener):
-    """Remembers what a run told."""
+    """Stores what a run reports."""
 
     def __init__(self) -> None:
         self.events: list[tuple[Any, ...]] = []
@@ -266,5 +266,5 @@ class Recorder(Listener):
         self.events.append(("note", text))
 
     def of(self, kind):
-        """Give the events of a kind, without its name."""
+        """Return the events of a kind, without its name."""
         return [event[1:] for event in self.events if event[0] == kind]

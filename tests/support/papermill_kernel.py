@@ -1,4 +1,4 @@
-"""A running strict kernel, spoken to as a front end does."""
+"""A running strict kernel, used the way a front end uses it."""
 
 import contextlib
 import os
@@ -15,23 +15,23 @@ from strict_glue.settings import SESSION_VARIABLE
 
 @dataclass
 class Cell:
-    """What became of a cell: its reply, and its outputs in their order."""
+    """The result of a cell: its reply, and its outputs in order."""
 
     reply: dict[str, Any]
     outputs: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
 
     def of(self, kind: str) -> list[dict[str, Any]]:
-        """Give the outputs of a kind."""
+        """Return the outputs of a kind."""
         return [content for found, content in self.outputs if found == kind]
 
     @property
     def text(self) -> str:
-        """Everything on stdout."""
+        """The whole text on stdout."""
         return "".join(out["text"] for out in self.of("stream") if out["name"] == "stdout")
 
     @property
     def error(self) -> tuple[str, str]:
-        """Name and message of the error, which reply and output must agree upon."""
+        """Name and message of the error, on which reply and output must agree."""
         (shown,) = self.of("error")
         assert self.reply["status"] == "error"
         assert (self.reply["ename"], self.reply["evalue"]) == (shown["ename"], shown["evalue"])
@@ -40,7 +40,7 @@ class Cell:
 
 
 class Kernel:
-    """A strict kernel for as long as it is entered."""
+    """A strict kernel that runs while its context is open."""
 
     def __init__(self, environment: dict[str, str], session_id: str = "", **limits: float) -> None:
         self.folder = contextlib.ExitStack()
@@ -55,7 +55,7 @@ class Kernel:
         folder = self.folder.enter_context(kernelspec.temporary())
         self.manager = KernelManager(kernel_name=kernelspec.NAME)
         self.manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=[str(folder)])
-        # A free port that Jupyter has found may be taken by the time its kernel binds it.
+        # Another program may take a free port that Jupyter found before the kernel binds it.
         reachable_here_alone(self.manager, folder)
         self.manager.start_kernel(env=self.environment)
         self.client = self.manager.client()
@@ -69,7 +69,7 @@ class Kernel:
         self.folder.close()
 
     def run(self, code: str, **options: Any) -> Cell:
-        """Run a cell and wait for its end."""
+        """Run a cell and wait until it ends."""
         cell = Cell({})
 
         def output(message: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""What a role of the template may do, to be compared with what its code calls."""
+"""The permissions of the template's roles, for comparison with what their code calls."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Any
 
 from tests.support.deployed import Deployed
 
-# Who the recorder of the local chain names, and the role that this code has on AWS.
+# The names that the local chain's recorder uses, and the roles of the same code on AWS.
 ROLES = {
     "def_lambda": "ReconcilerRole",
     "job_client_health": "JobRole",
     "session": "SessionRole",
 }
-# AWS services do these as the role, or ask for them beside a call; no line of ours calls them.
+# AWS services use these with the role, or require them beside a call; our code never calls them.
 _OF_THE_SERVICES = ("logs:", "kms:", "sqs:", "iam:PassRole", "glue:TagResource")
 _SIDS_OF_THE_SERVICES = frozenset({"KnowItsEncryption"})
 _S3 = "arn:aws:s3:::"
 _OBJECTS = re.compile(r"\As3:\w+Object")
-# One call on a table needs leave for the table, its database and the catalogue.
+# A call on a table needs permission for the table, its database, and the catalog.
 _CATALOGUE = re.compile(r":(catalog$|database/|table/)")
 
 
 @dataclass(frozen=True)
 class Grant:
-    """One action on one resource, both perhaps patterns, as a statement has them.
+    """One action on one resource, as in a statement; both may be patterns.
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class Grant:
     effect : str
         ``Allow`` or ``Deny``.
     action, resource : str
-        With ``*`` and ``?`` as IAM reads them.
+        With ``*`` and ``?`` as in IAM.
     condition : mapping
-        As written; empty without one.
+        As written; empty if there is none.
     """
 
     sid: str
@@ -47,10 +47,10 @@ class Grant:
     condition: Mapping[str, Any]
 
     def covers(self, action: str, resource: str) -> bool:
-        """Tell whether it speaks of this call.
+        """Return whether the grant matches this call.
 
-        An empty resource is any; a bucket alone, for what is done to objects, is any of its
-        objects: a request that deletes many names them in its body.
+        An empty resource means any resource. For actions on objects, a bucket alone means any of
+        its objects: a request that deletes many objects names them in its body.
         """
         if not _matches(self.action.lower(), action.lower()):
             return False
@@ -59,7 +59,7 @@ class Grant:
         return not resource or _matches(self.resource, resource)
 
     def is_needed_for(self, action: str, resource: str) -> bool:
-        """Tell whether this call asks for it."""
+        """Return whether this call needs the grant."""
         in_catalogue = self.action.startswith("glue:") and _CATALOGUE.search(self.resource)
         return self.covers(action, "" if in_catalogue else resource)
 
@@ -70,18 +70,18 @@ class Permissions:
     Parameters
     ----------
     deployed : Deployed
-        Account, region and parameters are its own.
+        The template, with its account, region, and parameters.
 
     Notes
     -----
-    Conditions are not judged: a grant with one counts as given. `grants` shows them.
+    Conditions aren't evaluated: a grant with a condition counts as given. `grants` shows them.
     """
 
     def __init__(self, deployed: Deployed) -> None:
         self._deployed = deployed
 
     def grants(self, role: str) -> list[Grant]:
-        """Give every action on every resource of a role or managed policy.
+        """Return every action on every resource of a role or managed policy.
 
         Parameters
         ----------
@@ -94,7 +94,7 @@ class Permissions:
         return [grant for document in documents for grant in _grants(document)]
 
     def allows(self, role: str, action: str, resource: str = "") -> bool:
-        """Tell whether a role may do something.
+        """Return whether a role may do something.
 
         Parameters
         ----------
@@ -103,8 +103,8 @@ class Permissions:
         action : str
             Such as ``s3:GetObject``.
         resource : str
-            An ARN; for S3 also ``bucket/key``. Empty where the caller does not know it: then an
-            allowed action on any resource is enough.
+            An ARN; for S3 also ``bucket/key``. Empty if the caller doesn't know it: then an allowed
+            action on any resource is enough.
         """
         found = [
             grant for grant in self.grants(role) if grant.covers(action, _arn(action, resource))
@@ -113,7 +113,7 @@ class Permissions:
         return "Allow" in effects and "Deny" not in effects
 
     def unused(self, role: str, calls: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Give what a role may do and none of the calls needed.
+        """Return what a role may do although none of the calls needs it.
 
         Parameters
         ----------
@@ -125,8 +125,8 @@ class Permissions:
         Returns
         -------
         list of tuple of str
-            Action and resource of the statements. What AWS services do as the role (logs,
-            encryption, dead letters, passing a role) is not among them.
+            Action and resource of the statements, without what AWS services do with the role (logs,
+            encryption, dead letters, passing a role).
         """
         made = [(action, _arn(action, resource)) for action, resource in calls]
         return [

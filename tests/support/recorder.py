@@ -1,6 +1,6 @@
-"""A proxy before the emulator that writes down who called what, to check the roles against.
+"""A proxy in front of the emulator that records who called what, to compare it with the roles.
 
-It refuses what AWS refuses and the emulator lets pass: requests that are not signed, and such that
+It refuses what AWS refuses and the emulator accepts: requests that aren't signed, and requests that
 are signed for another region.
 """
 
@@ -22,16 +22,16 @@ _SCOPE = re.compile(
 )
 _APP = re.compile(r"\bapp/([\w-]+)")
 _OF_THE_HOP = {"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade"}
-# What an action is about, by a word of its name.
+# The kind of resource that an action uses, by a word in its name.
 _GLUE = {"ListSessions": "", "Session": "session", "Statement": "session", "Job": "job"}
 _GLUE |= {"Crawler": "crawler"}
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call: by which role, what it needs leave for, and of which resource.
+    """One call: the role, the permission that it needs, and the resource.
 
-    ``resource`` is ``bucket/key`` for S3, and empty where the request's line does not tell.
+    ``resource`` is ``bucket/key`` for S3, and empty if the request line doesn't contain it.
     """
 
     role: str
@@ -40,13 +40,13 @@ class Call:
 
 
 def role_of(agent: str) -> str:
-    """Tell a caller's role: who names itself is meant, everything else runs in a session."""
+    """Return a caller's role: the name that it sends, or `session` for all others."""
     found = _APP.search(agent)
     return found[1] if found else "session"
 
 
 def s3_action(method: str, path: str, query: Mapping[str, list[str]]) -> str:
-    """Name the permission that an S3 request needs."""
+    """Return the permission that an S3 request needs."""
     bucket, _, key = path.lstrip("/").partition("/")
     assert bucket, path
     if not key:
@@ -76,14 +76,14 @@ def _bucket_action(method: str, query: Mapping[str, list[str]]) -> str:
 
 
 class Recorder:
-    """The proxy; ``calls`` are distinct, in the order of their first time, ``refused`` are all.
+    """The proxy; ``calls`` has each call once, in order; ``refused`` has all refused calls.
 
     Parameters
     ----------
     port : int
-        Where it listens on loopback; 0 takes a free one.
+        The port on loopback to listen on; 0 means any free port.
     region : str
-        Where the resources behind it are.
+        The region of the resources behind the proxy.
     """
 
     def __init__(self, port: int = 0, region: str = "us-east-1") -> None:
@@ -103,19 +103,19 @@ class Recorder:
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _pass_on  # noqa: N815
 
             def log_message(self, *_: object) -> None:
-                """Write nothing: the calls are the log."""
+                """Write nothing: the recorded calls are the log."""
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self.endpoint = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def note(self, call: Call) -> None:
-        """Write a call down."""
+        """Record a call."""
         with self._lock:
             self.calls[call] = self.calls.get(call, 0) + 1
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
-        """Write a request down and pass it on."""
+        """Record a request and pass it on."""
         size = int(request.headers.get("Content-Length") or 0)
         if "chunked" in (request.headers.get("Transfer-Encoding") or ""):
             body = _chunks(request)
@@ -157,7 +157,7 @@ class Recorder:
     def _refuse(
         self, request: BaseHTTPRequestHandler, status: int, code: str, message: str
     ) -> None:
-        """Answer as S3 does, which the others' clients understand as far as the status."""
+        """Answer as S3 does; clients of other services understand only the status."""
         with self._lock:
             self.refused.append(f"{request.command} {request.path}: {message}")
         content = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
@@ -209,7 +209,7 @@ def _chunks(request: BaseHTTPRequestHandler) -> bytes:
 
 
 def glue_calls(log: Path, account: str, region: str) -> set[Call]:
-    """Read what the local service wrote down of Glue's calls, as leave for them is given."""
+    """Read the Glue calls in the local service's log, in the form that permissions use."""
     found = set()
     for line in log.read_text(encoding="utf-8").splitlines():
         call = json.loads(line)

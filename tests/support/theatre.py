@@ -1,4 +1,4 @@
-"""Plays scenarios."""
+"""Runs scenarios."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ _PORT_LOST = "zmq.error.ZMQError: Address already in use"
 
 
 class Theatre:
-    """Plays a scenario in one of the ways, or at one of the seams."""
+    """Runs a scenario through a whole program, or at a lower level."""
 
     def __init__(self, service: LocalService, endpoint: Endpoint, shared: str, folder: Path):
         self.service, self.endpoint, self.shared, self.folder = service, endpoint, shared, folder
 
     def play(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
-        """Play a scenario in one of the ways."""
+        """Run a scenario through a whole program."""
         ended = self._once(scenario, way, patience)
-        # Programs that find their kernel's ports themselves may lose one to another program
-        # before they bind it. Nothing has been played then.
+        # A program that finds its kernel's ports itself may lose one to another program before it
+        # binds it. In that case, the scenario hasn't run yet.
         if _PORT_LOST in ended.said and not self.endpoint.struck.is_set():
             ended = self._once(scenario, way, patience)
         return ended
@@ -37,7 +37,7 @@ class Theatre:
         return self.again(scenario, way, patience=patience)
 
     def again(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
-        """Start what was played once more, without the endpoint forgetting anything."""
+        """Run the same again, without resetting the endpoint."""
         return run(
             way,
             self.place,
@@ -53,7 +53,7 @@ class Theatre:
     def at_the_seam(
         self, scenario: Scenario, seam: Callable[[Scene], Ended], *, patience: float = LONGEST
     ) -> Ended:
-        """Play a scenario at one of the seams."""
+        """Run a scenario at a lower level."""
         self._set_up(scenario)
         return seam(
             Scene(

@@ -1,4 +1,4 @@
-"""Sessions that are one, ready since the first of them: for what is not about sessions."""
+"""Sessions that share one real session, which is ready from the start."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from strict_glue.session_request import configuration
 
 @dataclass(frozen=True)
 class Warm:
-    """A service behind an endpoint that gives each session a name, and all of them one process.
+    """A service behind an endpoint that gives each session a name, but all of them one process.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Warm:
     api : Api
         A client of the service.
     session : str
-        The one.
+        The real session.
     """
 
     service: LocalService
@@ -36,24 +36,24 @@ class Warm:
     session: str
 
     def run(self, code: str) -> dict[str, Any]:
-        """Run a statement in the one session, and return it ended."""
+        """Run a statement in the real session, wait for its end, and return it."""
         return self.api.run(self.session, code)
 
     def fresh(self) -> None:
-        """Forget what statements have left in its namespace."""
+        """Remove what statements have left in the session's namespace."""
         assert self.run(FORGET)["Output"]["Status"] == "ok"
 
     @property
     def options(self) -> tuple[str, str]:
-        """The command's options that lead here."""
+        """The command's options for these sessions."""
         return ("--sessions", self.endpoint.url)
 
 
 @contextlib.contextmanager
 def sessions(environment: Mapping[str, str], **settings: Any) -> Iterator[Warm]:
-    """Give sessions as the notebooks ask for them, in a user's environment.
+    """Yield sessions as the notebooks request them, in a user's environment.
 
-    `settings` are those of the service. Its default heap is for lines of 100 MB.
+    `settings` are those of the service. Its default heap must hold a line of 100 MB several times.
     """
     with LocalService(environment=environment, **settings) as service, shared(service) as warm:
         yield warm
@@ -61,10 +61,10 @@ def sessions(environment: Mapping[str, str], **settings: Any) -> Iterator[Warm]:
 
 @contextlib.contextmanager
 def shared(service: LocalService) -> Iterator[Warm]:
-    """Give sessions of a service as the notebooks ask for them.
+    """Yield sessions of a service as the notebooks request them.
 
-    Each begins with nothing in its namespace. Spark's own state stays, which no run leans on:
-    another lake gets another catalog.
+    Each starts with an empty namespace. Spark's own state stays, but no run depends on it: another
+    lake gets another catalog.
     """
     first = job_client_health.build_request({}, "lake").stages[0]
     asked = configuration(read_notebook(first), first.notebook)

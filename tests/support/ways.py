@@ -29,19 +29,19 @@ STAGES = ("01_ingest", "02_transform", "03_quality")
 OFFICIAL = "aws_glue_interactive_sessions_kernel.glue_pyspark.GlueKernel"
 MARK = "RELIABILITY_CASE"
 LONGEST = 150.0
-# Long enough for three real notebooks on a machine with other work.
+# Long enough for three real notebooks on a busy machine.
 _REACHED = 400.0
 
 
 @dataclass
 class Started:
-    """A process that was started, and everything that it started in turn."""
+    """A process, and everything that it started."""
 
     process: Any
     mark: str
 
     def family(self) -> list[psutil.Process]:
-        """Give all living processes that carry this start's mark."""
+        """Return all living processes with this start's mark."""
         found = []
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
@@ -50,11 +50,11 @@ class Started:
         return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
 
     def signal(self, number: int) -> None:
-        """Signal the process that was started."""
+        """Signal the process."""
         self.process.send_signal(number)
 
     def signal_all(self, number: int) -> None:
-        """Signal it and its children, as a terminal does."""
+        """Signal the process and its children, as a terminal does."""
         os.killpg(self.process.pid, number)
 
     def kill_kernel(self) -> None:
@@ -64,12 +64,12 @@ class Started:
             for process in self.family()
             if {"strict_glue.kernel", OFFICIAL} & set(process.cmdline())
         ]
-        # The next stage's kernel stands ready beside it.
+        # The kernel for the next stage is already running; kill the older one.
         kernel = min(found, key=lambda process: process.create_time())
         kernel.send_signal(signal.SIGKILL)
 
     def left(self, *, wait: bool) -> tuple[str, ...]:
-        """End what is left of it, after giving it a moment to go; tell what that was."""
+        """Wait a moment, then kill the processes that are left, and return their command lines."""
         deadline = time.monotonic() + 10
         while left := self.family():
             if not wait or time.monotonic() > deadline:
@@ -83,20 +83,20 @@ class Started:
 
 @dataclass(frozen=True)
 class Ended:
-    """What became of a start.
+    """The result of a run.
 
     Parameters
     ----------
     exit_code : int or None
-        ``None`` when it had to be ended, because it would not end by itself.
+        ``None`` if it didn't end by itself and was killed.
     said : str
         Everything on standard output and standard error.
     went_on : bool
-        Whether the cell after the one in which it happened ran.
+        Whether the cell after the failing one ran.
     emptied : bool
-        Whether it ran in a session that had lost the notebook's parameters.
+        Whether that cell ran in a session that had lost the notebook's parameters.
     left : tuple of str
-        Processes that were still there some seconds later.
+        Processes that were still running some seconds later.
     """
 
     exit_code: int | None
@@ -107,7 +107,7 @@ class Ended:
 
 
 class Place:
-    """A delivery, a lake, and notebooks in which something happens in the middle."""
+    """A delivery, a lake, and notebooks with a failing cell in the middle stage."""
 
     def __init__(self, folder: Path, cell: str) -> None:
         self.folder = folder
@@ -137,12 +137,12 @@ class Place:
     def _write(self, name: str, *cells: str) -> None:
         write_notebook(self.notebooks, name, *cells)
 
-    def mend(self) -> None:
-        """Write the notebooks again, now with nothing that happens in them."""
+    def fix(self) -> None:
+        """Write the notebooks again, without the failure."""
         Place(self.folder, "print('struck')")
 
     def alone(self) -> Path:
-        """Write a notebook of its own, with the outputs of a run in which nothing happens."""
+        """Write a separate notebook, with the outputs of a run without failures."""
         path = write_notebook(self.folder, "alone", *self.before_and_after)
         content = nbformat.read(path, as_version=4)
         code = [cell for cell in content.cells if cell.cell_type == "code"]
@@ -154,7 +154,7 @@ class Place:
         return path
 
     def went_on(self) -> tuple[bool, bool]:
-        """Tell whether the cell after it ran, and whether without the notebook's parameters."""
+        """Return whether the next cell ran, and whether without the notebook's parameters."""
         after = self.after.read_text() if self.after.exists() else ""
         return bool(after), after == "False"
 
@@ -164,7 +164,7 @@ class Place:
         return len(json.loads(parts[-1].read_text())["snapshots"]) if parts else 0
 
     def leaks(self) -> dict[str, list[str]]:
-        """Give what is personal in executed notebooks and receipts."""
+        """Return personal values in executed notebooks and receipts."""
         return canaries.leaks([self.lake / "runs"]) if self.lake.exists() else {}
 
 
@@ -179,22 +179,22 @@ def command(place: Place, environment: Mapping[str, str], url: str) -> list[str]
 
 
 def job(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
-    """``job_client_health.py``, with its arguments as AWS Glue passes them."""
+    """``job_client_health.py``, with the arguments that AWS Glue passes."""
     places = ["--RAW", place.raw, "--LAKE", place.lake, "--NOTEBOOKS", place.notebooks]
     program = [sys.executable, ROOT / "jobs" / "job_client_health.py"]
     return [str(part) for part in [*program, *places, "--JOB_NAME", "job_client_health"]]
 
 
 def nbval(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
-    """Pytest with nbval in strict mode, on the strict kernel."""
+    """Pytest with nbval in strict mode, with the strict kernel."""
     options = ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(place.folder)]
-    # nbval looks after its kernel only when a cell's time is over.
+    # nbval checks its kernel only when a cell's time limit is over.
     kernel = ["--nbval", "--nbval-kernel-name", kernelspec.NAME, "--nbval-cell-timeout", "20"]
     return [sys.executable, "-m", "pytest", *options, *kernel, str(place.alone())]
 
 
 def plain(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
-    """Papermill as it is, with the official kernel as it is."""
+    """Unmodified papermill with the unmodified official kernel."""
     where = [str(place.alone()), str(place.folder / "executed.ipynb")]
     options = ["-p", "run_id", "given", "--no-progress-bar", "--language", "python"]
     return [sys.executable, "-m", "papermill", *where, *options]
@@ -202,7 +202,7 @@ def plain(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
 
 @contextlib.contextmanager
 def kernels(folder: Path) -> Any:
-    """Give a folder in which Jupyter finds both kernels, on this interpreter."""
+    """Yield a search path on which Jupyter finds both kernels, with this interpreter."""
     official = folder / "jupyter" / "kernels" / "glue_pyspark"
     official.mkdir(parents=True, exist_ok=True)
     argv = [sys.executable, "-m", OFFICIAL, "-f", "{connection_file}"]
@@ -224,21 +224,21 @@ def run(
     since: Any = None,
     removed: Sequence[str] = (),
 ) -> Ended:
-    """Run in one of the ways, and wait for its end.
+    """Run one of the commands, and wait for its end.
 
     Parameters
     ----------
     way : callable
-        Gives the command line.
+        Returns the command line.
     does, struck
-        What is done to the process, and the event that says when.
+        What to do to the process, and the event that shows when.
     patience : float
-        Seconds after which it is taken for one that does not end.
+        Seconds after which the run counts as not ended.
     since
-        The event from which they count; the start without. How long a busy machine takes to get
-        there must not decide.
+        The event from which these seconds count; by default, the start. This way, slow starts on a
+        busy machine have no effect.
     removed : sequence of str
-        Variables that must not reach it.
+        Variables that must not reach the process.
     """
     mark = str(uuid.uuid4())
     place.after.unlink(missing_ok=True)
@@ -270,10 +270,10 @@ def run(
                 since.wait(LONGEST)
             code = process.wait(patience)
         except subprocess.TimeoutExpired:
-            pass  # it is taken for one that does not end
+            pass  # it counts as not ended
         finally:
             if process.poll() is None:
-                # Whatever it still does, the next run must not find it at work.
+                # It must not be running anymore when the next run starts.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             left = started.left(wait=code is not None)

@@ -1,4 +1,4 @@
-"""Wheels and zips of wheels, made by hand."""
+"""Handmade wheels and zips of wheels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def wheel(folder: Path, name: str, code: str, *, requires: str = "") -> Path:
-    """Write the wheel of a module of one file."""
+    """Write the wheel of a module with one file."""
     info = f"{name}-1.0.dist-info"
     metadata = f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n"
     files = {
@@ -25,7 +25,7 @@ def wheel(folder: Path, name: str, code: str, *, requires: str = "") -> Path:
 
 
 def zip_of_wheels(*wheels: Path, requirements: str | None = None) -> bytes:
-    """Give a zip of wheels that asks for all of them, or for something else."""
+    """Write a zip of wheels whose requirements name all of them, or something else."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
         for path in wheels:

@@ -1,4 +1,4 @@
-"""What `make bench-check` counts in the logs of a run, and what it says of a difference."""
+"""What `make bench-check` counts in a run's logs, and what it reports about differences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks.counts import CountError, Event
 from benchmarks.ways import STAGES
 
 INGEST, TRANSFORM, QUALITY = STAGES
-# Milliseconds at which the notebooks began.
+# Start times of the notebooks, in milliseconds.
 STARTS = {INGEST: 1_000.0, TRANSFORM: 2_000.0, QUALITY: 3_000.0}
 MASTER = "local[2]"
 TABLE = "glue_catalog.db_client_insurance.clientoutput"
@@ -87,7 +87,7 @@ def execution(number: int, at: int, *plans: Mapping[str, Any]) -> list[Event]:
 
 
 def counted(*events: Event) -> dict[str, int]:
-    """What is counted of some events, without the zeros."""
+    """Return the counts of some events, without zeros."""
     return {name: number for name, number in counts.of_spark(events, STARTS).items() if number}
 
 
@@ -285,7 +285,7 @@ COMMITTED = {"rows: in": 45_000, JOBS: 5, SHUFFLED: 1_000_000, "calls of StopSes
 
 
 def told(**changed: int) -> list[tuple[str, str]]:
-    """What is said of each count that differs."""
+    """Return name and meaning of each count that differs."""
     names = {"jobs": JOBS, "shuffled": SHUFFLED, "rows": "rows: in"}
     found = COMMITTED | {names[name]: number for name, number in changed.items()}
     return [(one.name, one.meaning) for one in check.differences(COMMITTED, found)]
@@ -357,5 +357,5 @@ def test_the_committed_delivery_has_rejected_rows_and_duplicates_and_two_shuffle
     assert figures["rows: in"] == 3 * check.ROWS
     assert figures["rows: rejected"] > 0
     assert figures["rows: duplicates"] > 0
-    # Three that read, two that write a part of the shuffle each, and others.
+    # Three tasks that read, two that write parts of the shuffle, and others.
     assert figures[f"{TRANSFORM}: tasks"] >= 5

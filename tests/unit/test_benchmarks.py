@@ -1,4 +1,4 @@
-"""The benchmarks' arithmetic, what counts as a command's own, and their page."""
+"""The benchmarks' calculations, which processes count for a command, and the page."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def one_round(first: float, ours: float, limit: float) -> Round:
     }
 
 
-# The second round fell into a slow time of the machine.
+# The machine was slow during the second round.
 ROUNDS = (one_round(100, 40, 5), one_round(300, 150, 10), one_round(110, 55, 5))
 
 
@@ -128,5 +128,5 @@ os.read(read, 1)  # until the child has ended
 def test_processor_time_counts_where_a_parent_ignores_its_childrens_ends(tmp_path: Path) -> None:
     took = measure([sys.executable, "-c", CARELESS], tmp_path / "log", environment=dict(os.environ))
     assert (took.exit_code, (tmp_path / "log").read_text("utf-8")) == (0, "")
-    # The last moment of such a child is not seen.
+    # The time after the last sample of such a child isn't measured.
     assert took.processor_seconds > 1

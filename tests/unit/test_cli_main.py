@@ -1,4 +1,4 @@
-"""The command as a person meets it: help, usage errors, exit codes, no tracebacks."""
+"""The command line as users see it: help, usage errors, exit codes, no tracebacks."""
 
 import re
 import subprocess

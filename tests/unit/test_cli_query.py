@@ -1,4 +1,4 @@
-"""`client-health query`: SELECT over the current snapshot, and over nothing else."""
+"""`client-health query`: SELECT on the current snapshot, and on nothing else."""
 
 import csv
 import datetime as dt
@@ -270,7 +270,7 @@ def test_a_lake_whose_metadata_is_gone_is_told(lake, run, tmp_path):
 def test_a_lake_on_aws_is_asked_through_athena(run, monkeypatch):
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
-    # Nobody listens there.
+    # No server listens on this port.
     monkeypatch.setenv("AWS_ENDPOINT_URL_ATHENA", "http://127.0.0.1:9")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "none")

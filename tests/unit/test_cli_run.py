@@ -1,4 +1,4 @@
-"""`client-health run`: what it asks of the runner, what it shows meanwhile and at the end."""
+"""`client-health run`: what it passes to the runner, and what it shows during and after a run."""
 
 import ast
 import dataclasses
@@ -259,7 +259,7 @@ def test_rows_left_out_by_law_get_a_column_when_there_are_any(outcome):
 
 
 def tell(listener, raw, outcome):
-    """Tell what a run of two stages tells."""
+    """Report the events of a run with two stages."""
     delivery = Delivery.read({"csv": f"{raw}/dados_cadastro_2.csv"})
     listener.run_started("r1", delivery)
     listener.note("session [s1] ready")

@@ -34,7 +34,7 @@ def started(*arguments, **options):
     try:
         yield process
     finally:
-        # Whatever a failed test leaves running would keep the pipe open.
+        # A process that a failed test leaves running would keep the pipe open.
         family = children_of(process) if process.poll() is None else []
         for member in [process, *family]:
             with suppress(psutil.NoSuchProcess):
@@ -43,7 +43,7 @@ def started(*arguments, **options):
 
 
 def read_until(process, pattern):
-    """Read a process's lines up to the one that matches."""
+    """Read a process's lines up to one that matches."""
     lines = []
     for line in process.stdout:
         lines.append(line.rstrip("\n"))
@@ -175,7 +175,7 @@ def test_jupyterlab_serves_the_notebooks_on_loopback_and_stops_with_everything(t
                 f"http://127.0.0.1:{port}/api/{path}", headers={"Authorization": f"token {token}"}
             )
             while True:
-                # The address is printed a moment before the server listens.
+                # The address is printed shortly before the server listens.
                 try:
                     with urllib.request.urlopen(asked, timeout=30) as response:
                         return json.load(response)
@@ -191,7 +191,7 @@ def test_jupyterlab_serves_the_notebooks_on_loopback_and_stops_with_everything(t
         family = children_of(process)
         listening, environment = [], {}
         for member in family:
-            with suppress(psutil.NoSuchProcess):  # JupyterLab starts short-lived ones
+            with suppress(psutil.NoSuchProcess):  # JupyterLab starts short-lived processes
                 listening += [
                     connection.laddr.ip
                     for connection in member.net_connections("inet")
@@ -204,7 +204,7 @@ def test_jupyterlab_serves_the_notebooks_on_loopback_and_stops_with_everything(t
         assert environment["glue_endpoint_url"].startswith("http://127.0.0.1:")
         assert "AWS_PROFILE" not in environment
         process.terminate()
-        # Its pipe fills up otherwise, and holds JupyterLab back.
+        # Read its output; a full pipe would block JupyterLab.
         process.communicate(timeout=60)
         assert process.returncode == 128 + signal.SIGTERM
         assert all_gone(family)

@@ -1,4 +1,4 @@
-"""Files of the published table that Iceberg and its readers take for their own."""
+"""Files of the published table that Iceberg and its readers accept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dates, times and house numbers: what each source's format takes and what it refuses."""
+"""Dates, times, and house numbers: what each source's format accepts and refuses."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_a_format_gives_a_date_or_microseconds(written: DateFormat) -> None:
 
 
 def test_the_year_0000_is_a_year() -> None:
-    """Python has no such year; the calendar of both engines has, and it has 366 days."""
+    """Python doesn't support this year; in the calendar of Spark and Polars it has 366 days."""
     text = pl.lit(pl.Series(["0000-02-29", "0000-02-30"]))
     found = pl.select(dates.parse(text, DateFormat.ISO_DATE).cast(pl.Int32)).to_series()
     assert found.to_list() == [-719_469, None]

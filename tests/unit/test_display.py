@@ -1,4 +1,4 @@
-"""What notebooks show: readable, the same everywhere, and never a personal value."""
+"""What notebooks show: readable, the same everywhere, and without personal values."""
 
 from __future__ import annotations
 

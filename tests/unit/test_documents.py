@@ -1,4 +1,4 @@
-"""The documents say what the code does: tables, names, links and commands."""
+"""The documents agree with the code: tables, names, links, and commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
 ERRORS = ROOT / "docs" / "errors.md"
-# What writes a page, the page, and a word in its generated part.
+# A page's generator, the page, and a word in its generated part.
 PAGES = (
     ("tools.errors_page", ERRORS, "`volume_diferente`"),
     ("tools.reliability_page", ROOT / "docs" / "reliability.md", "**exit 0**"),
@@ -43,7 +43,7 @@ def prose(path: Path) -> str:
 
 
 def commands(path: Path) -> str:
-    """Everything that a reader could type: shell blocks and code within the text."""
+    """Return everything that a reader could type: shell blocks, and code in the text."""
     text = path.read_text("utf-8")
     blocks = [body for kind, body in FENCE.findall(text) if kind == "sh"]
     return "\n".join([*blocks, *CODE.findall(prose(path))])
@@ -66,7 +66,7 @@ def test_tables_in_the_readmes_and_the_reference_are_those_of_the_code() -> None
     assert checked.returncode == 0, checked.stderr
 
 
-# A document, and a cell of one of its tables.
+# A document, and a cell in one of its tables.
 CELLS = (
     (READMES[0], "| 3 |"),
     (READMES[1], "| 3 |"),
@@ -131,7 +131,7 @@ def test_a_generated_page_is_that_of_the_code_and_a_drift_is_noticed_and_fixed(
 
 
 def error_classes() -> set[str]:
-    """Everything in the packages that can be raised, by the names of its bases."""
+    """Return all exception classes in the packages, judging by the names of their bases."""
     bases: dict[str, set[str]] = {}
     for module in (ROOT / "lib").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text("utf-8"))):
@@ -147,8 +147,9 @@ def error_classes() -> set[str]:
     return {name for name in bases if is_error(name)}
 
 
-# Nobody sees these: the roots of the packages, what hands on another's lines, what is turned into
-# another error before it leaves. Nor what a module keeps to itself, whose name begins with `_`.
+# Readers never see these: the packages' root errors, wrappers that only pass on other messages,
+# and errors that are converted before they leave a package. Names that begin with `_` are private
+# to a module.
 UNSEEN = {"ClientHealthError", "ClientHealthCliError", "GlueLocalError"}
 UNSEEN |= {"RunFailedError", "CodeRaised", "NoAnswerError", "OldLakeError", "TooLongError"}
 
@@ -171,7 +172,7 @@ def test_the_page_of_errors_says_of_each_why_and_what_to_do() -> None:
 
 
 def gates_in_the_code() -> set[str]:
-    """Every gate that the library and the job name, but for where they are declared."""
+    """Return every gate that the library and the job use, except where gates are declared."""
     declared = {"contract.py", "errors.py"}
     modules = [
         *(path for path in (ROOT / "lib" / "client_health").rglob("*.py")),
@@ -249,7 +250,7 @@ def test_every_code_that_the_service_answers_with_is_explained() -> None:
 
 
 def anchors(path: Path) -> set[str]:
-    """The anchors that GitHub gives the headings."""
+    """Return the anchors that GitHub creates for the headings."""
     headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -294,7 +295,7 @@ def test_every_test_that_a_document_names_exists(document: Path) -> None:
 
 
 def names_of(module: Path) -> set[str]:
-    """What a module defines at its top."""
+    """Return the names that a module defines at its top level."""
     found: set[str] = set()
     for node in ast.parse(module.read_text("utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
@@ -309,7 +310,7 @@ def names_of(module: Path) -> set[str]:
 
 
 def resolves(dotted: str) -> bool:
-    """Whether a dotted name is a package, a module, or something that a module defines."""
+    """Return whether a dotted name is a package, a module, or something that a module defines."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         place = ROOT / "lib" / Path(*parts[:length])
@@ -325,7 +326,7 @@ PACKAGES = (
     "client_health", "strict_glue", "register_run", "glue_local", "client_health_cli",
     "register_contract",
 )  # fmt: skip
-# Not what stands behind a dot: `spark.client_health.lake` is a Spark setting.
+# Don't match names after a dot: `spark.client_health.lake` is a Spark setting.
 DOTTED = re.compile(rf"(?<![\w.])(?:{'|'.join(PACKAGES)})(?:\.\w+)*")
 
 

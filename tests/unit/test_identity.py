@@ -1,4 +1,4 @@
-"""Ids: the same person always, nobody else ever, and the key nowhere to be seen."""
+"""Ids are always the same for a person, different for others, and don't reveal the key."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_different_people_and_different_keys_give_different_ids(people: set[str]
 @pytest.mark.parametrize("length", [32, 63, 64, 65, 200])
 @pytest.mark.parametrize("text", [True, False], ids=["text", "bytes"])
 def test_the_column_holds_what_the_function_gives(length: int, text: bool) -> None:
-    # A key that is no text has a way of its own; one longer than a block is hashed first.
+    # A key that isn't text is handled separately; one longer than a block is hashed first.
     key = bytes(at * 7 % (128 if text else 256) | (0 if text else 128) for at in range(length))
     cpfs = [GOOD_CPF, OTHER_CPF, *(f"{at * 191:011}" for at in range(100))]
     frame = pl.DataFrame({"cpf": [*cpfs, None]}).select(identity.ids(pl.col("cpf"), key))
@@ -113,7 +113,7 @@ def test_the_key_check_tells_keys_apart_and_is_no_part_of_any_id() -> None:
 
 
 class Secrets(BaseHTTPRequestHandler):
-    """A Secrets Manager that has every secret, and keeps who was asked for which."""
+    """A Secrets Manager that has every secret, and records the requests."""
 
     asked: list[tuple[str, str]]
 

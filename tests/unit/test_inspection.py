@@ -1,4 +1,4 @@
-"""What shows only while a file is read: the file and line to blame are named, and nobody else."""
+"""Faults that show only while a file is read: the error names the right file and line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from register_contract import contract
 
 
 def blamed(name: str, path: Path) -> Exception | None:
-    """Read a source as the workers do; return what is said of its files."""
+    """Read a source as the workers do; return the error about its files, if any."""
     found = read_source(name, str(path))
     work = Ingestion(tuple((piece,) for piece in found.pieces), str(path.parent / "staging"))
     numbers = pa.RecordBatch.from_pydict({"id": list(range(len(found.pieces)))})
@@ -149,7 +149,7 @@ def test_a_first_line_without_an_end_is_refused_before_it_is_read(
 
 
 def test_a_file_that_ends_or_changes_behind_its_start_is_named(tmp_path: Path) -> None:
-    # Noise does not compress: the damage lies behind what is read first.
+    # Noise doesn't compress, so the damage comes after the first part that is read.
     noise = [csv_line(bairro=random.Random(at).randbytes(200).hex()) for at in range(5000)]
     packed = gzip.compress(csv_text(*noise).encode())
     cut = save(tmp_path / "cut.csv.gz", packed[:-1000])

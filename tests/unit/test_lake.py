@@ -1,4 +1,4 @@
-"""Publishing: all or nothing, recorded in the snapshot, readable by others."""
+"""Publication: all or nothing, recorded in the snapshot, readable by other programs."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ TOKEN = "0" * 32
 
 
 def values(frame: DataFrame, column: str) -> list[Any]:
-    """The values of one column, in the frame's order."""
+    """Return the values of a column, in the frame's order."""
     return [row[0] for row in frame.select(column).collect()]
 
 
 def write(lake: Lake, run_id: str, record: Mapping[str, str], *convenios: str) -> str:
-    """Do what ``02_transform`` does to the table; return the branch's name."""
+    """Change the table as ``02_transform`` does; return the branch's name."""
     branch = branch_name(run_id, TOKEN)
     lake.write_branch(branch, files(lake, *convenios), record)
     return branch
 
 
 def files(lake: Lake, *convenios: str) -> list[DataFile]:
-    """Write a client a health plan, as workers do."""
+    """Write one client per health plan, as workers do."""
     return data_files.write(clients(*convenios), lake.data_folder, lake.field_ids(), "00000-0")
 
 
 def publish(
     lake: Lake, run_id: str, *convenios: str, record: Mapping[str, str] | None = None
 ) -> Snapshot:
-    """Do what ``02_transform`` and ``03_quality`` do to the table."""
+    """Change the table as ``02_transform`` and ``03_quality`` do."""
     branch = write(lake, run_id, record or {publications.RUN_ID: run_id}, *convenios)
     lake.publish(branch)
     lake.drop_branch(branch)
@@ -62,7 +62,7 @@ def branches(lake: Lake) -> list[str]:
 
 
 def as_others_see_it(lake: Lake) -> list[str]:
-    """The published health plans, read by PyIceberg from the same catalog."""
+    """Return the published health plans, as PyIceberg reads them from the same catalog."""
     with closing(SqlCatalog("glue_catalog", uri=f"sqlite:///{lake.uri}/catalog.db")) as catalog:
         table = catalog.load_table(contract.TABLE).scan().to_arrow()
     return sorted(table["convenio"].to_pylist())
@@ -73,6 +73,17 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     made = Lake.open(spark, str(tmp_path / "lake"))
     made.make_tables()
     return made
+
+
+def test_a_lake_that_is_opened_beside_another_is_read_with_its_own_settings(
+    spark: SparkSession, lake: Lake, tmp_path: Path
+) -> None:
+    other = Lake.open(spark, str(tmp_path / "other"))
+    other.make_tables()
+    opened = Lake.open(spark, other.uri)
+    jvm: Any = spark.sparkContext._jvm
+    jvm.org.apache.spark.sql.SparkSession.setActiveSession(lake.spark._jsparkSession)
+    assert opened.metadata()["location"].startswith(f"{other.uri}/")
 
 
 def test_readers_see_yesterdays_table_until_todays_is_published(lake: Lake) -> None:
@@ -122,14 +133,14 @@ def test_a_branch_without_a_row_is_an_empty_table(lake: Lake) -> None:
 
 
 def add(lake: Lake, branch: str, convenio: str) -> None:
-    """Append a client to a branch, as somebody does with Spark alone."""
+    """Append a client to a branch, as somebody might with Spark alone."""
     table = lake.spark.table(lake.table)
     frame = lake.spark.createDataFrame(clients(convenio).rows(), table.schema)
     frame.writeTo(f"{lake.table}.`branch_{branch}`").append()
 
 
 def describe(run_id: str, day: str, rows: int, key_check: str = "k1") -> dict[str, str]:
-    """The record of a publication, as a run puts it into its snapshot."""
+    """Return the record of a publication, as a run writes it into its snapshot."""
     receipt = {"as_of": day, "rows": {"csv": {"out": rows}}}
     return {
         publications.RUN_ID: run_id,

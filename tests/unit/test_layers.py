@@ -1,4 +1,4 @@
-"""Who may import whom, which Python each part runs on, and how long a module may be."""
+"""Allowed imports, the Python version of each part, and the length of modules."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 LIB, JOBS = ROOT / "lib", ROOT / "jobs"
 LIBRARIES = ("client_health", "glue_local", "register_contract", "register_run", "strict_glue")
 OURS = {"client_health_cli", *LIBRARIES}
-# What every side agrees on; see test_the_protocol_needs_nothing_but_python.
+# The protocol between all parts; see test_the_protocol_needs_nothing_but_python.
 PROTOCOL = {"register_contract"}
 SPARKS = {"pyspark", "py4j", "pandas", "pyarrow"}
-# What each layer has of its own, or what one declares and another carries out.
+# Module names that several layers may use: each has its own, or one declares what another does.
 SAME_FOR_ANOTHER_LAYER = {
     *("__init__", "errors", "settings", "storage", "listeners"),
     *("rules", "sources", "maintenance"),
@@ -39,7 +39,7 @@ def modules(folder: Path) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every imported name with its module, wherever in the file it is imported."""
+    """Yield every imported name with its module, wherever in the file the import is."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -49,7 +49,7 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def loaded_with(path: Path) -> Iterator[str]:
-    """Modules and packages that are loaded when a module is, by their full names."""
+    """Yield the full names of modules and packages that are loaded with a module."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom):
             for alias in node.names:
@@ -62,13 +62,13 @@ def packages(*paths: Path) -> set[str]:
 
 
 def from_39() -> list[Path]:
-    """What runs where Python is 3.9."""
+    """Return the modules that run on Python 3.9."""
     libraries = ("register_contract", "register_run", "strict_glue")
     return [*(path for name in libraries for path in modules(LIB / name)), *modules(JOBS)]
 
 
 def interpreter_39() -> str | None:
-    """A Python 3.9 that starts, if this machine has one."""
+    """Return a Python 3.9 that starts, if this machine has one."""
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     known = [shutil.which("python3.9"), *sorted(map(str, versions.glob("3.9*/bin/python")))]
     for candidate in filter(None, known):
@@ -105,7 +105,7 @@ def test_a_run_knows_neither_the_session_s_library_nor_spark() -> None:
 
 
 def reachable(edges: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Everything that one leads to, through others as well."""
+    """Return all pairs that are connected, directly or indirectly."""
     while more := {(a, d) for a, b in edges for c, d in edges if b == c} - edges:
         edges = edges | more
     return edges
@@ -138,7 +138,7 @@ def test_packages_do_not_import_in_circles() -> None:
         }
         sorter = TopologicalSorter(
             {
-                # A package is there while its modules load.
+                # A package is already loaded while its modules load.
                 name: {
                     one
                     for one in loaded_with(path)
@@ -235,7 +235,7 @@ def test_the_contract_is_imported_by_a_bare_python_39() -> None:
         "print(__version__, contract.rules_fingerprint())"
     )
     expected = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
-    # Isolated and without site-packages: the standard library is all there is.
+    # Isolated and without site-packages, only the standard library is available.
     found = subprocess.run([python, "-I", "-S", "-B", "-c", code], capture_output=True, check=False)
     assert found.returncode == 0, found.stderr
     assert found.stdout == expected.stdout

@@ -1,4 +1,4 @@
-"""Lines of a piece: none is lost, none is joined to another, and each is read as Spark reads it."""
+"""Lines of a piece: none is lost or joined to another, and each is read as Spark reads it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def json(*found: str | bytes) -> lines.Parsed:
 )
 def test_a_csv_line_gives_the_values_that_spark_gives(line: str, values: tuple[str, ...]) -> None:
     assert csv(line).frame.rows() == [(*values, None)]
-    # Among lines of another kind as well.
+    # The same among lines of another kind.
     assert csv("x|y|z", line, '"x"|y|z').frame.row(1) == (*values, None)
 
 
@@ -162,7 +162,7 @@ def test_bytes_that_are_no_utf_8_are_counted_unless_the_line_is_malformed() -> N
     assert latin.frame["a"].to_list() == ["S\ufffdo", "S\u00e3o", "S\ufffdo"]
     assert json('{"a": "\u00e3"}'.encode("latin-1"), '{"z": "\\ufffd"}').undecodable == 1
     assert json('{"a": "\\uFFFD"}').undecodable == 1
-    # A surrogate's three bytes are one fault to Java.
+    # Java treats a surrogate's three bytes as one error.
     assert csv(b"\xed\xa0\x80|\xe3\x81|\xff\xff").frame.row(0)[:3] == (
         "\ufffd",
         "\ufffd",

@@ -1,4 +1,4 @@
-"""Maintenance takes what nobody needs, and never the knowledge of what is published."""
+"""Maintenance removes what isn't needed, but never the record of what is published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAYS = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
 
 @pytest.fixture
 def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    """Four publications, none of which has reached the log."""
+    """Return a lake with four publications, none of which is in the log."""
     made = Lake.open(spark, str(tmp_path / "lake"))
     made.make_tables()
     for number, day in enumerate(DAYS):
@@ -102,7 +102,7 @@ def test_the_branch_that_a_dead_run_left_goes_when_its_time_is_over(lake: Lake) 
     add(lake, "audit_dead", "half")
     half = {path for path in files(lake) if "convenio=half" in str(path)}
     assert half
-    # Its own retention, shortened to what SQL cannot say: nobody can wait for seven days.
+    # Set this branch's own retention, shorter than SQL allows: no test can wait seven days.
     java = lake.spark._jvm.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(
         lake.spark._jsparkSession, lake.table
     )

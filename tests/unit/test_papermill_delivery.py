@@ -1,4 +1,4 @@
-"""A delivery is named by what is in it."""
+"""The id of a delivery comes from its content."""
 
 import gzip
 import os
@@ -131,7 +131,7 @@ def test_what_is_there_instead_of_a_file_is_said(tmp_path, place, found):
 
 @pytest.fixture
 def readable_by_nobody(tmp_path):
-    """Files that this process may not read, whoever runs it."""
+    """Files that this process can't read, whichever user it runs as."""
     folder = _delivery(tmp_path / "delivery")
     above = [parent for parent in folder.parents if parent.stat().st_uid == os.geteuid()]
     modes = {parent: parent.stat().st_mode for parent in above}

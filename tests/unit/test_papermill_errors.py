@@ -1,4 +1,4 @@
-"""An error has its kind by its name, and is told in a few lines."""
+"""An error's name shows its kind, and its message has only a few lines."""
 
 import pytest
 from botocore.exceptions import (
@@ -74,7 +74,7 @@ def test_an_error_ends_with_its_place_on_the_page_of_errors():
 
 @pytest.mark.parametrize("kind", StrictGlueError.__subclasses__())
 def test_every_error_says_why_and_what_to_do(kind):
-    said = vars(kind)["__doc__"]  # its own, not its parent's
+    said = vars(kind)["__doc__"]  # its own docstring, not its parent's
     assert "\n    Why: " in said
     assert "\n    What to do: " in said
 

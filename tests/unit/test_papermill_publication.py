@@ -1,4 +1,4 @@
-"""A run is published if and only if a snapshot on main's ancestry carries its id."""
+"""A run is published if and only if a snapshot in main's history contains its id."""
 
 import gzip
 import json
@@ -125,7 +125,7 @@ def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_r
         "rows": {"csv": {"in": 2, "out": 2, "rejected": 0, "duplicates": 0, "suppressed": 0}},
         "handover": {"table": "db.table", "snapshot_id": "5", "rows": 2},
     }
-    # Nobody knows which start published, where it was an earlier one.
+    # If an earlier start published, it's unknown which one.
     assert publication_record.receipt_of(found, "db.table", "03")["attempt"] == ""
 
 
@@ -168,10 +168,10 @@ def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
         run_pipeline(request)
     assert told.value.exit_code == 3
     assert "--accept-older" in told.value.next_step
-    # What a person lets pass, and what is as new, goes on to the notebooks; there are none.
+    # With the option, or if it isn't older, the run continues to the notebooks, which don't exist.
     for passes in (replace(request, accept_older=True), replace(request, as_of="2026-02-02")):
         with pytest.raises(ConfigurationError, match=r"none\.ipynb cannot be read"):
             run_pipeline(passes)
-    # Starting afresh is no word for it.
+    # `--force` doesn't allow it.
     with pytest.raises(GateStopped):
         run_pipeline(replace(request, force=True))

@@ -1,4 +1,4 @@
-"""A receipt is accepted when it is complete and true, and refused with every reason."""
+"""A complete and true receipt is accepted; any other is refused with all reasons."""
 
 import copy
 import hashlib
@@ -110,7 +110,7 @@ def test_changed_handover_files_are_refused(good, lake, tmp_path):
 
 @pytest.fixture
 def named(lake, tmp_path, good):
-    """A handover with a manifest, which names one of two files."""
+    """A handover with a manifest that names one of two files."""
     folder = tmp_path / "staging/r1/accepted"
     lines = [manifest.Line(file="part-1.parquet", source="csv", rows=12, size=1)]
     (folder / manifest.NAME).write_text(manifest.dump(lines))
@@ -140,13 +140,13 @@ def test_a_manifest_that_changed_or_went_is_refused(named, lake, tmp_path):
     assert "the manifest of staging/r1/accepted cannot be read" in _refused(named, lake)
     file.unlink()
     assert "are not those that the stage handed over" in _refused(named, lake)
-    # Not even where the files that are there are those that it named.
+    # Removing the extra file changes nothing.
     (file.parent / "convenio=A" / "part-0.parquet").unlink()
     assert "are not those that the stage handed over" in _refused(named, lake)
 
 
 def _table(*parents, **heads):
-    """Metadata of a table: the parent of each snapshot, numbered from 1, and its branches."""
+    """Return a table's metadata: the parent of each snapshot, numbered from 1, and the branches."""
     snapshots = [
         {"snapshot-id": at, **({} if parent is None else {"parent-snapshot-id": parent})}
         for at, parent in enumerate(parents, start=1)

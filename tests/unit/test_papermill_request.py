@@ -1,4 +1,4 @@
-"""A session is asked for what its notebook says, and what the place of the run adds."""
+"""The request for a session: the notebook's settings, and additions for the environment."""
 
 import nbformat
 import pytest

@@ -1,4 +1,4 @@
-"""Rows on their way through a shuffle: each person's to one task, and none lost."""
+"""Rows in a shuffle: all rows of a person reach the same task, and none is lost."""
 
 from __future__ import annotations
 

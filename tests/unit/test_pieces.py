@@ -1,4 +1,4 @@
-"""Reading pieces: any type of Parquet as its text, and blocks that neither lose nor repeat."""
+"""Reading pieces: every Parquet type as text, and blocks that lose and repeat nothing."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ TYPED: dict[str, pa.Array[Any]] = {
 
 
 def parquet(path: Path, **given: pa.Array[Any]) -> Path:
-    """A file with the given columns; the others have the same text in each row."""
+    """Write a file with the given columns; the others have the same text in each row."""
     count = len(next(iter(given.values())))
     columns = {name: pa.array(["x"] * count) for name in COLUMNS["parquet"]} | given
     pq.write_table(pa.table(columns), path)
@@ -83,7 +83,7 @@ def test_a_typed_column_has_the_text_that_spark_gives_it(
     expected = [row[0] for row in read.select(column).collect()]
     found = texts(path, "bairro")
     if pa.types.is_timestamp(TYPED[kind].type):
-        # Spark writes no zeros behind a second; a fraction is read with and without them.
+        # Spark omits trailing zeros of a second's fraction; the parser accepts both forms.
         found = [re.sub(r"\.?0*\Z", "", one) if one and "." in one else one for one in found]
     assert found == expected
 
@@ -113,7 +113,7 @@ def test_bytes_that_are_no_utf_8_are_replaced_and_counted(tmp_path: Path) -> Non
     [piece] = read_source("parquet", str(path)).pieces
     [block] = pieces.read(piece)
     assert block.frame["bairro"].to_list() == ["São", "S\ufffdo", None, "lost \ufffd"]
-    # What was declared as text is UTF-8: a letter may have been lost before it was delivered.
+    # Text that is declared as such is UTF-8; a letter may have been lost before the delivery.
     assert block.undecodable == 2
 
 
@@ -154,7 +154,7 @@ def test_a_packed_file_in_blocks_loses_and_repeats_no_line(
 ) -> None:
     lines = [{"csv": csv_line, "json": json_line}[name](cpf=str(at)) for at in range(30)]
     text = csv_text(*lines) if name == "csv" else "\n".join([*lines, ""])
-    # The last line may end or not.
+    # The last line may or may not have a line end.
     for marked in (text, text.removesuffix("\n"), "\ufeff" + text):
         packed = {".gz": gzip.compress, ".bz2": bz2.compress}[ending](
             marked.replace("\n", end).encode()

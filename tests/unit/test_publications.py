@@ -1,4 +1,4 @@
-"""What is published is read from two tables, one of which forgets."""
+"""What is published is read from two tables, one of which loses its history."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ UUID = "5c7a"
 
 
 def snapshot(number: int, parent: int | None, run_id: str = "", day: str = "") -> dict[str, Any]:
-    """A commit of the published table, with a run's record or without."""
+    """Return a commit of the published table, with or without a run's record."""
     summary: dict[str, str] = {"operation": "overwrite"}
     if run_id:
         summary |= {
@@ -34,7 +34,7 @@ def table(*snapshots: dict[str, Any], head: int | None, uuid: str = UUID) -> dic
 
 
 def log(*records: tuple[Publication, bool]) -> dict[str, Any]:
-    """The log after an append for each record, true where it says that it was withdrawn."""
+    """Return the log after an append for each record; true means that it is a withdrawal."""
     made = [
         {
             "snapshot-id": 100 + number,
@@ -91,7 +91,7 @@ def test_a_run_that_was_rolled_back_is_published_no_more() -> None:
     found = publications.read(back, BOTH)
     assert runs(found) == ["r1"]
     assert [one.run_id for one in found.rolled_back] == ["r2"]
-    # The log is told, so that it stays so when the snapshot has expired.
+    # The log records it, so that it is still known after the snapshot expires.
     first, second = publications.read(TWO, None).published
     told = log((first, False), (second, False), (second, True))
     expired = table(snapshot(1, None, "r1", "2026-01-01"), head=1)
@@ -100,7 +100,7 @@ def test_a_run_that_was_rolled_back_is_published_no_more() -> None:
 
 
 def test_no_absence_is_concluded_from_a_walk_that_ends_early() -> None:
-    # Somebody expired the one in the middle by its id: the first is no known ancestor, nor a fork.
+    # Somebody expired the middle snapshot by its id: the first is neither an ancestor nor a fork.
     gap = table(snapshot(1, None, "r1"), snapshot(3, 2, "r3"), head=3)
     assert runs(publications.read(gap, BOTH)) == ["r1", "r2", "r3"]
 

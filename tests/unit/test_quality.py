@@ -1,4 +1,4 @@
-"""The gates: each one alone, several together, and the audit of what was written."""
+"""The gates: each one alone, several together, and the audit of the written rows."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ PLAIN = {
 
 
 def branch(spark: SparkSession, *changes: dict[str, Any], rows: int = 3) -> DataFrame:
-    """Three clients as ``02_transform`` writes them to their branch; changed in turn."""
+    """Return clients (three by default) as ``02_transform`` writes them, with changes to each."""
     people = [PLAIN | {"id": f"id {at}"} for at in range(rows)]
     for person, change in zip(people, changes, strict=False):
         person.update(change)
@@ -116,7 +116,7 @@ def test_a_null_in_a_required_column_stops_the_run(spark: SparkSession) -> None:
 
 
 def test_a_malformed_cpf_stops_the_run(spark: SparkSession) -> None:
-    # Counted before it was masked, by the stage that masked it.
+    # The stage that masks the CPFs counts this first.
     transformed = replace(counted(), badly_formed_cpfs=1)
     found = stopped_by(branch(spark), Expectations([counted(), transformed]))
     assert found == {"cpf_fora_do_formato": "1 CPFs are not 11 digits"}

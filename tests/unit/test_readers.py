@@ -1,4 +1,4 @@
-"""Reading a delivery: columns by name, no line lost, and errors that say what to do."""
+"""Reading a delivery: columns by name, no lost lines, and errors that say what to do."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def save_parquet(path: Path, **given: pa.Array) -> Path:
 
 
 def frame(found: Input) -> pl.DataFrame:
-    """What the workers read of a source, all its pieces."""
+    """Return everything that the workers read of a source, all pieces together."""
     return pl.concat(read.frame for piece in found.pieces for read in pieces.read(piece))
 
 

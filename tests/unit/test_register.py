@@ -1,4 +1,4 @@
-"""Rules, and the rows that compete for a person's place, on small tables."""
+"""Rules, and the choice among a person's rows, on small tables."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def candidates(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def best_first(frame: pl.DataFrame) -> pl.DataFrame:
-    """The candidates in the order in which a person's row is chosen."""
+    """Return the candidates in the order in which a person's row is chosen."""
     order = [register.RANK, register.PLACE, *register.CONTENT]
     return candidates(frame).sort(order, descending=[True, False, False, False])
 
 
 def warned(frame: pl.DataFrame) -> list[list[str]]:
-    """The names of each row's warnings."""
+    """Return the names of each row's warnings."""
     return [
         [name for bit, name in enumerate(rules.WARNINGS) if bits >> bit & 1]
         for bits in candidates(frame).get_column(register.WARNINGS)
@@ -125,7 +125,7 @@ def test_a_row_with_a_warning_is_kept_and_says_which(row: dict[str, Any], rule: 
 
 def test_a_row_keeps_all_its_warnings_and_no_other() -> None:
     every = {key: value for row, _ in WARNED[1:] for key, value in row.items()}
-    # Of a date one thing is wrong at a time.
+    # A date can break only one rule at a time.
     names = set(rules.WARNINGS) - {"data_nascimento_futura", "data_cadastro_futura"}
     unreadable = every | {"data_nascimento": None, "data_cadastro": None}
     (found,) = warned(ingested(unreadable))
@@ -219,7 +219,7 @@ def test_rows_alike_once_normalised_are_alike_in_content() -> None:
 
 
 def test_the_content_is_the_same_in_every_version() -> None:
-    """Two runs of a delivery, under other versions of Polars, keep the same rows."""
+    """Runs with different Polars versions must keep the same rows of a delivery."""
     assert contents({}) == {(7210006748415854446, -4389965988436818640)}
 
 

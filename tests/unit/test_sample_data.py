@@ -1,4 +1,4 @@
-"""Sample deliveries: the contract's columns and formats, the asked faults, the same bytes."""
+"""Sample deliveries: columns and formats of the contract, requested faults, same bytes."""
 
 import csv
 import datetime as dt
@@ -63,7 +63,7 @@ def digits_of(text: object) -> str:
 
 
 def verifies(cpf: str) -> bool:
-    """Check a CPF's check digits, written apart from the code under test."""
+    """Check a CPF's check digits with code that is independent of the code under test."""
     if not re.fullmatch(r"[0-9]{11}", cpf) or len(set(cpf)) == 1:
         return False
     for length in (9, 10):
@@ -244,8 +244,8 @@ def test_a_misshapen_cpf_is_never_eleven_ascii_digits(digits, kind):
         assert digits_of(spoiled)
 
 
-# Of the rows of the Parquet file (its bytes also depend on the library and the processor), and of
-# the CSV and the JSON file. They hold for the locked Faker: another version has other names.
+# Of the rows of the Parquet file (its bytes also depend on library and processor), and of the CSV
+# and JSON files. They apply to the locked Faker; another version has other names.
 DIGESTS = {
     "usual": [
         "a0d41e002582b9316d2169ef5d38f8d49ac0ad3c3f7534617ee5db00971d1f05",
@@ -285,7 +285,7 @@ def test_another_seed_writes_other_bytes(tmp_path, usual):
 def test_rows_do_not_depend_on_the_size_of_a_batch(tmp_path, usual):
     small = write(tmp_path, ROWS, 7, SampleSettings(batch_rows=777))
     assert checksums(small)[1:] == checksums(usual)[1:]
-    # The Parquet file has other row groups, and the same rows.
+    # The Parquet file has other row groups, but the same rows.
     assert pq.read_table(small[0].path).equals(pq.read_table(usual[0].path))
 
 
@@ -302,14 +302,14 @@ def test_about_the_asked_share_repeats_a_cpf_within_and_across_files(tmp_path):
     assert {cpf for cpf, _ in by_file[0]} & {cpf for cpf, _ in by_file[2]}
     within = Counter(cpf for cpf, _ in by_file[1])
     assert max(within.values()) > 1
-    # Some duplicates tie with the row they repeat, most don't.
+    # Some duplicates tie with the row that they repeat; most don't.
     pairs = Counter(pair for rows in by_file for pair in rows)
     ties = sum(count - 1 for count in pairs.values())
     assert 0 < ties < 0.2 * 0.1 * len(everyone)
 
 
 def read_all(files: tuple[SampleFile, ...]) -> list[list[Row]]:
-    """Read what can be read of each file, whatever its source."""
+    """Read the valid rows of each file, whatever its source."""
     readers = (read_parquet, read_csv, read_json)
     return [read(file) for read, file in zip(readers, files, strict=True)]
 
@@ -317,7 +317,7 @@ def read_all(files: tuple[SampleFile, ...]) -> list[list[Row]]:
 def rows_breaking(
     rule: str, files: tuple[SampleFile, ...], contents: list[list[Row]]
 ) -> list[float]:
-    """Count, from the files alone, the share of each source's rows that break a rule."""
+    """Return the share of each source's rows that break a rule, from the files alone."""
     if rule == "linha_malformada":
         return [0.0, *(1 - len(contents[n]) / files[n].rows for n in (1, 2))]
     columns = {
@@ -456,7 +456,7 @@ def test_ten_times_the_rows_take_no_more_memory(tmp_path):
         arguments = [sys.executable, "-c", code, str(tmp_path), str(rows)]
         return int(subprocess.run(arguments, check=True, capture_output=True, text=True).stdout)
 
-    # 180,000 further rows are 50 MB of JSON alone.
+    # Another 180,000 rows are 50 MB of JSON alone.
     assert peak_kib(200_000) < peak_kib(20_000) + 30_000
 
 

@@ -1,4 +1,4 @@
-"""One row a person, and what is published of it: the work behind the shuffle."""
+"""One row per person, and its published form: the work after the shuffle."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BITS = {name: 1 << at for at, name in enumerate(rules.WARNINGS)}
 
 
 def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
-    """Candidates as the workers hand them on; what a row does not say is a plain good value."""
+    """Return candidates as workers pass them on; columns that a row doesn't set get good values."""
     plain = {
         "id": FIRST,
         "source": "parquet",
@@ -49,7 +49,7 @@ def candidates(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def told(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
-    """What a worker tells the driver."""
+    """Return what a worker reports to the driver."""
     return [json.loads(line) for batch in batches for line in batch.column("line").to_pylist()]
 
 

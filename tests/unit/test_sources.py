@@ -1,4 +1,4 @@
-"""Each source's own way of writing becomes the same row."""
+"""The different formats of the sources become the same row."""
 
 from __future__ import annotations
 

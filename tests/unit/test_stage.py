@@ -1,4 +1,4 @@
-"""Stages of one run: settings, handovers, receipts, and the publication they lead to."""
+"""The stages of a run: settings, handovers, receipts, and the publication."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ HALF = Limits(rejected_share=0.5)
 
 
 def a_delivery(folder: Path) -> dict[str, str]:
-    """Two rows a source, a CPF twice among them, and a malformed line."""
+    """Write two rows per source, with one CPF twice among them, and a malformed line."""
     folder.mkdir()
     paths = {f"{source.name}_path": str(folder / source.file) for source in contract.SOURCES}
     moments = ["2019-11-27T11:12:02", "2020-11-27T11:12:02"]
@@ -66,7 +66,7 @@ def a_delivery(folder: Path) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Run:
-    """A run through the stages, as the notebooks make it."""
+    """A run through the stages, as the notebooks perform it."""
 
     lake: str
     key: str
@@ -143,7 +143,7 @@ def a_run(folder: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def done(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run that is published, each receipt held against what the runner expects on its way."""
+    """Return a published run; each receipt was checked in the way that the runner checks it."""
     run = a_run(tmp_path_factory.mktemp("run"))
     run.ingest()
     run.verify(stages.INGEST)
@@ -156,7 +156,7 @@ def done(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 @pytest.fixture
 def written(spark: SparkSession, tmp_path: Path) -> Run:
-    """A run whose rows are on their branch."""
+    """Return a run whose rows are on their branch."""
     run = a_run(tmp_path)
     run.ingest()
     run.transform()
@@ -165,7 +165,7 @@ def written(spark: SparkSession, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def configured(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
-    """Give a function that sets what reaches a notebook from outside."""
+    """Yield a function that sets a parameter from outside the notebook."""
     session = SparkSession.builder.getOrCreate()
     given: list[str] = []
 
@@ -179,7 +179,7 @@ def configured(spark: SparkSession) -> Iterator[Callable[[str, str], None]]:
 
 
 def others_publish(run: Run) -> None:
-    """Let somebody else's rows become the published ones."""
+    """Publish somebody else's rows."""
     lake = run.table
     branch = branch_name("other", "e" * 32)
     files = data_files.write(clients("SUS"), lake.data_folder, lake.field_ids(), "other")
@@ -272,7 +272,7 @@ def test_the_last_stage_of_a_published_run_audits_its_snapshot_and_writes_its_re
     times = {"duration_seconds": 0, "started_at": ""}
     assert again | times == receipt | times
     assert (done.table.snapshot(), done.table.history()) == before
-    # A gate that stops it takes nothing away.
+    # A gate that stops the run leaves the published table unchanged.
     with pytest.raises(QualityGateError, match="rejeitados_demais"):
         done.publish(limits=Limits(rejected_share=0.0))
     assert done.stored(stages.QUALITY) is None
@@ -354,7 +354,7 @@ def test_the_next_attempt_takes_the_runs_other_branches_away(written: Run) -> No
         written.table.spark.sql(f"ALTER TABLE {written.table.table} CREATE BRANCH `{name}`")
     written.transform("d" * 32)
     assert branches(written.table) == sorted([*others, branch_name("r1", "d" * 32)])
-    # The receipt of the first attempt is true no more.
+    # The receipt of the first attempt is no longer true.
     receipts.save(written.lake, first)
     with pytest.raises(ReceiptError, match="is gone, or not the one that the stage wrote"):
         written.verify(stages.TRANSFORM, stages.INGEST)
@@ -398,7 +398,7 @@ def test_rows_that_others_have_overtaken_are_not_published(written: Run) -> None
         written.publish()
     assert written.table.snapshot() == newest
     assert branches(written.table) == ["main"]
-    # Both stages again, and the rows are there.
+    # After both stages run again, the rows are published.
     written.transform("d" * 32)
     written.publish()
     assert written.table.history().of_run("r1") is not None

@@ -1,4 +1,4 @@
-"""Files on a disk: listed, read and written whole, and errors that say whose fault it is."""
+"""Files on disk: listed, read, and written completely, with errors that name the cause."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_a_parquet_page_is_held_against_its_checksum(tmp_path: Path) -> None:
 
 @contextmanager
 def as_somebody_else() -> Iterator[None]:
-    """Work as one to whom no file is given: root may read everything."""
+    """Run as a user who owns none of the files, because root can read everything."""
     if os.geteuid() != 0:
         yield
         return

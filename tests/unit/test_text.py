@@ -1,4 +1,4 @@
-"""Normalisation of texts: a table of cases, then properties over any text."""
+"""Normalization of texts: a table of cases, then properties of any text."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WHITE_SPACE = (
     "\t\n\x0b\x0c\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009"
     "\u200a\u2028\u2029\u202f\u205f\u3000"
 )
-# What looks like white space, or is to Python or to another engine, and is not.
+# Characters that look like white space, or are white space in Python or another engine only.
 NO_WHITE_SPACE = "\x00\x1c\x1d\x1e\x1f\u180e\u200b\u2060\ufeff"
 few = settings(max_examples=25, deadline=None)
 many_texts = st.lists(st.text(max_size=30), min_size=20, max_size=60)
@@ -160,7 +160,7 @@ def test_a_word_starts_after_a_space_only(values: list[str]) -> None:
 
 
 def check_digits(digits: str) -> bool:
-    """Receita Federal's rule, written again in another way."""
+    """Receita Federal's rule, as an independent implementation."""
     numbers = [int(d) for d in digits]
     for place in (9, 10):
         rest = sum(n * w for n, w in zip(numbers, range(place + 1, 1, -1), strict=False)) % 11
@@ -174,7 +174,8 @@ def check_digits(digits: str) -> bool:
 def test_check_digits_agree_with_the_rule(stems: list[str]) -> None:
     def completed(stem: str) -> str:
         agreeing = (f"{stem}{end:02d}" for end in range(100))
-        # A stem of nine digits alike may have no other end than the same digit.
+        # If nine digits are the same, the only matching end may repeat that digit, which isn't
+        # valid.
         return next(filter(check_digits, agreeing), f"{stem}{stem[:2]}")
 
     cpfs = [completed(stem) for stem in stems] + [stem + "00" for stem in stems] + ["0" * 11]

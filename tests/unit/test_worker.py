@@ -1,4 +1,4 @@
-"""What workers do: one thread each, and answers that name the file they are about."""
+"""Workers use one thread each, and their answers name the file that they are about."""
 
 from __future__ import annotations
 

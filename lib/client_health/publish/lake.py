@@ -186,9 +186,12 @@ class Lake:
             publication.rows,
             withdrawn,
         )
-        kinds = ", ".join(f"{name} {kind}" for name, kind, _ in _LOG_COLUMNS)
-        frame = self.spark.createDataFrame([row], kinds.replace(" date", " string"))
-        writer = frame.withColumn("day", F.col("day").cast("date")).writeTo(self.log)
+        columns = (
+            F.lit(value).cast(kind).alias(name)
+            for value, (name, kind, _) in zip(row, _LOG_COLUMNS, strict=True)
+        )
+        # One task, and no Python workers, which a frame made from a list would start.
+        writer = self.spark.range(0, 1, 1, 1).select(*columns).writeTo(self.log)
         for key, value in publication.log_properties(withdrawn=withdrawn).items():
             writer = writer.option(f"snapshot-property.{key}", value)
         writer.append()
@@ -203,8 +206,10 @@ class Lake:
         return publications.parse(storage.read_bytes(str(location)))
 
     def _iceberg(self, table: str) -> JavaObject:
-        spark3 = self._gateway().org.apache.iceberg.spark.Spark3Util
-        return spark3.loadIcebergTable(self.spark._jsparkSession, table)
+        gateway, session = self._gateway(), self.spark._jsparkSession
+        # Spark loads a catalog with the settings of its active session, whichever session asks.
+        gateway.org.apache.spark.sql.SparkSession.setActiveSession(session)
+        return gateway.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(session, table)
 
     def _gateway(self) -> JVMView:
         gateway = self.spark.sparkContext._jvm
