@@ -2,7 +2,6 @@
 
 import importlib.util
 import os
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Optional
@@ -20,6 +19,7 @@ from botocore.exceptions import (
 )
 from botocore.exceptions import ConnectionError as BotoConnectionError
 from botocore.parsers import ResponseParserError
+from tenacity import Retrying, retry_if_exception, stop_before_delay, wait_exponential
 
 from strict_glue.errors import ServiceError
 
@@ -144,16 +144,13 @@ def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any: 
     ClientError, BotoCoreError
         The last error.
     """
-    deadline = time.monotonic() + budget
-    pause = _FIRST_PAUSE
-    while True:
-        try:
-            return _answer(function, arguments)
-        except (ClientError, BotoCoreError) as error:
-            if not is_transient(error) or time.monotonic() + pause > deadline:
-                raise
-        time.sleep(pause)
-        pause = min(2 * pause, _LONGEST_PAUSE)
+    retrying = Retrying(
+        retry=retry_if_exception(is_transient),
+        wait=wait_exponential(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE),
+        stop=stop_before_delay(budget),
+        reraise=True,
+    )
+    return retrying(_answer, function, arguments)
 
 
 def _answer(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
@@ -177,7 +174,7 @@ def _refuse_what_is_no_answer(
             raise NoAnswerError(found=f"it has no {name}")
 
 
-def is_transient(error: Exception) -> bool:
+def is_transient(error: BaseException) -> bool:
     """Tell whether the same call may succeed a moment later."""
     return (
         is_in_doubt(error)
@@ -186,7 +183,7 @@ def is_transient(error: Exception) -> bool:
     )
 
 
-def is_in_doubt(error: Exception) -> bool:
+def is_in_doubt(error: BaseException) -> bool:
     """Tell whether the call may have taken effect although it failed."""
     if isinstance(error, ClientError):
         return _status(error) >= _SERVER_ERROR
@@ -196,7 +193,7 @@ def is_in_doubt(error: Exception) -> bool:
     ) and not isinstance(error, SSLError)
 
 
-def error_code(error: Exception) -> str:
+def error_code(error: BaseException) -> str:
     """Give the API's name of an error; empty when the error is not the API's."""
     if not isinstance(error, ClientError):
         return ""
@@ -223,7 +220,7 @@ def failure(operation: str, error: Exception) -> ServiceError:
     )
 
 
-def _status(error: Exception) -> int:
+def _status(error: BaseException) -> int:
     if not isinstance(error, ClientError):
         return 0
     return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
