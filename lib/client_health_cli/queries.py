@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
-from client_health_cli.published import TABLE, PublishedTable, Snapshot, published_table
+from client_health_cli.published import TABLE, PublishedTable, published_table
 from register_contract import contract
 
 if TYPE_CHECKING:
@@ -96,7 +96,8 @@ def connected(
     )
     try:
         _open_views(connection, {TABLE: table} | _named(others or {}))
-        _open_history(connection, table.snapshots)
+        for name, rows in table.metadata.items():
+            connection.register(f"{TABLE}${name}", rows)
         connection.execute("SET lock_configuration = true")
         yield connection
     except duckdb.CatalogException as error:
@@ -159,41 +160,6 @@ def _open_views(
             else _NO_ROWS
         )
         connection.execute(f'CREATE VIEW "{name}" AS {rows}')
-
-
-def _open_history(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
-    """Make the metadata tables that Athena has beside an Iceberg table."""
-    connection.execute(
-        f'CREATE TABLE "{TABLE}$snapshots" (committed_at TIMESTAMP_MS, snapshot_id BIGINT, '
-        "parent_id BIGINT, operation VARCHAR, manifest_list VARCHAR, summary MAP(VARCHAR, VARCHAR))"
-    )
-    connection.execute(
-        f'CREATE TABLE "{TABLE}$history" (made_current_at TIMESTAMP_MS, snapshot_id BIGINT, '
-        "parent_id BIGINT, is_current_ancestor BOOLEAN)"
-    )
-    for one in snapshots:
-        connection.execute(
-            f'INSERT INTO "{TABLE}$snapshots" VALUES (?, ?, ?, ?, ?, map(?, ?))',  # noqa: S608 - our own name
-            [
-                one.committed_at.replace(tzinfo=None),
-                one.snapshot_id,
-                one.parent_id,
-                one.operation,
-                one.manifest_list,
-                list(one.summary),
-                list(one.summary.values()),
-            ],
-        )
-        if one.made_current_at is not None:
-            connection.execute(
-                f'INSERT INTO "{TABLE}$history" VALUES (?, ?, ?, ?)',  # noqa: S608 - our own name
-                [
-                    one.made_current_at.replace(tzinfo=None),
-                    one.snapshot_id,
-                    one.parent_id,
-                    one.is_current_ancestor,
-                ],
-            )
 
 
 def _check(statements: list[duckdb.Statement]) -> None:
