@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 WORKGROUP: Final = "client_health"
 """The template's work group, which says where results are kept."""
-_KINDS: Final = {
+_KINDS: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "tinyint": pa.int8(),
     "smallint": pa.int16(),
@@ -101,6 +101,8 @@ def query(
                 catalog_name="",
                 poll_interval=settings.poll_seconds,
                 converter=_converter(),
+                # Athena would go on, and charge for what it reads.
+                kill_on_interrupt=True,
                 on_poll=seen.append,
             ) as connection,
             connection.cursor() as cursor,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
@@ -117,7 +117,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchRe
     return pa.RecordBatchReader.from_batches(schema, _batches(found, schema))
 
 
-def _in_microseconds(field: pa.Field) -> pa.Field:
+def _in_microseconds(field: pa.Field[Any]) -> pa.Field[Any]:
     """Give times the precision of Python's, which is also the table's."""
     import pyarrow as pa  # noqa: PLC0415
 

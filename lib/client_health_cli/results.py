@@ -35,8 +35,8 @@ def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
     """Write a table for a person to read: numbers to the right, at most `TABLE_ROWS` rows."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for field in answer.schema:
-        justify = "right" if _is_number(field.type) else "left"
-        table.add_column(Text(_cell(field.name)), justify=justify, no_wrap=True)
+        name = Text(_cell(field.name))
+        table.add_column(name, justify="right" if _is_number(field) else "left", no_wrap=True)
     table.add_row(*(Rule(characters="-") for _ in answer.schema))
     more = 0
     for batch in answer:
@@ -91,15 +91,14 @@ FORMATS: dict[str, Callable[[pa.RecordBatchReader, Any], None]] = {
 }
 
 
-def _values(column: pa.Array) -> list[Any]:
+def _values(column: pa.Array[Any]) -> list[Any]:
     try:
-        values: list[Any] = column.to_pylist(maps_as_pydicts="lossy")
+        return column.to_pylist(maps_as_pydicts="lossy")
     except OverflowError as error:
         raise QueryError(
             f"the answer can't be read: {error}. Only years 1 to 9999 can be shown: CAST the "
             "column to varchar"
         ) from error
-    return values
 
 
 def _stored_type(kind: pa.DataType) -> pa.DataType:
@@ -109,27 +108,26 @@ def _stored_type(kind: pa.DataType) -> pa.DataType:
     return pa.int64() if kind == pa.decimal128(38, 0) else kind
 
 
-def _stored(column: pa.Array, field: pa.Field) -> pa.Array:
+def _stored(column: pa.Array[Any], field: pa.Field[Any]) -> pa.Array[Any]:
     if _is_composed(column.type):
-        texts = [None if value is None else _json(value) for value in _values(column)]
-        return pa.array(texts, field.type)
+        column = pa.array([None if v is None else _json(v) for v in _values(column)], field.type)
     try:
-        return column.cast(field.type)
+        column = column.cast(field.type)
     except pa.ArrowInvalid as error:
         raise QueryError(
-            f"a number of the column {field.name} has more than 64 bits: CAST it to double, or "
-            "write another format"
+            f"a number of the column {field.name} needs more than the 64 bits that a Parquet file "
+            "has for it: CAST it to double, or write another format"
         ) from error
+    return column
 
 
 def _is_composed(kind: pa.DataType) -> bool:
     return bool(pa.types.is_nested(kind) or pa.types.is_interval(kind))
 
 
-def _is_number(kind: pa.DataType) -> bool:
-    return any(
-        is_one(kind) for is_one in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)
-    )
+def _is_number(field: pa.Field[Any]) -> bool:
+    kind = field.type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
 
 
 def _names(schema: pa.Schema) -> Iterator[str]:
