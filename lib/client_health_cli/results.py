@@ -49,7 +49,7 @@ def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
     console = Console(file=file, width=_WIDTH, color_system=None)
     with console.capture() as written:
         console.print(table)
-    file.writelines(line.rstrip() + "\n" for line in written.get().rstrip("\n").split("\n"))
+    file.writelines(line.rstrip() + "\n" for line in written.get().removesuffix("\n").split("\n"))
     if more:
         file.write(f"... and {more:,} rows more: --format csv or json writes all of them\n")
 
