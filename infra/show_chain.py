@@ -19,6 +19,7 @@ from rich.table import Table
 from client_health_cli.published import opened, published_table
 from client_health_cli.queries import query
 from client_health_cli.remote import remote_table
+from client_health_cli.results import rows_of
 from client_health_cli.sample_data import write
 from infra.errors import DeployError
 from infra.local_chain import ChainError, LocalChain
@@ -119,9 +120,9 @@ def _ask(remote: str, local: Path, console: Console) -> None:
         sql = (ROOT / "queries" / f"{name}.sql").read_text(encoding="utf-8")
         answers = []
         for table in tables:
-            with query(table, sql) as result:
-                columns, answer = result.columns, [tuple(map(str, row)) for row in result.rows]
-            answers.append(answer)
+            with query(table, sql) as answer:
+                columns = answer.schema.names
+                answers.append([tuple(map(str, row)) for row in rows_of(answer)])
         if answers[0] != answers[1]:
             raise ChainError(f"{name}: the answer differs from that of a local lake")
         shown = Table(*columns, title=f"queries/{name}.sql")

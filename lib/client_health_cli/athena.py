@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
-import time
+import logging
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from decimal import Decimal
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
+
+import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
+from pyathena import connect
+from pyathena.converter import DefaultTypeConverter
+from pyathena.cursor import Cursor
+from pyathena.error import Error
 
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
-from client_health_cli.queries import Result, Row, run_before
+from client_health_cli.queries import BATCH_ROWS, run_before
 from register_contract import contract
 
 if TYPE_CHECKING:
@@ -21,7 +26,18 @@ if TYPE_CHECKING:
 
 WORKGROUP: Final = "client_health"
 """The template's work group, which says where results are kept."""
-_ENDED: Final = {"SUCCEEDED", "FAILED", "CANCELLED"}
+_KINDS: Final[dict[str, pa.DataType]] = {
+    "boolean": pa.bool_(),
+    "tinyint": pa.int8(),
+    "smallint": pa.int16(),
+    "integer": pa.int32(),
+    "bigint": pa.int64(),
+    "float": pa.float64(),
+    "real": pa.float64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": pa.timestamp("us"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,23 +50,20 @@ class Settings:
         Its work group.
     output
         Where results are kept; the work group's own place if empty.
-    longest_poll
-        Seconds between two looks, once a query has taken a while.
+    poll_seconds
+        Seconds between two looks at a query.
     """
 
     workgroup: str = WORKGROUP
     output: str = ""
-    longest_poll: float = 2.0
+    poll_seconds: float = 0.5
 
 
 @contextlib.contextmanager
 def query(
-    sql: str,
-    settings: Settings,
-    table: Callable[[], PublishedTable],
-    client: Any = None,  # noqa: ANN401 - boto3's clients have no types of their own
-) -> Iterator[Result]:
-    """Run one SELECT in Athena.
+    sql: str, settings: Settings, table: Callable[[], PublishedTable]
+) -> Iterator[pa.RecordBatchReader]:
+    """Run one SELECT in Athena; Ctrl-C cancels it.
 
     Parameters
     ----------
@@ -60,112 +73,82 @@ def query(
         Where.
     table
         Looks the published table up, which is done only when the query needs an older version.
-    client
-        boto3's Athena client; made from the environment if None.
 
     Yields
     ------
-    Result
-        Columns and rows; unnamed columns are called `_col0` and so on.
+    pyarrow.RecordBatchReader
+        The answer, which can be read once and as long as the context lasts; unnamed columns are
+        called `_col0` and so on.
 
     Raises
     ------
     QueryError
         If the SQL is refused, or fails.
     """
-    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
-
     statement = dialect.parse(sql)
     text = sql
     if dialect.reads_run_before(statement):
         text = dialect.with_version(statement, run_before(table()))
+    # It logs what it raises, with a traceback.
+    logging.getLogger("pyathena").setLevel(logging.CRITICAL)
+    seen: deque[Any] = deque(maxlen=1)
     try:
-        athena = client or _client()
-        answer = _answer(athena, _run(athena, text, settings))
-    except (ClientError, BotoCoreError) as error:
-        reason = str(error).partition("\n")[0]
-        raise QueryError(f"Athena can't be asked: {reason}") from error
-    yield answer
+        with (
+            connect(
+                work_group=settings.workgroup,
+                s3_staging_dir=settings.output,
+                schema_name=contract.DATABASE,
+                catalog_name="",
+                poll_interval=settings.poll_seconds,
+                converter=_converter(),
+                # Athena would go on, and charge for what it reads.
+                kill_on_interrupt=True,
+                on_poll=seen.append,
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            # With question marks as parameters, of which there are none, the text is sent as it is.
+            yield _answer(cursor.execute(text, paramstyle="qmark"))
+    except (Error, ClientError, BotoCoreError) as error:
+        raise QueryError(_reason(error, seen[-1] if seen else None)) from error
 
 
-def _client() -> Any:  # noqa: ANN401 - as above
-    import boto3  # noqa: PLC0415 - takes a while to load
+def _answer(cursor: Cursor) -> pa.RecordBatchReader:
+    """Read the pages of an answer as they are asked for.
 
-    return boto3.client("athena")
+    PyAthena's own cursor for Arrow reads the whole answer into memory, gives a null text as an
+    empty one, and a decimal as text.
+    """
+    schema = pa.schema(
+        [
+            (name, _kind(kind, precision, scale))
+            for name, kind, _, _, precision, scale, _ in cursor.description or ()
+        ]
+    )
 
+    def batches() -> Iterator[pa.RecordBatch]:
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            arrays = list(map(pa.array, zip(*rows, strict=True), schema.types))
+            yield pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-def _run(athena: Any, sql: str, settings: Settings) -> str:  # noqa: ANN401 - as above
-    """Run a statement to its end, and give its id."""
-    place = {"ResultConfiguration": {"OutputLocation": settings.output}} if settings.output else {}
-    execution: str = athena.start_query_execution(
-        QueryString=sql,
-        QueryExecutionContext={"Database": contract.DATABASE},
-        WorkGroup=settings.workgroup,
-        **place,
-    )["QueryExecutionId"]
-    pause = 0.1
-    try:
-        while True:
-            found = athena.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
-            if found["Status"]["State"] in _ENDED:
-                break
-            time.sleep(pause)
-            pause = min(pause * 2, settings.longest_poll)
-    except KeyboardInterrupt:
-        # Athena goes on, and charges for what it reads.
-        athena.stop_query_execution(QueryExecutionId=execution)
-        raise
-    status = found["Status"]
-    if status["State"] != "SUCCEEDED":
-        reason = " ".join(str(status.get("StateChangeReason", "no reason given")).split())
-        raise QueryError(f"Athena ended query {execution} as {status['State']}: {reason}")
-    return execution
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _answer(athena: Any, execution: str) -> Result:  # noqa: ANN401 - as above
-    pages = iter(athena.get_paginator("get_query_results").paginate(QueryExecutionId=execution))
-    first = next(pages)
-    columns = first["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]
-    names = tuple(column["Name"] for column in columns)
-    types = tuple(map(_type, columns))
-
-    def rows() -> Iterator[Row]:
-        cells = (
-            tuple(cell.get("VarCharValue") for cell in row["Data"])
-            for page in chain([first], pages)
-            for row in page["ResultSet"]["Rows"]
-        )
-        # The first row holds the names of the columns.
-        next(cells, None)
-        for row in cells:
-            yield tuple(_value(text, kind) for text, kind in zip(row, types, strict=True))
-
-    return Result(names, types, rows())
+def _kind(name: str, precision: int, scale: int) -> pa.DataType:
+    return pa.decimal128(precision, scale) if name == "decimal" else _KINDS.get(name, pa.string())
 
 
-def _type(column: dict[str, Any]) -> str:
-    kind = str(column["Type"]).upper()
-    if kind == "DECIMAL":
-        return f"DECIMAL({column.get('Precision', 38)},{column.get('Scale', 0)})"
-    return kind
+def _converter() -> DefaultTypeConverter:
+    """Convert what has a type here; all else stays the text that Athena writes."""
+    converter = DefaultTypeConverter()
+    for name in converter.mappings.keys() - {*_KINDS, "decimal"}:
+        converter.remove(name)
+    return converter
 
 
-def _value(text: str | None, kind: str) -> Any:  # noqa: ANN401 - whatever SQL gives
-    """Read a value from the text that Athena writes it as."""
-    if text is None:
-        return None
-    readers: dict[str, Callable[[str], Any]] = {
-        "BOOLEAN": lambda value: value == "true",
-        "TINYINT": int,
-        "SMALLINT": int,
-        "INTEGER": int,
-        "BIGINT": int,
-        "FLOAT": float,
-        "REAL": float,
-        "DOUBLE": float,
-        "DECIMAL": Decimal,
-        "DATE": dt.date.fromisoformat,
-        "TIMESTAMP": dt.datetime.fromisoformat,
-    }
-    read = readers.get(kind.partition("(")[0])
-    return read(text) if read else text
+def _reason(error: Exception, execution: Any) -> str:  # noqa: ANN401 - query or calculation
+    """Say in one line whether Athena ended the query, or could not even be asked."""
+    if execution is None or execution.state not in {"FAILED", "CANCELLED"}:
+        return "Athena can't be asked: " + str(error).partition("\n")[0]
+    reason = " ".join((execution.state_change_reason or "no reason given").split())
+    return f"Athena ended query {execution.query_id} as {execution.state}: {reason}"

@@ -30,29 +30,22 @@ class Snapshot:
 
     Attributes
     ----------
-    snapshot_id, parent_id
-        The snapshot, and the one it was made from.
+    snapshot_id
+        Its number.
     committed_at
         When, in UTC.
     made_current_at
         When it became what readers see; None if it never did.
     is_current_ancestor
         Whether it is what readers see now, or an ancestor of that.
-    operation
-        What made it: append, overwrite, delete, replace.
-    manifest_list
-        Where its files are listed.
     summary
         Its properties, the publication record of a run among them.
     """
 
     snapshot_id: int
-    parent_id: int | None
     committed_at: dt.datetime
     made_current_at: dt.datetime | None
     is_current_ancestor: bool
-    operation: str
-    manifest_list: str
     summary: Mapping[str, str]
 
     @property
@@ -75,6 +68,8 @@ class PublishedTable:
         Absolute paths of its data files, in order.
     snapshots
         All that the table's metadata tells of, oldest first.
+    metadata
+        The tables that Athena has beside an Iceberg table, by the names behind its `$`.
     rows
         What the files hold, where they are in S3, which DuckDB has no reader for here.
     """
@@ -83,6 +78,7 @@ class PublishedTable:
     snapshot_id: int
     files: tuple[str, ...]
     snapshots: tuple[Snapshot, ...] = field(default=(), repr=False)
+    metadata: Mapping[str, pa.Table] = field(default_factory=dict, repr=False, compare=False)
     rows: pa.Table | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -132,6 +128,7 @@ def published_table(
                     "snapshot_id from the query execucoes_publicadas",
                 )
         snapshots = _snapshots(table)
+        metadata = {"snapshots": table.inspect.snapshots(), "history": table.inspect.history()}
         scan = table.scan(snapshot_id=snapshot_id)
         files = data_files(lake, scan.plan_files()) if snapshot else ()
         rows = scan.to_arrow() if is_remote(lake) and files else None
@@ -139,7 +136,8 @@ def published_table(
         raise LakeError(
             lake, f"the table {TABLE} in {lake} is empty: no run has been published there"
         )
-    return PublishedTable(lake, snapshot.snapshot_id if snapshot else 0, files, snapshots, rows)
+    number = snapshot.snapshot_id if snapshot else 0
+    return PublishedTable(lake, number, files, snapshots, metadata, rows)
 
 
 def _snapshots(table: Table) -> tuple[Snapshot, ...]:
@@ -150,14 +148,11 @@ def _snapshots(table: Table) -> tuple[Snapshot, ...]:
     return tuple(
         Snapshot(
             snapshot_id=one.snapshot_id,
-            parent_id=one.parent_snapshot_id,
             committed_at=_time(one.timestamp_ms),
             made_current_at=(
                 _time(made_current[one.snapshot_id]) if one.snapshot_id in made_current else None
             ),
             is_current_ancestor=one.snapshot_id in ancestors,
-            operation=one.summary.operation.value if one.summary else "",
-            manifest_list=one.manifest_list,
             summary=dict(one.summary.additional_properties) if one.summary else {},
         )
         for one in sorted(table.snapshots(), key=lambda one: (one.timestamp_ms, one.snapshot_id))

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
-from client_health_cli.published import TABLE, PublishedTable, Snapshot, published_table
+from client_health_cli.published import TABLE, PublishedTable, published_table
 from register_contract import contract
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
-Row = tuple[Any, ...]
-_FETCH = 10_000
+BATCH_ROWS: Final = 20_000
+"""Rows of an answer that are in memory at a time."""
 _NO_ROWS = (
     "SELECT "
     + ", ".join(
@@ -28,32 +28,8 @@ _NO_ROWS = (
 )
 
 
-@dataclass(frozen=True)
-class Result:
-    """What a query gives.
-
-    Attributes
-    ----------
-    columns
-        Names, in order.
-    types
-        SQL type of each column, in capitals, such as `BIGINT` or `DECIMAL(10,2)`.
-    rows
-        The rows, read as they are asked for.
-    """
-
-    columns: tuple[str, ...]
-    types: tuple[str, ...]
-    rows: Iterator[Row]
-
-    @property
-    def numeric(self) -> tuple[bool, ...]:
-        """For each column whether it holds numbers."""
-        return tuple(map(_is_numeric, self.types))
-
-
 @contextlib.contextmanager
-def query(table: PublishedTable, sql: str) -> Iterator[Result]:
+def query(table: PublishedTable, sql: str) -> Iterator[pa.RecordBatchReader]:
     """Run one SELECT over the table, under the name `clientoutput`.
 
     Nothing but the snapshot's own files can be read, and nothing can be written.
@@ -67,8 +43,9 @@ def query(table: PublishedTable, sql: str) -> Iterator[Result]:
 
     Yields
     ------
-    Result
-        Columns and rows; the rows last as long as the context.
+    pyarrow.RecordBatchReader
+        The answer, which can be read once and as long as the context lasts; times are in
+        microseconds.
 
     Raises
     ------
@@ -119,7 +96,8 @@ def connected(
     )
     try:
         _open_views(connection, {TABLE: table} | _named(others or {}))
-        _open_history(connection, table.snapshots)
+        for name, rows in table.metadata.items():
+            connection.register(f"{TABLE}${name}", rows)
         connection.execute("SET lock_configuration = true")
         yield connection
     except duckdb.CatalogException as error:
@@ -130,15 +108,30 @@ def connected(
         connection.close()
 
 
-def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> Result:
+def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    import pyarrow as pa  # noqa: PLC0415 - takes a while to load
+
     _check(connection.extract_statements(sql))
-    cursor = connection.execute(sql)
-    description = cursor.description or []
-    return Result(
-        columns=tuple(column[0] for column in description),
-        types=tuple(str(column[1]).upper() for column in description),
-        rows=_rows(cursor),
-    )
+    found: pa.RecordBatchReader = connection.sql(sql).to_arrow_reader(BATCH_ROWS)
+    schema = pa.schema([_in_microseconds(field) for field in found.schema])
+    return pa.RecordBatchReader.from_batches(schema, _batches(found, schema))
+
+
+def _in_microseconds(field: pa.Field[Any]) -> pa.Field[Any]:
+    """Give times the precision of Python's, which is also the table's."""
+    import pyarrow as pa  # noqa: PLC0415
+
+    kind = field.type
+    return field.with_type(pa.timestamp("us", kind.tz)) if pa.types.is_timestamp(kind) else field
+
+
+def _batches(found: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+    try:
+        for batch in found:
+            yield batch.cast(schema, safe=False)
+    except OSError as error:
+        # What DuckDB says while rows are read comes through Arrow.
+        raise QueryError(_one_line(str(error))) from error
 
 
 def _named(tables: Mapping[int, PublishedTable]) -> dict[str, PublishedTable]:
@@ -169,41 +162,6 @@ def _open_views(
         connection.execute(f'CREATE VIEW "{name}" AS {rows}')
 
 
-def _open_history(connection: duckdb.DuckDBPyConnection, snapshots: Sequence[Snapshot]) -> None:
-    """Make the metadata tables that Athena has beside an Iceberg table."""
-    connection.execute(
-        f'CREATE TABLE "{TABLE}$snapshots" (committed_at TIMESTAMP_MS, snapshot_id BIGINT, '
-        "parent_id BIGINT, operation VARCHAR, manifest_list VARCHAR, summary MAP(VARCHAR, VARCHAR))"
-    )
-    connection.execute(
-        f'CREATE TABLE "{TABLE}$history" (made_current_at TIMESTAMP_MS, snapshot_id BIGINT, '
-        "parent_id BIGINT, is_current_ancestor BOOLEAN)"
-    )
-    for one in snapshots:
-        connection.execute(
-            f'INSERT INTO "{TABLE}$snapshots" VALUES (?, ?, ?, ?, ?, map(?, ?))',  # noqa: S608 - our own name
-            [
-                one.committed_at.replace(tzinfo=None),
-                one.snapshot_id,
-                one.parent_id,
-                one.operation,
-                one.manifest_list,
-                list(one.summary),
-                list(one.summary.values()),
-            ],
-        )
-        if one.made_current_at is not None:
-            connection.execute(
-                f'INSERT INTO "{TABLE}$history" VALUES (?, ?, ?, ?)',  # noqa: S608 - our own name
-                [
-                    one.made_current_at.replace(tzinfo=None),
-                    one.snapshot_id,
-                    one.parent_id,
-                    one.is_current_ancestor,
-                ],
-            )
-
-
 def _check(statements: list[duckdb.Statement]) -> None:
     """Refuse all but one SELECT.
 
@@ -216,11 +174,6 @@ def _check(statements: list[duckdb.Statement]) -> None:
         raise QueryError(f"a statement of the kind {kind} was given: only SELECT can be run here")
 
 
-def _rows(cursor: duckdb.DuckDBPyConnection) -> Iterator[Row]:
-    while rows := cursor.fetchmany(_FETCH):
-        yield from rows
-
-
 def _hint(message: str) -> str:
     if "Function" not in message:
         return ""
@@ -228,12 +181,6 @@ def _hint(message: str) -> str:
         " This function could not be translated for DuckDB: it may run in Athena; here, write it "
         "another way"
     )
-
-
-def _is_numeric(type_name: str) -> bool:
-    return type_name.startswith(
-        ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "U", "FLOAT", "DOUBLE", "DECIMAL")
-    ) and not type_name.startswith(("UUID", "UNION"))
 
 
 def _literal(text: str) -> str:

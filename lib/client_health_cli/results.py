@@ -1,4 +1,4 @@
-"""Query results as a table, as CSV, as JSON, or as Parquet."""
+"""An answer as a table, as CSV, as JSON, or as Parquet."""
 
 from __future__ import annotations
 
@@ -8,77 +8,82 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from decimal import Decimal
-from itertools import islice
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from typing import IO, Any, TextIO
 
-from client_health_cli.queries import Result, Row
+import pyarrow as pa
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from client_health_cli.errors import QueryError
 
-_ROW_GROUP = 100_000
 TABLE_ROWS = 200
 """Rows that a table shows; a longer one helps nobody."""
+# No value is as wide: a line that is wider than the screen is left to the terminal.
+_WIDTH = 1_000_000
 
 
-def write_table(result: Result, file: TextIO) -> None:
+def rows_of(answer: pa.RecordBatchReader | pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of an answer, or of a part of it, with Python's values."""
+    for batch in [answer] if isinstance(answer, pa.RecordBatch) else answer:
+        yield from zip(*map(_values, batch.columns), strict=True)
+
+
+def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
     """Write a table for a person to read: numbers to the right, at most `TABLE_ROWS` rows."""
-    from rich.cells import cell_len  # noqa: PLC0415 - slows the start of every command
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for field in answer.schema:
+        name = Text(_cell(field.name))
+        table.add_column(name, justify="right" if _is_number(field) else "left", no_wrap=True)
+    table.add_row(*(Rule(characters="-") for _ in answer.schema))
+    more = 0
+    for batch in answer:
+        # The first row is the rule.
+        shown = batch.slice(0, TABLE_ROWS + 1 - table.row_count)
+        for row in rows_of(shown):
+            table.add_row(*(Text(_cell(value)) for value in row))
+        more += batch.num_rows - shown.num_rows
 
-    shown = [[_cell(value) for value in row] for row in islice(result.rows, TABLE_ROWS)]
-    more = sum(1 for _ in result.rows)
-    widths = [
-        max(map(cell_len, column)) for column in zip(result.columns, *shown, strict=True)
-    ]  # fmt: skip
-
-    def line(cells: list[str]) -> str:
-        padded = []
-        for cell, width, numeric in zip(cells, widths, result.numeric, strict=True):
-            gap = " " * (width - cell_len(cell))
-            padded.append(gap + cell if numeric else cell + gap)
-        return "  ".join(padded).rstrip() + "\n"
-
-    file.write(line(list(result.columns)))
-    file.write("  ".join("-" * width for width in widths) + "\n")
-    file.writelines(map(line, shown))
+    console = Console(file=file, width=_WIDTH, color_system=None)
+    with console.capture() as written:
+        console.print(table)
+    file.writelines(line.rstrip() + "\n" for line in written.get().removesuffix("\n").split("\n"))
     if more:
         file.write(f"... and {more:,} rows more: --format csv or json writes all of them\n")
 
 
-def write_csv(result: Result, file: TextIO) -> None:
+def write_csv(answer: pa.RecordBatchReader, file: TextIO) -> None:
     """Write commas between fields and a header; a null is an empty field."""
+    # Arrow's own writer puts every name and text in quotes.
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(result.columns)
-    for row in result.rows:
+    writer.writerow(answer.schema.names)
+    for row in rows_of(answer):
         writer.writerow("" if value is None else _text(value) for value in row)
 
 
-def write_json(result: Result, file: TextIO) -> None:
+def write_json(answer: pa.RecordBatchReader, file: TextIO) -> None:
     """Write a list of objects, each on a line of its own."""
+    names = list(_names(answer.schema))
     file.write("[")
-    for number, row in enumerate(result.rows):
+    for number, row in enumerate(rows_of(answer)):
         file.write(",\n" if number else "\n")
-        file.write(json.dumps(_object(result, row), ensure_ascii=False, allow_nan=False))
+        file.write(_json(dict(zip(names, row, strict=True))))
     file.write("\n]\n")
 
 
-def write_parquet(result: Result, file: IO[bytes]) -> None:
-    """Write a Parquet file with the columns' own types; what it has no type for is text."""
-    import pyarrow as pa  # noqa: PLC0415 - takes a while to load
-    import pyarrow.parquet as pq  # noqa: PLC0415
-
-    kinds = [_arrow_type(name) for name in result.types]
-    schema = pa.schema(list(zip(_names(result), kinds, strict=True)))
+def write_parquet(answer: pa.RecordBatchReader, file: IO[bytes]) -> None:
+    """Write a Parquet file with the columns' own types; lists and the like are JSON."""
+    kinds = map(_stored_type, answer.schema.types)
+    schema = pa.schema(list(zip(_names(answer.schema), kinds, strict=True)))
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
-        while rows := list(islice(result.rows, _ROW_GROUP)):
-            arrays = [
-                pa.array([_parquet_value(value, kind) for value in values], kind)
-                for values, kind in zip(zip(*rows, strict=True), kinds, strict=True)
-            ]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+        for batch in answer:
+            arrays = list(map(_stored, batch.columns, schema))
+            writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=schema))
 
 
-FORMATS: dict[str, Callable[[Result, Any], None]] = {
+FORMATS: dict[str, Callable[[pa.RecordBatchReader, Any], None]] = {
     "table": write_table,
     "csv": write_csv,
     "json": write_json,
@@ -86,50 +91,55 @@ FORMATS: dict[str, Callable[[Result, Any], None]] = {
 }
 
 
-def _arrow_type(name: str) -> pa.DataType:
-    """Give the type of a Parquet column for an SQL type."""
-    import pyarrow as pa  # noqa: PLC0415
-
-    plain = name.partition("(")[0]
-    if plain == "DECIMAL":
-        precision, scale = name.partition("(")[2].rstrip(")").split(",")
-        return pa.decimal128(int(precision), int(scale))
-    kinds: dict[str, pa.DataType] = {
-        "BOOLEAN": pa.bool_(),
-        "TINYINT": pa.int8(),
-        "SMALLINT": pa.int16(),
-        "INTEGER": pa.int32(),
-        "BIGINT": pa.int64(),
-        # What DuckDB makes of a sum or a count; Athena's is a bigint.
-        "HUGEINT": pa.int64(),
-        "REAL": pa.float32(),
-        "FLOAT": pa.float32(),
-        "DOUBLE": pa.float64(),
-        "DATE": pa.date32(),
-    }
-    if plain.startswith("TIMESTAMP"):
-        return pa.timestamp("us", tz="UTC" if "ZONE" in name else None)
-    return kinds.get(plain, pa.string())
+def _values(column: pa.Array[Any]) -> list[Any]:
+    try:
+        return column.to_pylist(maps_as_pydicts="lossy")
+    except OverflowError as error:
+        raise QueryError(
+            f"the answer can't be read: {error}. Only years 1 to 9999 can be shown: CAST the "
+            "column to varchar"
+        ) from error
 
 
-def _parquet_value(value: Any, kind: pa.DataType) -> Any:  # noqa: ANN401 - whatever SQL gives
-    import pyarrow as pa  # noqa: PLC0415
-
-    if value is None or not pa.types.is_string(kind) or isinstance(value, str):
-        return value
-    return json.dumps(_json_value(value), ensure_ascii=False)
-
-
-def _object(result: Result, row: Row) -> dict[str, Any]:
-    return {name: _json_value(value) for name, value in zip(_names(result), row, strict=True)}
+def _stored_type(kind: pa.DataType) -> pa.DataType:
+    if _is_composed(kind) or pa.types.is_null(kind) or pa.types.is_dictionary(kind):
+        return pa.string()
+    # What DuckDB makes of a sum or a count; Athena's is a bigint.
+    return pa.int64() if kind == pa.decimal128(38, 0) else kind
 
 
-def _names(result: Result) -> Iterator[str]:
+def _stored(column: pa.Array[Any], field: pa.Field[Any]) -> pa.Array[Any]:
+    if _is_composed(column.type):
+        column = pa.array([None if v is None else _json(v) for v in _values(column)], field.type)
+    try:
+        column = column.cast(field.type)
+    except pa.ArrowInvalid as error:
+        raise QueryError(
+            f"a number of the column {field.name} needs more than the 64 bits that a Parquet file "
+            "has for it: CAST it to double, or write another format"
+        ) from error
+    return column
+
+
+def _is_composed(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_nested(kind) or pa.types.is_interval(kind))
+
+
+def _is_number(field: pa.Field[Any]) -> bool:
+    kind = field.type
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+
+
+def _names(schema: pa.Schema) -> Iterator[str]:
     """Give column names, numbering those that come twice, since an object has each once."""
     seen: dict[str, int] = {}
-    for name in result.columns:
+    for name in schema.names:
         seen[name] = seen.get(name, 0) + 1
         yield name if seen[name] == 1 else f"{name}_{seen[name]}"
+
+
+def _json(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
+    return json.dumps(_json_value(value), ensure_ascii=False, allow_nan=False)
 
 
 def _json_value(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
@@ -139,7 +149,7 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, dict):
         return {str(key): _json_value(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return [_json_value(item) for item in value]
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -153,6 +163,9 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
         return value.isoformat(sep=" ")
     if isinstance(value, bytes):
         return value.hex()
+    if isinstance(value, pa.MonthDayNano):
+        months, days, nanoseconds = value
+        return str(dt.timedelta(30 * months + days, microseconds=nanoseconds // 1000))
     return str(value)
 
 

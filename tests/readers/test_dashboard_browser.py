@@ -20,6 +20,7 @@ from client_health_cli.dashboard.files import write_pages
 from client_health_cli.dashboard.visuals import VISUALS
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
+from client_health_cli.results import rows_of
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 CHROMIUM = next(
@@ -155,7 +156,7 @@ def other_page(folder: Path, rows: list[dict[str, object]] | None) -> Path:
 
 def answer(lake: Path, sql: str) -> list[tuple[Any, ...]]:
     with queries.query(published_table(str(lake)), sql) as result:
-        return list(result.rows)
+        return list(rows_of(result))
 
 
 def faults(page: Any) -> list[tuple[str, str]]:
@@ -184,7 +185,7 @@ def test_every_number_is_its_querys_answer(
     shown: Callable[..., Opened], lake: Path, visual: Any
 ) -> None:
     with queries.query(published_table(str(lake)), QUESTIONS[visual.query].sql) as result:
-        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        rows = result.read_all().to_pylist()
     expected = [(str(row[visual.category]), row[visual.value]) for row in rows]
     found = shown()
     assert found.rows(visual.name) == expected

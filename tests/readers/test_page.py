@@ -22,6 +22,7 @@ from client_health_cli.dashboard.visuals import VISUALS, Kind, Sort
 from client_health_cli.main import main
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
+from client_health_cli.results import rows_of
 from register_contract import contract
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
@@ -141,10 +142,10 @@ def test_nothing_in_the_data_can_end_its_element() -> None:
 def test_every_key_figure_is_the_querys_or_the_receipts(page: Page, lake: Path) -> None:
     (clients,) = [a["data-value"] for _, a in page.elements if a.get("id") == "total"]
     with queries.query(published_table(str(lake)), QUESTIONS["clientes"].sql) as result:
-        ((expected,),) = result.rows
+        ((expected,),) = rows_of(result)
     assert clients == str(expected) == "3000"
     with queries.query(published_table(str(lake)), QUESTIONS["execucoes_publicadas"].sql) as result:
-        *_, newest = result.rows
+        *_, newest = rows_of(result)
     (loaded,) = [a["datetime"] for tag, a in page.elements if tag == "time"]
     committed = newest[0].replace(tzinfo=dt.UTC)
     assert abs(dt.datetime.fromisoformat(str(loaded)) - committed) < dt.timedelta(minutes=1)
@@ -171,7 +172,7 @@ def test_each_visual_is_on_the_page_with_its_title(page: Page) -> None:
 @pytest.mark.parametrize("visual", VISUALS, ids=lambda visual: visual.name)
 def test_a_visual_declares_what_its_query_gives_in_its_order(visual: Any, lake: Path) -> None:
     with queries.query(published_table(str(lake)), QUESTIONS[visual.query].sql) as result:
-        rows = [dict(zip(result.columns, row, strict=True)) for row in result.rows]
+        rows = result.read_all().to_pylist()
     pairs = [(row[visual.category], row[visual.value]) for row in rows]
     if visual.sort is Sort.VALUE_DESCENDING:
         assert pairs == sorted(pairs, key=lambda pair: (-pair[1], pair[0]))

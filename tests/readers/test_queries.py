@@ -16,14 +16,15 @@ from client_health_cli import dialect, queries
 from client_health_cli.errors import QueryError
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
+from client_health_cli.results import rows_of
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 SPECIFIED = {"clientes_por_ano", "convenios", "clientes_por_sexo", "estados"}
 
 
 def answer(lake: Path, sql: str) -> list[tuple[object, ...]]:
-    with queries.query(published_table(str(lake)), sql) as result:
-        return list(result.rows)
+    with queries.query(published_table(str(lake)), sql) as found:
+        return list(rows_of(found))
 
 
 def ask(lake: Path, name: str) -> list[tuple[object, ...]]:
@@ -185,8 +186,8 @@ def test_sql_means_here_what_it_means_in_athena(
 def test_a_column_without_a_name_is_called_as_in_athena(lake: Path) -> None:
     table = published_table(str(lake))
     sql = "SELECT estado, count(*), 1 + 1 FROM clientoutput GROUP BY estado LIMIT 1"
-    with queries.query(table, sql) as result:
-        assert result.columns == ("estado", "_col1", "_col2")
+    with queries.query(table, sql) as found:
+        assert tuple(found.schema.names) == ("estado", "_col1", "_col2")
 
 
 def test_rows_without_an_order_come_in_the_order_of_their_values(lake: Path) -> None:

@@ -14,6 +14,7 @@ from client_health.publish.lake import Lake
 from client_health_cli import queries
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
+from client_health_cli.results import rows_of
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 
@@ -51,8 +52,8 @@ def test_spark_answers_the_same(name: str, lake: Path, spark: SparkSession) -> N
     opened = Lake.open(spark, str(lake))
     sql = in_sparks_words(QUESTIONS[name].sql, opened.table, table.published[0].snapshot_id)
     with queries.query(table, QUESTIONS[name].sql) as result:
-        expected = list(result.rows)
+        expected = list(rows_of(result))
     found = opened.spark.sql(sql)
-    assert tuple(found.columns) == result.columns
+    assert tuple(found.columns) == tuple(result.schema.names)
     assert [tuple(map(as_python, row)) for row in found.collect()] == expected
     assert expected

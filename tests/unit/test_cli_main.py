@@ -58,7 +58,7 @@ def test_help_needs_none_of_the_heavy_libraries():
     code = (
         "import sys, client_health_cli.main\n"
         "heavy = {'duckdb', 'pyiceberg', 'pyarrow', 'numpy', 'faker', 'papermill', 'pyspark', "
-        "'boto3', 'rich', 'sqlglot', 'jinja2', 'plotly', "
+        "'pyathena', 'boto3', 'rich', 'sqlglot', 'jinja2', 'plotly', "
         "'strict_glue', 'register_run', 'glue_local', 'client_health'}\n"
         "print(*sorted(heavy & set(sys.modules)))"
     )

@@ -348,6 +348,28 @@ def test_parquet_keeps_types_and_names(lake, run, tmp_path):
     assert out.read_bytes() == first
 
 
+@pytest.mark.parametrize(
+    ("kind", "sql", "said"),
+    [
+        ("csv", "SELECT DATE '2020-01-01' + INTERVAL '9000' YEAR AS a", "CAST the column"),
+        ("parquet", f"SELECT CAST('{10**30}' AS decimal(38, 0)) AS a", "column a needs more than"),
+    ],
+)
+def test_what_a_format_cannot_hold_is_told_with_the_next_step(lake, run, tmp_path, kind, sql, said):
+    out = tmp_path / "out"
+    code, _, err = run("query", "--lake", lake, "--format", kind, "--out", str(out), sql)
+    assert code == 2
+    assert said in err
+    assert len(err.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_a_time_is_as_fine_as_the_tables(lake, run):
+    sql = "SELECT CAST('2024-01-02 03:04:05.123456789' AS timestamp(9)) AS a"
+    _, out, _ = run("query", "--lake", lake, "--format", "csv", sql)
+    assert out == "a\n2024-01-02 03:04:05.123456\n"
+
+
 def test_parquet_without_rows_has_its_columns(lake, run, tmp_path):
     out = tmp_path / "out.parquet"
     sql = "SELECT id, numero FROM clientoutput WHERE false"

@@ -15,7 +15,7 @@ import typer
 from client_health_cli.errors import SettingsError
 
 if TYPE_CHECKING:
-    from client_health_cli.queries import Result
+    import pyarrow as pa
 
 
 class Format(StrEnum):
@@ -97,10 +97,10 @@ def query(  # noqa: PLR0917 - one for each option
 
     binary = result_format is Format.PARQUET
     with (
-        _answered(asked, lake, engine or _engine(lake)) as result,
+        _answered(asked, lake, engine or _engine(lake)) as answer,
         _destination(out, binary=binary) as file,
     ):
-        FORMATS[result_format.value](result, file)
+        FORMATS[result_format.value](answer, file)
 
 
 def _engine(lake: str) -> Engine:
@@ -109,16 +109,20 @@ def _engine(lake: str) -> Engine:
 
 
 @contextlib.contextmanager
-def _answered(sql: str, lake: str, engine: Engine) -> Iterator[Result]:
-    from client_health_cli import athena, queries  # noqa: PLC0415 - these take a while to load
+def _answered(sql: str, lake: str, engine: Engine) -> Iterator[pa.RecordBatchReader]:
+    # These take a while to load.
     from client_health_cli.published import published_table  # noqa: PLC0415
 
     if engine is Engine.ATHENA:
-        with athena.query(sql, athena.Settings(), lambda: published_table(lake)) as result:
-            yield result
+        from client_health_cli import athena  # noqa: PLC0415
+
+        with athena.query(sql, athena.Settings(), lambda: published_table(lake)) as answer:
+            yield answer
     else:
-        with queries.query(published_table(lake), sql) as result:
-            yield result
+        from client_health_cli import queries  # noqa: PLC0415
+
+        with queries.query(published_table(lake), sql) as answer:
+            yield answer
 
 
 @contextlib.contextmanager
