@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from register_run.delivery import Delivery
-from register_run.listener import Listener
-from register_run.receipt import Receipt, rows_out
+from register_run import Delivery, Listener, Receipt, rows_out
 
 
 class PlainListener(Listener):

@@ -12,7 +12,7 @@ from register_contract.publications import History, Metadata, OldLakeError, Publ
 from register_run import storage
 from register_run.receipt import Receipt, rows_out
 from register_run.request import PublishedTable
-from strict_glue.errors import ConfigurationError, StrictGlueError
+from strict_glue import ConfigurationError, StrictGlueError
 
 _LOCATION = (
     "SELECT metadata_location FROM iceberg_tables"

@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 from register_contract import runs
 from register_run.delivery import Delivery
-from strict_glue.settings import Limits, SessionSettings
+from strict_glue import Limits, SessionSettings
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
