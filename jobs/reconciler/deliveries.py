@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from reconciler.uploads import Json
+from reconciler.uploads import FORMATS, Json
 from register_contract import runs
 
 
@@ -17,7 +17,7 @@ def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
         Every version that the folder's claims have named.
     """
     found = []
-    for source in ("parquet", "csv", "json"):
+    for source in FORMATS:
         here = [upload["version_id"] for upload in uploads if upload["source"] == source]
         if len(here) != 1:
             found.append(f"{source}: {len(here)} objects")

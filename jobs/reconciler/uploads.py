@@ -10,7 +10,8 @@ from datetime import UTC
 from typing import Any
 
 Json = dict[str, Any]
-_FORMATS = {
+#: What a delivery has one object of: names of each source's files.
+FORMATS = {
     "parquet": re.compile(r".*\.parquet", re.IGNORECASE),
     "csv": re.compile(r".*\.csv(\.gz|\.bz2)?", re.IGNORECASE),
     "json": re.compile(r".*\.(json|jsonl|ndjson)(\.gz|\.bz2)?", re.IGNORECASE),
@@ -51,7 +52,7 @@ def group_uploads(objects: Iterable[Any], bucket: str, prefix: str) -> dict[str,
 
 
 def _source_of(name: str) -> str:
-    return next((source for source, form in _FORMATS.items() if form.fullmatch(name)), "")
+    return next((source for source, form in FORMATS.items() if form.fullmatch(name)), "")
 
 
 def _upload(item: Any, source: str, bucket: str) -> Json:  # noqa: ANN401 - as boto3 lists it
