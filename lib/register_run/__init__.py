@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         Terminated,
     )
     from register_run.listener import Listener, LogListener
-    from register_run.receipt import Receipt, rows_out
     from register_run.request import PublishedTable, RunOutcome, RunRequest, Stage
     from register_run.runner import run_pipeline
     from register_run.stage_run import read_notebook
@@ -37,7 +36,6 @@ __all__ = [
     "NotebookFailed",
     "Outcome",
     "PublishedTable",
-    "Receipt",
     "ReceiptError",
     "RunInProgress",
     "RunOutcome",
@@ -49,7 +47,6 @@ __all__ = [
     "metrics",
     "publication_record",
     "read_notebook",
-    "rows_out",
     "run_pipeline",
     "storage",
 ]
@@ -65,7 +62,6 @@ _HOMES = {
     "NotebookFailed": "register_run.errors",
     "Outcome": "register_run.claim",
     "PublishedTable": "register_run.request",
-    "Receipt": "register_run.receipt",
     "ReceiptError": "register_run.errors",
     "RunInProgress": "register_run.errors",
     "RunOutcome": "register_run.request",
@@ -76,7 +72,6 @@ _HOMES = {
     "metrics": "register_run.metrics",
     "publication_record": "register_run.publication_record",
     "read_notebook": "register_run.stage_run",
-    "rows_out": "register_run.receipt",
     "run_pipeline": "register_run.runner",
     "storage": "register_run.storage",
 }

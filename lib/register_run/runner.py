@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from register_contract import runs
 from register_contract.publications import History, Publication
+from register_contract.receipts import Receipt
 from register_run import lock, publication_record, receipt, storage
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
 from register_run.listener import Listener
-from register_run.receipt import Receipt
 from register_run.request import RunOutcome, RunRequest
 from register_run.stage_run import Run, kernel_environment, read_notebook, run_stage
 from strict_glue import (

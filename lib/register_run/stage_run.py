@@ -13,12 +13,13 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from register_contract import runs
+from register_contract.receipts import Receipt
 from register_run import publication_record, receipt, storage
 from register_run.cell_errors import from_cell
 from register_run.delivery import Delivery
 from register_run.errors import MainMoved, ReceiptError
 from register_run.listener import Listener
-from register_run.receipt import Expected, Receipt
+from register_run.receipt import Expected
 from register_run.request import RunRequest, Stage
 from strict_glue import (
     SESSION_VARIABLE,

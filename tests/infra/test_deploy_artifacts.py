@@ -43,7 +43,7 @@ def test_the_function_brings_only_its_modules_and_what_every_side_agrees_on(root
 def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:
     inside = names(build_artifacts().files["job.zip"])
     assert {"job_client_health.py", "register_contract/contract.py"} <= set(inside)
-    assert "register_run/receipt.schema.json" in inside
+    assert "register_contract/receipt.schema.json" in inside
     assert any(
         name.startswith("register_run-") and name.endswith("entry_points.txt") for name in inside
     )
