@@ -30,8 +30,7 @@ from pathlib import Path
 from benchmarks import counts, deliveries
 from benchmarks.counts import CountError, Counts
 from benchmarks.ways import OURS
-from glue_local.errors import ServiceStartError
-from glue_local.launch import LocalService
+from glue_local import LocalService, ServiceStartError
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = Path(__file__).with_name("counts.json")

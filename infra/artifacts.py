@@ -3,7 +3,7 @@
 Under ``<version>/`` of the artifacts bucket, where the version is the library's and the first
 digits of a hash over all of it, so that nothing is ever overwritten:
 
-- ``def_lambda.zip``: the Lambda function, one file, and what every side agrees on;
+- ``def_lambda.zip``: the Lambda function with its modules, and what every side agrees on;
 - ``start_job.py``: the script of the Python Shell job;
 - ``job.zip``: the production job with ``register_run``, which brings its engine;
 - ``client_health-<version>.gluewheels.zip``: the library, for the Spark session
@@ -113,8 +113,9 @@ def build_artifacts(
     job.update({path.name: path.read_bytes() for path in scripts})
     files["job.zip"] = pack(job)
     files["start_job.py"] = (root / "infra" / "start_job.py").read_bytes()
-    agreed = sorted((root / "lib" / "register_contract").glob("*.py"))
-    brought = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in agreed}
+    folders = (root / "jobs" / "reconciler", root / "lib" / "register_contract")
+    modules = (path for folder in folders for path in folder.glob("*.py"))
+    brought = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in modules}
     files["def_lambda.zip"] = pack({function.name: function.read_bytes(), **brought})
     if len(files["def_lambda.zip"]) >= _LAMBDA_LIMIT:
         raise DeployError(

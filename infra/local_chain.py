@@ -22,8 +22,7 @@ import boto3
 from botocore.config import Config
 from tools import python_shell
 
-from glue_local.emulator import Emulator, free_port
-from glue_local.launch import LocalService
+from glue_local import Emulator, LocalService, free_port
 from infra.deployment import Listener, deploy
 from infra.emulator import emulator_settings
 from infra.errors import DeployError

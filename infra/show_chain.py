@@ -16,10 +16,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
-from client_health_cli.published import opened, published_table
-from client_health_cli.queries import query
-from client_health_cli.remote import remote_table
-from client_health_cli.results import rows_of
+from client_health_cli import opened, published_table, query, remote_table, rows_of
 from client_health_cli.sample_data import write
 from infra.errors import DeployError
 from infra.local_chain import ChainError, LocalChain

@@ -20,16 +20,21 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from register_contract import __version__, contract, runs
-from register_run.claim import Claim, Outcome
-from register_run.delivery import Delivery, find_sources
-from register_run.errors import Terminated
-from register_run.listener import LogListener
+from register_run import (
+    Claim,
+    Delivery,
+    LogListener,
+    Outcome,
+    PublishedTable,
+    RunOutcome,
+    RunRequest,
+    Stage,
+    Terminated,
+    find_sources,
+    run_pipeline,
+)
 from register_run.metrics import embedded, of_receipts
-from register_run.request import PublishedTable, RunOutcome, RunRequest, Stage
-from register_run.runner import run_pipeline
-from strict_glue.api import failure
-from strict_glue.errors import ConfigurationError, StrictGlueError
-from strict_glue.settings import Limits, SessionSettings
+from strict_glue import ConfigurationError, Limits, SessionSettings, StrictGlueError, failure
 
 JOB = "job_client_health"
 SESSION_PREFIX = "client-health"

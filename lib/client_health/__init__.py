@@ -1,6 +1,65 @@
-"""Domain library of the client register: what the three notebooks call inside the Spark session."""
+"""Domain library of the client register: what the three notebooks call inside the Spark session.
 
+A name loads its module when it is asked for: Spark's workers import this package before they have
+said how many threads Polars may have (``docs/decisions/0018-native-data-path.md``).
+"""
+
+from importlib import import_module
+
+from client_health.errors import (
+    ClientHealthError,
+    HandoverError,
+    InputError,
+    MainMovedError,
+    PublishError,
+    QualityGateError,
+    SettingsError,
+    StorageError,
+)
 from register_contract import contract
 
-__all__ = ["contract"]
+TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+if TYPE_CHECKING:
+    from client_health import display, ingestion, stages, transformation
+    from client_health.gate import quality
+    from client_health.publish import maintenance, publishing
+
+__all__ = [
+    "ClientHealthError",
+    "HandoverError",
+    "InputError",
+    "MainMovedError",
+    "PublishError",
+    "QualityGateError",
+    "SettingsError",
+    "StorageError",
+    "__version__",
+    "contract",
+    "display",
+    "ingestion",
+    "maintenance",
+    "publishing",
+    "quality",
+    "stages",
+    "transformation",
+]
 __version__ = "0.2.0"
+_HOMES = {
+    "display": "client_health.display",
+    "ingestion": "client_health.ingestion",
+    "maintenance": "client_health.publish.maintenance",
+    "publishing": "client_health.publish.publishing",
+    "quality": "client_health.gate.quality",
+    "stages": "client_health.stages",
+    "transformation": "client_health.transformation",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(_HOMES[name])
+        # A public name is a module, or something in one.
+        return home if home.__name__.endswith(f".{name}") else getattr(home, name)

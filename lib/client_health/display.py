@@ -11,7 +11,7 @@ import polars as pl
 
 from client_health.clean import text
 from client_health.read.sources import MALFORMED_LINE, SOURCE
-from register_contract import contract
+from register_contract import contract, receipts
 
 _WIDEST = 60
 # Columns that show only what they are for.
@@ -125,7 +125,7 @@ def counts(found: Mapping[str, int], meaning: bool = True) -> str:
 
 def receipt(content: Mapping[str, Any]) -> str:
     """Return a receipt as a table of its rows by source."""
-    headers = ["source", "in", "rejected", "duplicates", "suppressed", "out"]
+    headers = ["source", *receipts.COUNTS]
     rows = [
         [name, *(counts[key] for key in headers[1:])] for name, counts in content["rows"].items()
     ]

@@ -21,7 +21,7 @@ from client_health.read.readers import PIECE_BYTES, Input, Piece, read_source
 from client_health.stages import INGESTED, Stage
 from client_health.storage import File
 from client_health.worker import Ingestion
-from register_contract import contract
+from register_contract import contract, receipts
 from register_contract.contract import Gate
 from register_contract.manifest import Line
 
@@ -52,7 +52,7 @@ class Delivery:
             for name, given in self.inputs.items()
         ]
 
-    def as_receipt(self) -> list[dict[str, Any]]:
+    def as_receipt(self) -> list[receipts.Input]:
         """Return the receipt's list of inputs: names without their folders, sizes, versions."""
         return [
             {

@@ -12,7 +12,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any
 
 from pyspark.sql import SparkSession
 
@@ -22,7 +21,7 @@ from client_health.errors import HandoverError, SettingsError
 from client_health.gate.accounting import SourceRows, StageRows
 from client_health.publish.lake import Lake
 from client_health.spark_session import setting, spark_session
-from register_contract import contract, manifest, runs
+from register_contract import contract, manifest, receipts, runs
 from register_contract.manifest import Line
 from register_contract.runs import INGEST, QUALITY, TRANSFORM
 
@@ -32,14 +31,14 @@ _BEFORE = {TRANSFORM: INGEST, QUALITY: TRANSFORM}
 
 @dataclass(frozen=True)
 class Receipt:
-    """A receipt as it was written; see ``receipt.schema.json`` of the runner."""
+    """A receipt as it was written; see :mod:`register_contract.receipts`."""
 
-    content: Mapping[str, Any]
+    content: receipts.Receipt
 
     @property
     def delivery_id(self) -> str:
         """Id of the delivery."""
-        return str(self.content["delivery_id"])
+        return self.content["delivery_id"]
 
     @property
     def as_of(self) -> date:
@@ -57,10 +56,9 @@ class Receipt:
         )
 
     @property
-    def handover(self) -> Mapping[str, Any]:
+    def handover(self) -> receipts.Handover:
         """What the stage hands over: files, or a snapshot on a branch."""
-        handover: Mapping[str, Any] = self.content["handover"]
-        return handover
+        return self.content["handover"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ class Stage:
             )
         return lines
 
-    def hand_over(self, lines: Sequence[Line]) -> dict[str, Any]:
+    def hand_over(self, lines: Sequence[Line]) -> receipts.Handover:
         """Hand files on by naming them in a manifest.
 
         Parameters
@@ -162,13 +160,13 @@ class Stage:
     def finish(
         self,
         rows: StageRows,
-        handover: Mapping[str, Any],
+        handover: receipts.Handover,
         *,
         delivery_id: str,
         as_of: date,
-        inputs: Sequence[Mapping[str, Any]] = (),
+        inputs: Sequence[receipts.Input] = (),
         shares: Mapping[str, int] | None = None,
-    ) -> dict[str, Any]:
+    ) -> receipts.Receipt:
         """Write the receipt: the last act of a stage.
 
         Parameters
@@ -184,26 +182,26 @@ class Stage:
         dict
             The receipt.
         """
-        receipt = self.receipt(
+        record = self.record(
             rows, delivery_id=delivery_id, as_of=as_of, inputs=inputs, shares=shares
         )
-        receipt["handover"] = dict(handover)
+        receipt: receipts.Receipt = {**record, "handover": handover}
         text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
         storage.write_text(self._receipt_uri(self.name), text)
         return receipt
 
-    def receipt(
+    def record(
         self,
         rows: StageRows,
         *,
         delivery_id: str,
         as_of: date,
-        inputs: Sequence[Mapping[str, Any]] = (),
+        inputs: Sequence[receipts.Input] = (),
         shares: Mapping[str, int] | None = None,
-    ) -> dict[str, Any]:
+    ) -> receipts.Record:
         """Return the receipt as it stands now, without its handover."""
-        receipt: dict[str, Any] = {
-            "receipt": 1,
+        record: receipts.Record = {
+            "receipt": receipts.VERSION,
             "stage": self.name,
             "run_id": self.run_id,
             "delivery_id": delivery_id,
@@ -219,10 +217,10 @@ class Stage:
             "warnings": dict(rows.warnings),
         }
         if rows.badly_formed_cpfs:
-            receipt["badly_formed_cpfs"] = rows.badly_formed_cpfs
+            record["badly_formed_cpfs"] = rows.badly_formed_cpfs
         if shares is not None:
-            receipt["shares"] = dict(shares)
-        return receipt
+            record["shares"] = dict(shares)
+        return record
 
     def _staging(self, name: str) -> str:
         return runs.staging_path(self.run_id, name)

@@ -23,6 +23,7 @@ from client_health.stages import INGESTED, REJECTED, Stage
 from client_health.worker import MANY_CONVENIOS, Selection, Transformation
 from register_contract import contract, publications
 from register_contract.manifest import Line
+from register_contract.receipts import Handover
 
 # A task of the shuffle holds this many rows, and writes a file for each of its health plans.
 _ROWS_A_TASK = 640_000
@@ -49,7 +50,7 @@ class Transformed:
     snapshot: Snapshot
 
     @property
-    def handover(self) -> dict[str, Any]:
+    def handover(self) -> Handover:
         """What the next stage reads."""
         return {
             "table": contract.TABLE,
@@ -103,7 +104,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
     refused, rejections = _rejected(stage, lines)
     accounting = transformed(rows_by_source(lines), refused, rejections, selected)
-    receipt = stage.receipt(
+    written = stage.record(
         accounting,
         delivery_id=before.delivery_id,
         as_of=before.as_of,
@@ -113,7 +114,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     record = {
         publications.RUN_ID: stage.run_id,
         publications.DELIVERY_ID: before.delivery_id,
-        publications.RECEIPT: json.dumps(receipt, separators=(",", ":"), ensure_ascii=False),
+        publications.RECEIPT: json.dumps(written, separators=(",", ":"), ensure_ascii=False),
         publications.KEY_CHECK: identity.key_check(key),
     }
     snapshot = stage.lake.write_branch(branch, files, record)

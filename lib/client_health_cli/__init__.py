@@ -1,3 +1,63 @@
-"""The client-health command."""
+"""The client-health command, and what it reads of a lake.
 
+A name loads its module when it is asked for, so that ``--help`` answers at once.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+if TYPE_CHECKING:
+    from client_health_cli import sample_data
+    from client_health_cli.errors import (
+        ClientHealthCliError,
+        LakeError,
+        QueryError,
+        RunFailedError,
+        ServiceFailedError,
+        SettingsError,
+    )
+    from client_health_cli.published import opened, published_table
+    from client_health_cli.queries import query
+    from client_health_cli.remote import remote_table
+    from client_health_cli.results import rows_of
+
+__all__ = [
+    "ClientHealthCliError",
+    "LakeError",
+    "QueryError",
+    "RunFailedError",
+    "ServiceFailedError",
+    "SettingsError",
+    "__version__",
+    "opened",
+    "published_table",
+    "query",
+    "remote_table",
+    "rows_of",
+    "sample_data",
+]
 __version__ = "0.2.0"
+_HOMES = {
+    "ClientHealthCliError": "client_health_cli.errors",
+    "LakeError": "client_health_cli.errors",
+    "QueryError": "client_health_cli.errors",
+    "RunFailedError": "client_health_cli.errors",
+    "ServiceFailedError": "client_health_cli.errors",
+    "SettingsError": "client_health_cli.errors",
+    "opened": "client_health_cli.published",
+    "published_table": "client_health_cli.published",
+    "query": "client_health_cli.queries",
+    "remote_table": "client_health_cli.remote",
+    "rows_of": "client_health_cli.results",
+    "sample_data": "client_health_cli.sample_data",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(_HOMES[name])
+        # A public name is a module, or something in one.
+        return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-from register_run.delivery import Delivery
-from register_run.listener import Listener
-from register_run.receipt import Receipt, rows_out
+from register_contract.receipts import Receipt, total
+from register_run import Delivery, Listener
 
 
 class PlainListener(Listener):
@@ -40,11 +39,11 @@ class PlainListener(Listener):
 
     def stage_skipped(self, stage: str, receipt: Receipt) -> None:
         """Write that a stage was done before."""
-        self._line(f"{stage}: done by an earlier start, {rows_out(receipt):,} rows")
+        self._line(f"{stage}: done by an earlier start, {total(receipt, 'out'):,} rows")
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
         """Write that a stage has ended."""
-        self._line(f"{stage}: done in {seconds:.1f} s, {rows_out(receipt):,} rows")
+        self._line(f"{stage}: done in {seconds:.1f} s, {total(receipt, 'out'):,} rows")
 
     def note(self, text: str) -> None:
         """Write a remark."""
@@ -110,7 +109,7 @@ class LiveListener(PlainListener):
         """Fill the bar."""
         with self._lock:
             self._progress.update(
-                self._tasks[stage], completed=1.0, doing=f"{rows_out(receipt):,} rows"
+                self._tasks[stage], completed=1.0, doing=f"{total(receipt, 'out'):,} rows"
             )
 
     def _end_session(self) -> None:

@@ -11,15 +11,13 @@ from pathlib import Path
 from client_health_cli.pipeline import session_settings
 from register_contract import contract, runs
 from register_contract.retention import Retention
-from register_run import publication_record, stage_run, storage
-from register_run.request import PublishedTable, Stage
-from strict_glue import own_session, session_request
-from strict_glue.settings import Limits
+from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
+from strict_glue import Limits, own_session, session_request
 
 _NAME = "maintain"
 _CODE = """\
 import json
-from client_health.publish import maintenance
+from client_health import maintenance
 from register_contract.retention import Retention
 print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
 """
@@ -77,7 +75,7 @@ def maintain(
     if publication_record.history(place, published).last is None:
         return None
     last = Stage(_NAME, str(notebooks / f"{runs.QUALITY}.ipynb"))
-    asked = session_request.configuration(stage_run.read_notebook(last), last.notebook)
+    asked = session_request.configuration(read_notebook(last), last.notebook)
     code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
     with (
         session_settings(sessions, place) as settings,

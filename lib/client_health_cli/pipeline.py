@@ -14,9 +14,8 @@ import job_client_health
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
 from register_contract import contract, runs
-from register_run.delivery import Delivery, find_sources
-from register_run.request import RunRequest
-from strict_glue.settings import Limits, SessionSettings
+from register_run import Delivery, RunRequest, find_sources
+from strict_glue import Limits, SessionSettings
 
 _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
 

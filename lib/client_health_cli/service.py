@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from client_health_cli.errors import ServiceFailedError
-from glue_local.errors import ServiceStartError
-from glue_local.launch import LocalService
+from glue_local import LocalService, ServiceStartError
 
 
 @contextlib.contextmanager

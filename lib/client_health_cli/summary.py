@@ -12,7 +12,7 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
-from register_run.request import RunOutcome
+from register_run import RunOutcome
 
 _UNKNOWN = "-"
 _TRY = (

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from register_contract import receipts
+
 #: Names, in their database, of the published table and of the log of publications.
 TABLE, LOG = "clientoutput", "publications"
 #: The branch that readers see.
@@ -77,9 +79,7 @@ class Publication:
     @property
     def rows(self) -> int | None:
         """Published rows; None where unknown."""
-        if "rows" not in self.receipt:
-            return None
-        return sum(int(source["out"]) for source in self.receipt["rows"].values())
+        return receipts.total(self.receipt, "out") if "rows" in self.receipt else None
 
     @property
     def attempt(self) -> str:

@@ -1,3 +1,87 @@
-"""A run of the register: its delivery, its stages with their receipts, its record."""
+"""A run of the register: its delivery, its stages with their receipts, its record.
 
+``run_pipeline`` does what a ``RunRequest`` asks for. A name loads its module when it is asked for:
+only a run needs papermill.
+"""
+
+from importlib import import_module
+
+TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+if TYPE_CHECKING:
+    from register_run import metrics, publication_record, storage
+    from register_run.claim import Claim, Outcome
+    from register_run.delivery import Delivery, find_sources
+    from register_run.errors import (
+        GateStopped,
+        InputError,
+        MainMoved,
+        NotebookFailed,
+        ReceiptError,
+        RunInProgress,
+        Terminated,
+    )
+    from register_run.listener import Listener, LogListener
+    from register_run.request import PublishedTable, RunOutcome, RunRequest, Stage
+    from register_run.runner import run_pipeline
+    from register_run.stage_run import read_notebook
+
+__all__ = [
+    "Claim",
+    "Delivery",
+    "GateStopped",
+    "InputError",
+    "Listener",
+    "LogListener",
+    "MainMoved",
+    "NotebookFailed",
+    "Outcome",
+    "PublishedTable",
+    "ReceiptError",
+    "RunInProgress",
+    "RunOutcome",
+    "RunRequest",
+    "Stage",
+    "Terminated",
+    "__version__",
+    "find_sources",
+    "metrics",
+    "publication_record",
+    "read_notebook",
+    "run_pipeline",
+    "storage",
+]
 __version__ = "0.2.0"
+_HOMES = {
+    "Claim": "register_run.claim",
+    "Delivery": "register_run.delivery",
+    "GateStopped": "register_run.errors",
+    "InputError": "register_run.errors",
+    "Listener": "register_run.listener",
+    "LogListener": "register_run.listener",
+    "MainMoved": "register_run.errors",
+    "NotebookFailed": "register_run.errors",
+    "Outcome": "register_run.claim",
+    "PublishedTable": "register_run.request",
+    "ReceiptError": "register_run.errors",
+    "RunInProgress": "register_run.errors",
+    "RunOutcome": "register_run.request",
+    "RunRequest": "register_run.request",
+    "Stage": "register_run.request",
+    "Terminated": "register_run.errors",
+    "find_sources": "register_run.delivery",
+    "metrics": "register_run.metrics",
+    "publication_record": "register_run.publication_record",
+    "read_notebook": "register_run.stage_run",
+    "run_pipeline": "register_run.runner",
+    "storage": "register_run.storage",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        home = import_module(_HOMES[name])
+        # A public name is a module, or something in one.
+        return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from register_contract import runs
 from register_run.errors import GateStopped, InputError, MainMoved, NotebookFailed
-from strict_glue.errors import (
+from strict_glue import (
     NEXT,
     ConfigurationError,
     KernelDied,

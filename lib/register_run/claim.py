@@ -1,7 +1,7 @@
 """A claim: the delivery that a reconciler found complete, and what became of the run it asked for.
 
-The reconciler (``jobs/def_lambda.py``) writes the claim once and never changes it; the job reads
-it, works on exactly the versions that it names, and leaves its outcome beside it.
+The reconciler (``jobs/reconciler/claims.py``) writes the claim once and never changes it; the job
+reads it, works on exactly the versions that it names, and leaves its outcome beside it.
 """
 
 import json

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from register_contract.runs import EXIT_GATE, EXIT_OTHER, EXIT_SESSION, EXIT_USAGE
-from strict_glue.errors import StrictGlueError
+from strict_glue import StrictGlueError
 
 
 class InputError(StrictGlueError):

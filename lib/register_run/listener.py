@@ -2,8 +2,8 @@
 
 import logging
 
+from register_contract.receipts import Receipt
 from register_run.delivery import Delivery
-from register_run.receipt import Receipt
 
 log = logging.getLogger(__name__)
 

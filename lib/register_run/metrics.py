@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from register_run.receipt import Receipt, rows_out
+from register_contract.receipts import Receipt, total
 
 NAMESPACE = "ClientHealth"
 
@@ -61,16 +61,12 @@ def of_receipts(receipts: Mapping[str, Receipt]) -> dict[str, float]:
     if not receipts:
         return {}
     found = list(receipts.values())
-    rows_in = _sum(found[0], "in")
-    rejected = sum(_sum(one, "rejected") for one in found)
+    rows_in = total(found[0], "in")
+    rejected = sum(total(one, "rejected") for one in found)
     return {
         "RowsIn": rows_in,
-        "RowsPublished": rows_out(found[-1]),
+        "RowsPublished": total(found[-1], "out"),
         "RowsRejected": rejected,
-        "RowsDuplicate": sum(_sum(one, "duplicates") for one in found),
+        "RowsDuplicate": sum(total(one, "duplicates") for one in found),
         "RejectedShare": round(rejected / rows_in, 6) if rows_in else 0.0,
     }
-
-
-def _sum(receipt: Receipt, count: str) -> int:
-    return sum(counts[count] for counts in receipt["rows"].values())

@@ -2,17 +2,17 @@
 
 import sqlite3
 from contextlib import closing
-from typing import Optional
+from typing import Optional, cast
 
 import boto3
 from botocore.exceptions import ClientError
 
 from register_contract import publications
 from register_contract.publications import History, Metadata, OldLakeError, Publication
+from register_contract.receipts import Handover, Receipt
 from register_run import storage
-from register_run.receipt import Receipt, rows_out
 from register_run.request import PublishedTable
-from strict_glue.errors import ConfigurationError, StrictGlueError
+from strict_glue import ConfigurationError, StrictGlueError
 
 _LOCATION = (
     "SELECT metadata_location FROM iceberg_tables"
@@ -74,25 +74,20 @@ def receipt_of(
     mapping or None
         None when the record says too little.
     """
-    if "rows" not in publication.receipt:
+    if publication.rows is None:
         return None
-    handover = {
+    handover: Handover = {
         "table": table,
         "snapshot_id": publication.snapshot_id,
-        "rows": rows_out(publication.receipt),
+        "rows": publication.rows,
     }
     written = publication.receipt["rows"]
     passed = {
         name: {**dict.fromkeys(counts, 0), "in": counts["out"], "out": counts["out"]}
         for name, counts in written.items()
     }
-    return {
-        **publication.receipt,
-        "stage": stage,
-        "attempt": attempt,
-        "rows": passed,
-        "handover": handover,
-    }
+    last = {"stage": stage, "attempt": attempt, "rows": passed, "handover": handover}
+    return cast("Receipt", {**publication.receipt, **last})
 
 
 def metadata(lake: str, published: PublishedTable) -> Optional[Metadata]:

@@ -3,18 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
-from typing import Any, Optional
+from typing import Optional, cast
 
 import jsonschema
 
-from register_contract import manifest, publications, runs
+from register_contract import manifest, publications, receipts, runs
 from register_contract.publications import BranchState, Metadata
+from register_contract.receipts import Handover, Receipt
 from register_run import storage
 from register_run.errors import ReceiptError
-
-Receipt = Mapping[str, Any]
-_COUNTS_OUT = ("out", "rejected", "duplicates", "suppressed")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def load(lake: str, run_id: str, stage: str) -> Optional[Receipt]:
         raise ReceiptError.untrue(stage, uri, [f"not JSON: {error}"]) from error
     if not isinstance(content, dict):
         raise ReceiptError.untrue(stage, uri, ["not a JSON object"])
-    return content
+    return cast("Receipt", content)  # verify() says whether it is one
 
 
 def save(lake: str, receipt: Receipt) -> None:
@@ -108,11 +105,6 @@ def verify(
         raise ReceiptError.untrue(expected.stage, uri, problems)
 
 
-def rows_out(receipt: Receipt) -> int:
-    """Sum the rows that a stage handed over, over all sources."""
-    return sum(counts["out"] for counts in receipt["rows"].values())
-
-
 def handover_fingerprint(lake: str, path: str) -> str:
     """Fingerprint the files below ``path`` of the lake, as the receipt's schema defines it.
 
@@ -133,15 +125,15 @@ def handover_fingerprint(lake: str, path: str) -> str:
 
 
 def _schema_problems(receipt: Receipt) -> list[str]:
-    text = resources.files("register_run").joinpath("receipt.schema.json").read_text("utf-8")
     validator = jsonschema.Draft202012Validator(
-        json.loads(text), format_checker=jsonschema.FormatChecker()
+        receipts.schema(), format_checker=jsonschema.FormatChecker()
     )
     found = sorted(validator.iter_errors(dict(receipt)), key=lambda problem: problem.json_path)
     return [f"{problem.json_path}: {problem.message}" for problem in found]
 
 
 def _identity_problems(receipt: Receipt, expected: Expected) -> list[str]:
+    found: Mapping[str, object] = receipt
     asked = {
         "stage": expected.stage,
         "run_id": expected.run_id,
@@ -151,17 +143,17 @@ def _identity_problems(receipt: Receipt, expected: Expected) -> list[str]:
         "attempt": expected.attempt,
     }
     return [
-        f"{name} is {receipt[name]!r}, expected {value!r}"
+        f"{name} is {found[name]!r}, expected {value!r}"
         for name, value in asked.items()
-        if value is not None and receipt[name] != value
+        if value is not None and found[name] != value
     ]
 
 
 def _row_problems(receipt: Receipt, before: Optional[Receipt]) -> list[str]:
     problems = []
     for source, counts in receipt["rows"].items():
-        accounted = sum(counts[name] for name in _COUNTS_OUT)
-        if counts["in"] != accounted:
+        if missing := receipts.missing(counts):
+            accounted = counts["in"] - missing
             problems.append(f"{source}: {counts['in']} rows in, {accounted} accounted for")
     if before is not None:
         handed = {source: counts["out"] for source, counts in before["rows"].items()}
@@ -172,10 +164,9 @@ def _row_problems(receipt: Receipt, before: Optional[Receipt]) -> list[str]:
             for source in sorted({*handed, *taken})
             if handed.get(source) != taken.get(source)
         ]
-    if receipt["handover"]["rows"] != rows_out(receipt):
-        problems.append(
-            f"{receipt['handover']['rows']} rows handed over, {rows_out(receipt)} rows out"
-        )
+    handed_over, out = receipt["handover"]["rows"], receipts.total(receipt, "out")
+    if handed_over != out:
+        problems.append(f"{handed_over} rows handed over, {out} rows out")
     return problems
 
 
@@ -197,7 +188,7 @@ def _handover_problems(receipt: Receipt, lake: str, table: Optional[Metadata]) -
     return []
 
 
-def _branch_problems(handover: Mapping[str, Any], table: Metadata) -> list[str]:
+def _branch_problems(handover: Handover, table: Metadata) -> list[str]:
     """Say whether a branch is still what the stage wrote, and can still be published."""
     branch = handover["branch"]
     state = publications.branch_state(table, branch, handover["snapshot_id"])

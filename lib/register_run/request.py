@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import Any, Optional
 
 from register_contract import runs
+from register_contract.receipts import Receipt
 from register_run.delivery import Delivery
-from strict_glue.settings import Limits, SessionSettings
+from strict_glue import Limits, SessionSettings
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -113,7 +114,7 @@ class RunOutcome:
     ----------
     status : str
         ``published``, or ``already_published`` when nothing was left to do.
-    receipts : mapping of str to mapping
+    receipts : mapping of str to Receipt
         Receipt of each stage that has one.
     notebooks : mapping of str to str
         Path or URI of each executed notebook.
@@ -126,7 +127,7 @@ class RunOutcome:
     run_id: str
     delivery_id: str
     status: str
-    receipts: Mapping[str, Mapping[str, Any]]
+    receipts: Mapping[str, Receipt]
     notebooks: Mapping[str, str]
     seconds: Mapping[str, float]
     snapshot_id: str

@@ -16,18 +16,24 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from register_contract import runs
 from register_contract.publications import History, Publication
+from register_contract.receipts import Receipt
 from register_run import lock, publication_record, receipt, storage
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
 from register_run.listener import Listener
-from register_run.receipt import Receipt
 from register_run.request import RunOutcome, RunRequest
 from register_run.stage_run import Run, kernel_environment, read_notebook, run_stage
-from strict_glue import api, kernels, own_session, session_request
-from strict_glue.errors import ConfigurationError
-from strict_glue.kernels import Kernels
-from strict_glue.session import Session, alive
-from strict_glue.signals import unwinding
+from strict_glue import (
+    ConfigurationError,
+    Kernels,
+    Session,
+    alive,
+    failure,
+    kernels,
+    own_session,
+    session_request,
+    unwinding,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -72,7 +78,7 @@ def run_pipeline(asked: RunRequest, listener: Optional[Listener] = None) -> RunO
     try:
         return _run(asked, listener or Listener())
     except (ClientError, BotoCoreError) as error:
-        raise api.failure("lake or catalogue", error) from error
+        raise failure("lake or catalogue", error) from error
 
 
 def _run(asked: RunRequest, listener: Listener) -> RunOutcome:

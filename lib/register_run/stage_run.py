@@ -13,19 +13,26 @@ from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
 from register_contract import runs
+from register_contract.receipts import Receipt
 from register_run import publication_record, receipt, storage
 from register_run.cell_errors import from_cell
 from register_run.delivery import Delivery
 from register_run.errors import MainMoved, ReceiptError
 from register_run.listener import Listener
-from register_run.receipt import Expected, Receipt
+from register_run.receipt import Expected
 from register_run.request import RunRequest, Stage
-from strict_glue import engine, errors, kernelspec
-from strict_glue.errors import ConfigurationError, KernelDied, StrictGlueError
-from strict_glue.kernels import Kernels
-from strict_glue.progress_watch import ProgressWatch
-from strict_glue.session import Session
-from strict_glue.settings import SESSION_VARIABLE
+from strict_glue import (
+    SESSION_VARIABLE,
+    ConfigurationError,
+    KernelDied,
+    Kernels,
+    ProgressWatch,
+    Session,
+    StrictGlueError,
+    engine,
+    kernelspec,
+    shorten,
+)
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,7 @@ def run_stage(
         if rebuilt is None:
             raise
         run.listener.note(
-            f"{stage.name} failed after its commit ({errors.shorten(error.message)}); the table"
+            f"{stage.name} failed after its commit ({shorten(error.message)}); the table"
             " carries the run, so its receipt was rebuilt from there"
         )
         return rebuilt

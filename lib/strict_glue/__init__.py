@@ -1,11 +1,14 @@
 """Strict notebook runs on AWS Glue Interactive Sessions: client, kernel, and papermill engine.
 
-What is named here loads nothing but the standard library. The engine is papermill's ``glue_strict``
-(an entry point); ``strict_glue.own_session`` gives a session of one's own, and
-``strict_glue.session`` what can be done with it.
+A name loads its module when it is asked for; errors and settings need nothing but the standard
+library. The engine is papermill's ``glue_strict`` (an entry point); ``own_session`` gives a session
+of one's own, and ``Session`` is what can be done with it.
 """
 
+from importlib import import_module
+
 from strict_glue.errors import (
+    NEXT,
     ConfigurationError,
     KernelDied,
     ServiceError,
@@ -13,18 +16,69 @@ from strict_glue.errors import (
     StageTimeout,
     StatementError,
     StrictGlueError,
+    shorten,
 )
-from strict_glue.settings import Limits, SessionSettings
+from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
+
+TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+if TYPE_CHECKING:
+    from strict_glue import engine, kernels, kernelspec, own_session, session_request
+    from strict_glue.api import failure
+    from strict_glue.kernels import Kernels
+    from strict_glue.progress_watch import ProgressWatch
+    from strict_glue.session import Session, alive
+    from strict_glue.signals import unwinding
 
 __all__ = [
+    "NEXT",
+    "SESSION_VARIABLE",
     "ConfigurationError",
     "KernelDied",
+    "Kernels",
     "Limits",
+    "ProgressWatch",
     "ServiceError",
+    "Session",
     "SessionError",
     "SessionSettings",
     "StageTimeout",
     "StatementError",
     "StrictGlueError",
+    "__version__",
+    "alive",
+    "engine",
+    "failure",
+    "kernels",
+    "kernelspec",
+    "own_session",
+    "session_request",
+    "shorten",
+    "unwinding",
 ]
 __version__ = "0.2.0"
+_HOMES = {
+    "Kernels": "strict_glue.kernels",
+    "ProgressWatch": "strict_glue.progress_watch",
+    "Session": "strict_glue.session",
+    "alive": "strict_glue.session",
+    "engine": "strict_glue.engine",
+    "failure": "strict_glue.api",
+    "kernels": "strict_glue.kernels",
+    "kernelspec": "strict_glue.kernelspec",
+    "own_session": "strict_glue.own_session",
+    "session_request": "strict_glue.session_request",
+    "unwinding": "strict_glue.signals",
+}
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        if name == "engine":
+            # papermill loads the engine through the entry point, in the middle of its own import.
+            import_module("papermill")
+        home = import_module(_HOMES[name])
+        # A public name is a module, or something in one.
+        return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -29,12 +29,12 @@ def test_the_same_commit_gives_the_same_bytes_and_version() -> None:
     assert build_artifacts() == build_artifacts()
 
 
-def test_the_function_brings_only_what_every_side_agrees_on(root: Path) -> None:
+def test_the_function_brings_only_its_modules_and_what_every_side_agrees_on(root: Path) -> None:
     content = build_artifacts().files["def_lambda.zip"]
     first, *others = names(content)
     assert first == "def_lambda.py"
     assert others
-    assert {name.split("/")[0] for name in others} == {"register_contract"}
+    assert {name.split("/")[0] for name in others} == {"reconciler", "register_contract"}
     assert len(content) < 1024 * 1024
     packed = zipfile.ZipFile(io.BytesIO(content)).read("def_lambda.py")
     assert packed == (root / "jobs" / "def_lambda.py").read_bytes()
@@ -43,7 +43,7 @@ def test_the_function_brings_only_what_every_side_agrees_on(root: Path) -> None:
 def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:
     inside = names(build_artifacts().files["job.zip"])
     assert {"job_client_health.py", "register_contract/contract.py"} <= set(inside)
-    assert "register_run/receipt.schema.json" in inside
+    assert "register_contract/receipt.schema.json" in inside
     assert any(
         name.startswith("register_run-") and name.endswith("entry_points.txt") for name in inside
     )

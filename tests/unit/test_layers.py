@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -119,7 +121,7 @@ def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
     arrows = re.findall(r'(\w+)(?:\["[^"]+"\])? --> (\w+)', drawn)
     job, function = "jobs/job_client_health.py", "jobs/def_lambda.py"
     sources = {name: modules(LIB / name) for name in OURS}
-    sources |= {name: [ROOT / name] for name in (job, function)}
+    sources |= {job: [ROOT / job], function: [ROOT / function, *modules(JOBS / "reconciler")]}
     scripts = {Path(name).stem: name for name in (job, function)}
     found = {
         (name, scripts.get(other, other))
@@ -131,11 +133,12 @@ def test_the_drawing_of_the_packages_is_that_of_their_imports() -> None:
 
 
 def test_packages_do_not_import_in_circles() -> None:
-    for package in (*LIBRARIES, "client_health_cli"):
+    for folder in (*(LIB / name for name in sorted(OURS)), JOBS / "reconciler"):
         graph = {
-            ".".join(path.relative_to(LIB).with_suffix("").parts).removesuffix(".__init__"): path
-            for path in modules(LIB / package)
+            ".".join(path.relative_to(folder.parent).with_suffix("").parts): path
+            for path in modules(folder)
         }
+        graph = {name.removesuffix(".__init__"): path for name, path in graph.items()}
         sorter = TopologicalSorter(
             {
                 # A package is already loaded while its modules load.
@@ -148,6 +151,48 @@ def test_packages_do_not_import_in_circles() -> None:
             }
         )
         sorter.prepare()
+
+
+def public(package: str) -> dict[str, object]:
+    """What a package states as its own, by name."""
+    module = importlib.import_module(package)
+    return {name: getattr(module, name) for name in module.__all__}
+
+
+def test_others_use_of_a_package_what_it_states_as_its_own() -> None:
+    stated = {f"{package}.{name}" for package in OURS for name in public(package)}
+    stated_modules = {
+        one.__name__
+        for package in OURS
+        for one in public(package).values()
+        if isinstance(one, ModuleType)
+    }
+    users = {name: modules(LIB / name) for name in OURS}
+    users |= {name: modules(ROOT / name) for name in ("jobs", "infra", "benchmarks")}
+    used = [
+        (path, name)
+        for user, paths in users.items()
+        for path in paths
+        for name in imports(path)
+        if name.partition(".")[0] in OURS - {user}
+    ]
+    assert used
+    private = [
+        f"{path.relative_to(ROOT)}: {name}"
+        for path, name in used
+        if name not in stated and name.rpartition(".")[0] not in stated_modules
+    ]
+    assert private == []
+
+
+def test_importing_a_package_loads_nothing_that_takes_long() -> None:
+    heavy = {"boto3", "duckdb", "ipykernel", "jsonschema", "papermill", "polars", "typer", *SPARKS}
+    code = (
+        f"import sys, {', '.join(sorted(OURS))}\n"
+        f"print(sorted(set({sorted(heavy)}) & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def test_no_two_modules_have_the_same_name_but_those_that_do_the_same() -> None:
@@ -193,7 +238,7 @@ def test_jobs_know_the_run_and_nothing_of_the_session_s_library() -> None:
 
 
 def test_no_library_imports_a_script() -> None:
-    scripts = {path.stem for path in modules(JOBS)}
+    scripts = {path.relative_to(JOBS).with_suffix("").parts[0] for path in modules(JOBS)}
     for package in LIBRARIES:
         assert not packages(*modules(LIB / package)) & scripts
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from register_contract import contract
+from register_contract import contract, receipts
+from register_contract.receipts import Counts
 
 
 @dataclass(frozen=True)
@@ -21,9 +22,9 @@ class SourceRows:
     @property
     def missing(self) -> int:
         """Rows that nobody accounts for; zero when all is well."""
-        return self.rows_in - self.rows_out - self.rejected - self.duplicates - self.suppressed
+        return receipts.missing(self.as_receipt())
 
-    def as_receipt(self) -> dict[str, int]:
+    def as_receipt(self) -> Counts:
         """Return the counts under the receipt's names."""
         return {
             "in": self.rows_in,
@@ -34,7 +35,7 @@ class SourceRows:
         }
 
     @classmethod
-    def from_receipt(cls, counts: Mapping[str, int]) -> SourceRows:
+    def from_receipt(cls, counts: Counts) -> SourceRows:
         """Return the counts of a receipt."""
         return cls(
             counts["in"],

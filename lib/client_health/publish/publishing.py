@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from client_health.publish.lake import shares_of
 from client_health.stages import Stage
 from register_contract import contract
 from register_contract.publications import BranchState, branch_state
+from register_contract.receipts import Handover, Receipt
 from register_contract.runs import INGEST
 
 _Found = TypeVar("_Found")
@@ -158,7 +159,7 @@ def _accepted(stage: Stage, name: str, given: bool | str) -> bool:
 
 def publish(
     stage: Stage, audited: Branch, report: QualityReport, accept_older: bool | str = False
-) -> dict[str, Any]:
+) -> Receipt:
     """Publish an audited branch, and write the receipt.
 
     Parameters
@@ -196,7 +197,7 @@ def publish(
         stage.lake.publish(audited.name)
     stage.lake.drop_branch(audited.name)
     stage.lake.complete_log()
-    handover: Mapping[str, Any] = {
+    handover: Handover = {
         "table": contract.TABLE,
         "snapshot_id": audited.snapshot_id,
         "rows": report.rows,

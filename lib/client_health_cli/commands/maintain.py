@@ -47,8 +47,7 @@ def maintain(
     from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.pipeline import session_limits  # noqa: PLC0415
-    from strict_glue.errors import StrictGlueError  # noqa: PLC0415
-    from strict_glue.signals import unwinding  # noqa: PLC0415
+    from strict_glue import StrictGlueError, unwinding  # noqa: PLC0415
 
     retention = Retention(snapshot_days, snapshots_kept, orphan_days)
     try:

@@ -39,7 +39,7 @@ def notebook(
     from client_health_cli import laboratory  # noqa: PLC0415 - not for --help
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.service import local_service  # noqa: PLC0415
-    from strict_glue.signals import unwinding  # noqa: PLC0415
+    from strict_glue import unwinding  # noqa: PLC0415
 
     folder = notebooks_folder(notebooks)
     data = folder.parent / "data"

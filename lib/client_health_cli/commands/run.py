@@ -84,10 +84,8 @@ def run(  # noqa: PLR0917 - one for each option
     from client_health_cli.listeners import listening  # noqa: PLC0415
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.summary import print_summary  # noqa: PLC0415
-    from register_run.errors import Terminated  # noqa: PLC0415
-    from register_run.runner import run_pipeline  # noqa: PLC0415
-    from strict_glue.errors import StrictGlueError  # noqa: PLC0415
-    from strict_glue.signals import unwinding  # noqa: PLC0415
+    from register_run import Terminated, run_pipeline  # noqa: PLC0415
+    from strict_glue import StrictGlueError, unwinding  # noqa: PLC0415
 
     asked = pipeline.Asked(
         lake=lake,

@@ -16,7 +16,7 @@ import typer
 from client_health_cli.errors import ServiceFailedError
 
 if TYPE_CHECKING:
-    from glue_local.launch import LocalService
+    from glue_local import LocalService
 
 _LOOK_SECONDS = 0.5
 
@@ -59,7 +59,7 @@ def serve(
     Exit codes: 0 stopped by Ctrl-C; 2 usage; 4 the service failed.
     """
     from client_health_cli.service import local_service  # noqa: PLC0415 - not for --help
-    from strict_glue.signals import unwinding  # noqa: PLC0415
+    from strict_glue import unwinding  # noqa: PLC0415
 
     conf = {}
     for pair in spark_conf or ():

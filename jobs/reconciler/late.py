@@ -1,0 +1,43 @@
+"""A day on which no delivery is complete in time: people are told once."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from reconciler.claims import Claims
+from reconciler.settings import Settings
+from reconciler.tasks import Log
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """Reports a late delivery."""
+
+    settings: Settings
+    claims: Claims
+    sns: Any
+    clock: Callable[[], datetime]
+    log: Log
+
+    def report(self, lacking: Sequence[str]) -> None:
+        """Report a late delivery, when it is late and nobody has been told today.
+
+        Parameters
+        ----------
+        lacking
+            What each group of uploads lacks.
+        """
+        now, entries = self.clock(), self.claims.entries()
+        marker = f"late/{now.date()}"
+        claimed_today = any(
+            one["json"].date() == now.date() for one in entries.values() if "json" in one
+        )
+        if now.hour < self.settings.late_hour or claimed_today or marker in entries:
+            return
+        found = "; ".join(lacking) or f"nothing new is below {self.settings.upload_prefix}"
+        text = f"No complete delivery by {now:%Y-%m-%d %H:%M} UTC: {found}."
+        text += " Upload what is missing."
+        self.sns.publish(TopicArn=self.settings.topic_arn, Subject="Delivery late", Message=text)
+        self.claims.create(marker)  # last: better told twice than never
+        self.log("delivery_late", "DeliveryLate", found=found)

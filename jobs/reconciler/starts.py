@@ -1,0 +1,172 @@
+"""The start of the job: for each open claim, in their order, one at a time.
+
+What a claim's runs have come to is derived at each call, never stored: from Glue's job runs, the
+table's record, and the outcome that the job leaves beside the claim. An end becomes a marker there,
+so that a listing shows what is open.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from reconciler.claims import Claims, Entries
+from reconciler.settings import Settings
+from reconciler.tasks import Tasks
+from reconciler.uploads import Json
+from register_contract import publications, runs
+
+#: How a claim can end, each with the metric that counts it.
+ENDS = {"published": "RunPublished", "stopped": "RunStopped", "failed": "RunFailed"}
+_ACTIVE = ("STARTING", "RUNNING", "STOPPING", "WAITING")
+_LIVE = ("PROVISIONING", "READY")
+
+
+def verdict(
+    job_runs: Sequence[Any], outcome: Json, published: bool, settings: Settings, now: datetime
+) -> str:
+    """Give the end that a claim's runs have come to, or what the claim does instead.
+
+    Published is what the table's record carries, whatever Glue says of the run: one that was
+    killed may have published, and one that succeeded may not.
+
+    Parameters
+    ----------
+    job_runs
+        The claim's, newest first; at least one.
+    outcome
+        What a start has left beside the claim, if anything.
+    published
+        Whether the table's record has the delivery.
+    settings
+        How often and after which time to start again.
+    now
+        The time.
+
+    Returns
+    -------
+    str
+        One of ``ENDS``, or ``running``, ``waiting`` (for its next attempt) or ``ready`` (for it).
+    """
+    newest = job_runs[0]
+    if newest["JobRunState"] in _ACTIVE:
+        return "running"
+    if published:
+        return "published"
+    # The outcome of an earlier start says nothing of this one.
+    of_newest = outcome.get("job_run_id") in {"", None, newest["Id"]}
+    if of_newest and outcome.get("exit_code") in runs.EXITS_FOR_GOOD:
+        return "stopped"
+    if len(job_runs) >= settings.max_attempts:
+        return "failed"
+    ended = newest.get("CompletedOn", newest["StartedOn"])
+    return "waiting" if now < ended + timedelta(seconds=settings.retry_seconds) else "ready"
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Starts the job, and closes what its runs have left."""
+
+    settings: Settings
+    claims: Claims
+    s3: Any
+    glue: Any
+    clock: Callable[[], datetime]
+    tasks: Tasks
+
+    def start(self) -> None:
+        """Stop the sessions of dead runs, then bring each open claim further."""
+        sessions = self._sessions()  # before the runs: one that starts now has none here
+        job_runs = self._job_runs()
+        blocked = any(run["JobRunState"] in _ACTIVE for run in job_runs)
+        if not blocked:
+            self._stop(sessions)
+        entries = self.claims.entries()  # after the runs: an ended one's outcome is there by now
+        for name in _open(entries):
+            state = ""
+            with self.tasks.attempt(f"run {name}", "ConcurrentRunsExceededException"):
+                own = [run for run in job_runs if _claim_of(run) == self._uri(name)]
+                state = self._state(name, own, entries)
+                if state in ENDS and self.claims.create(f"{name}.{state}"):
+                    self.tasks.log(f"run_{state}", ENDS[state], claim=name, attempts=len(own))
+                elif state == "ready" and not blocked:
+                    self._start(name, len(own) + 1)
+            # What has not ended keeps later claims from starting: an older register that is
+            # published after a newer one would hide it.
+            blocked = blocked or state not in ENDS
+
+    def _start(self, name: str, attempt: int) -> None:
+        arguments = {"--CLAIM": self._uri(name)}
+        self.glue.start_job_run(JobName=self.settings.job_name, Arguments=arguments)
+        metric = "RunStarted" if attempt == 1 else "RunRetried"
+        self.tasks.log("run_started", metric, claim=name, attempt=attempt)
+
+    def _state(self, name: str, own: Sequence[Any], entries: Entries) -> str:
+        if not own:
+            return "ready"
+        outcome = {}
+        if "outcome.json" in entries[name]:
+            outcome = self.claims.read(f"{name}.outcome.json")
+        published = self._is_published(name.rpartition("/")[2])
+        return verdict(own, outcome, published, self.settings, self.clock())
+
+    def _uri(self, name: str) -> str:
+        return f"{self.settings.lake}/claims/{name}.json"
+
+    def _job_runs(self) -> list[Any]:
+        """List the job's runs, newest first."""
+        paginator = self.glue.get_paginator("get_job_runs")
+        pages = paginator.paginate(JobName=self.settings.job_name)
+        found = [run for page in pages for run in page["JobRuns"]]
+        return sorted(found, key=lambda run: run["StartedOn"], reverse=True)
+
+    def _sessions(self) -> list[str]:
+        """List the job's sessions that have not ended."""
+        found: list[str] = []
+        ask: Json = {"Tags": {"job": self.settings.job_name}}
+        with self.tasks.attempt("list sessions"):
+            while ask:
+                page = self.glue.list_sessions(**ask)
+                found += [one["Id"] for one in page["Sessions"] if one["Status"] in _LIVE]
+                ask = {**ask, "NextToken": page["NextToken"]} if page.get("NextToken") else {}
+        return found
+
+    def _stop(self, sessions: Sequence[str]) -> None:
+        """Stop what no run needs: a run that died has left it."""
+        for session in sessions:
+            with self.tasks.attempt(f"stop {session}", "IllegalSessionStateException"):
+                self.glue.stop_session(Id=session)
+                self.tasks.log("session_stopped", "SessionsStopped", session=session)
+
+    def _is_published(self, delivery: str) -> bool:
+        table = self._metadata(publications.TABLE)
+        log = self._metadata(publications.LOG) if table else None
+        return publications.read(table, log).of_delivery(delivery) is not None
+
+    def _metadata(self, table: str) -> publications.Metadata | None:
+        try:
+            found = self.glue.get_table(DatabaseName=self.settings.database, Name=table)
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "EntityNotFoundException":
+                raise
+            return None  # before the first run has made it
+        place = found["Table"]["Parameters"]["metadata_location"]
+        bucket, _, key = place.partition("://")[2].partition("/")
+        return publications.parse(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+
+
+def _open(entries: Entries) -> list[str]:
+    """Give the claims without an end, the oldest first."""
+    due = [
+        (endings["json"], name)
+        for name, endings in entries.items()
+        if "json" in endings and not endings.keys() & ENDS.keys()
+    ]
+    return [name for _, name in sorted(due)]
+
+
+def _claim_of(run: Any) -> str | None:  # noqa: ANN401 - as boto3 gives it
+    claim: str | None = run.get("Arguments", {}).get("--CLAIM")
+    return claim
