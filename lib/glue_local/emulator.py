@@ -37,9 +37,9 @@ _FOREIGN = ("AWS_", "PYTHON", "VIRTUAL_ENV")
 class EmulatorError(GlueLocalError):
     """The AWS emulator could not be started.
 
-    Shown: the terminal, of `make e2e`.
-    Why: its environment was not made, or another program took the port between two looks.
-    What to do: run `make e2e`, then try again; see its log.
+    Shown: on the terminal, by `make e2e`.
+    Why: its environment does not exist, or another program took the port in the meantime.
+    What to do: run `make e2e`, then try again; see the emulator's log.
     """
 
 

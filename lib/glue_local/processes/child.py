@@ -14,9 +14,9 @@ _LOOK_SECONDS = 0.1
 
 
 class CancelledError(GlueLocalError):
-    """The program was stopped, since its session was.
+    """A program was stopped because its session was stopped.
 
-    Shown: nowhere: whoever stopped the session knows.
+    Shown: nowhere, because the session was stopped on purpose.
     Why: the session was stopped while it was still fetching what it needs.
     What to do: nothing.
     """

@@ -31,11 +31,11 @@ _KEPT = 8
 
 
 class ClassDataError(GlueLocalError):
-    """The archive could not be made. Sessions work without it, only slower.
+    """The archive could not be created. Sessions work without it, but start more slowly.
 
-    Shown: the terminal, of `python -m glue_local.prepare`.
+    Shown: on the terminal, by `python -m glue_local.prepare`.
     Why: Java is older than 13, or the disk is full.
-    What to do: install Java 17, or go on without: nothing else depends on it.
+    What to do: install Java 17, or continue without the archive: nothing else depends on it.
     """
 
 

@@ -39,11 +39,11 @@ _MODULE_OPTIONS = (
 
 
 class DriverError(GlueLocalError):
-    """The JVM ended before it was ready to be talked to.
+    """The JVM ended before it accepted connections.
 
-    Why: a Spark setting of the session is not valid, the heap is larger than the machine's memory,
-    or Java is not 17.
-    What to do: the message ends with the JVM's last words: fix the setting they name, then run
+    Why: a Spark setting of the session is invalid, the heap is larger than the machine's memory,
+    or Java is not version 17.
+    What to do: the message ends with the JVM's last output: fix the setting that it names, then run
     again.
     """
 
