@@ -1,6 +1,7 @@
-"""What session, runner, job and reconciler must agree on, in the standard library alone.
+"""What session, runner, job, and reconciler must agree on.
 
-Valid from Python 3.9 on: the Lambda and the Python Shell job carry it as it is.
+It needs only the standard library and Python 3.9 or later: the Lambda function and the Python Shell
+job include it unchanged.
 """
 
 __version__ = "0.2.0"
