@@ -1,8 +1,8 @@
 """Strict notebook runs on AWS Glue Interactive Sessions: client, kernel, and papermill engine.
 
-What is named here loads nothing but the standard library. The engine is papermill's ``glue_strict``
-(an entry point); ``strict_glue.own_session`` gives a session of one's own, and
-``strict_glue.session`` what can be done with it.
+The names exported here import only the standard library. papermill finds the engine
+``glue_strict`` by its entry point. ``strict_glue.own_session`` creates a session, and
+``strict_glue.session`` provides its methods.
 """
 
 from strict_glue.errors import (
