@@ -1,3 +1,3 @@
-"""A run of the register: its delivery, its stages with their receipts, its record."""
+"""A run of the register: its delivery, stages, receipts, and record."""
 
 __version__ = "0.2.0"
