@@ -271,7 +271,7 @@ def rendered(text: str, language: Language, expected: Sequence[str]) -> str:
     Raises
     ------
     DriftError
-        When the document lacks one of its tables, or has another.
+        If the document lacks one of its tables, or has another.
     """
     named = [match["name"] for match in _BLOCK.finditer(text)]
     if sorted(named) != sorted(expected):

@@ -1,4 +1,4 @@
-"""Domain library of the client register: what the three notebooks call inside the Spark session."""
+"""Library of the client register, which the three notebooks call in the Spark session."""
 
 from register_contract import contract
 

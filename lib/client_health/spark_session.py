@@ -73,7 +73,7 @@ def setting(spark: SparkSession, name: str, given: str, default: str | None = No
     Raises
     ------
     SettingsError
-        When it is nowhere.
+        If it is nowhere.
     """
     value = given or spark.conf.get(CONF_PREFIX + name, None) or default
     if value is None:

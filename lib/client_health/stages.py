@@ -100,7 +100,7 @@ class Stage:
         Raises
         ------
         HandoverError
-            When that stage has not been finished.
+            If that stage has not been finished.
         """
         wanted = name or _BEFORE[self.name]
         text = storage.read_text(self._receipt_uri(wanted))
@@ -120,7 +120,7 @@ class Stage:
         Raises
         ------
         HandoverError
-            When the files are not the ones of the receipt.
+            If the files are not the ones of the receipt.
         """
         handover = self.receipt_before(INGEST).handover
         folder = self.lake.path(handover["path"])

@@ -132,9 +132,9 @@ def files(uri: str) -> list[File]:
     Raises
     ------
     InputError
-        When they cannot be listed.
+        If they cannot be listed.
     StorageError
-        When the storage does not answer.
+        If the storage does not answer.
     """
     return readable(name_of(uri), lambda: _listed(uri))
 
@@ -199,9 +199,9 @@ def start_of(file: File, count: int, *, unpack: bool = False) -> bytes:
     Raises
     ------
     InputError
-        When it cannot be read.
+        If it cannot be read.
     StorageError
-        When the storage does not answer.
+        If the storage does not answer.
     """
 
     def read() -> bytes:

@@ -75,12 +75,12 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     Raises
     ------
     HandoverError
-        When the staged files are not those of ``01_ingest``, or what was written is not what was
+        If the staged files are not those of ``01_ingest``, or what was written is not what was
         counted.
     QualityGateError
-        When the columns to publish are not the contract's.
+        If the columns to publish are not the contract's.
     SettingsError
-        When the id key is missing, or not the one of the last publication.
+        If the id key is missing, or not the one of the last publication.
     """
     before = stage.receipt_before()
     lines = stage.files()

@@ -121,7 +121,7 @@ class Emulator:
         Raises
         ------
         EmulatorError
-            When it is not installed, or ends first.
+            If it is not installed, or ends first.
         """
         if not self._python.exists():
             raise EmulatorError(

@@ -110,7 +110,7 @@ class LocalService:
         Raises
         ------
         ServiceStartError
-            When it ends first.
+            If it ends first.
         """
         with contextlib.ExitStack() as stack:
             log = self._log or stack.enter_context(tempfile.TemporaryFile())

@@ -269,7 +269,7 @@ class Lake:
         Raises
         ------
         PublishError
-            When the branch is gone already.
+            If the branch is gone already.
         """
         self.spark.sql(
             f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
@@ -316,7 +316,7 @@ class Lake:
         Raises
         ------
         MainMovedError
-            When ``main`` has moved since the branch was written.
+            If ``main`` has moved since the branch was written.
         """
         try:
             self.spark.sql(

@@ -110,9 +110,9 @@ def branch(stage: Stage) -> Branch:
     Raises
     ------
     HandoverError
-        When the branch is not there, or is another one by now.
+        If the branch is not there, or is another one by now.
     MainMovedError
-        When others have published since it was written.
+        If others have published since it was written.
     """
     handover = stage.receipt_before().handover
     stage.lake.make_tables()
@@ -178,9 +178,9 @@ def publish(
     Raises
     ------
     QualityGateError
-        When a later day's delivery was published meanwhile.
+        If a later day's delivery was published meanwhile.
     MainMovedError
-        When another one was.
+        If another one was.
     """
     before = stage.receipt_before()
     if not audited.is_published:

@@ -94,9 +94,9 @@ def check_text(name: str, start: bytes, expected: str) -> None:
     Raises
     ------
     InputError
-        When the bytes are those of another format.
+        If the bytes are those of another format.
     QualityGateError
-        When they are UTF-16 or UTF-32.
+        If they are UTF-16 or UTF-32.
     """
     encoding = encoding_of(start)
     if encoding:

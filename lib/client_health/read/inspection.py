@@ -44,11 +44,11 @@ def blame(inputs: Iterable[Input]) -> None:
     Raises
     ------
     InputError
-        When a file cannot be read to its end, or has a line that is none.
+        If a file cannot be read to its end, or has a line that is none.
     StorageError
-        When its storage does not answer.
+        If its storage does not answer.
     QualityGateError
-        When a file is no UTF-8.
+        If a file is no UTF-8.
     """
     for given in inputs:
         is_parquet = given.source.name == "parquet"

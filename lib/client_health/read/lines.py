@@ -100,7 +100,7 @@ def read_piece(stream: IO[bytes], start: int, length: int) -> bytes:
     Raises
     ------
     TooLongError
-        When a line at the piece's start or end is too long.
+        If a line at the piece's start or end is too long.
     """
     begin = _line_start(stream, start)
     if begin >= start + length:

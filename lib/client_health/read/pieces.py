@@ -37,9 +37,9 @@ def read(piece: Piece) -> Iterator[Parsed]:
     Raises
     ------
     TooLongError
-        When a line or row has more bytes than any of a register.
+        If a line or row has more bytes than any of a register.
     OSError, EOFError, ArrowException
-        When it cannot be read; see :func:`client_health.storage.unreadable`.
+        If it cannot be read; see :func:`client_health.storage.unreadable`.
     """
     source = next(source for source in contract.SOURCES if source.name == piece.source)
     if source.name == "parquet":

@@ -101,9 +101,9 @@ def read_source(name: str, uri: str) -> Input:
     Raises
     ------
     InputError
-        When there is no such file, or one that is empty, cannot be read, or has another format.
+        If there is no such file, or one that is empty, cannot be read, or has another format.
     QualityGateError
-        When a column is missing or named twice, or the encoding is another one.
+        If a column is missing or named twice, or the encoding is another one.
     """
     source = next(source for source in contract.SOURCES if source.name == name)
     found = tuple(storage.files(uri))

@@ -68,7 +68,7 @@ class Actions:
         Raises
         ------
         ApiError
-            When it is refused, or the action is none of ours.
+            If it is refused, or the action is none of ours.
         """
         if action in self._awaited:
             return await self._awaited[action](parameters)

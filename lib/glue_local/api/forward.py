@@ -87,7 +87,7 @@ class Upstream:
         Raises
         ------
         ApiError
-            When nothing came back.
+            If nothing came back.
         """
         headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": f"AWSGlue.{action}"}
         request = AWSRequest("POST", f"{self.url}/", headers=headers, data=body)
@@ -154,7 +154,7 @@ def upstream_url(text: str) -> str:
     Raises
     ------
     ValueError
-        When it is none, or one of AWS itself.
+        If it is none, or one of AWS itself.
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -17,7 +17,7 @@ def page_of(items: list[T], token: str | None, size: int) -> tuple[list[T], dict
     Raises
     ------
     ApiError
-        When the token is none of these.
+        If the token is none of these.
     """
     start = 0
     if token is not None:

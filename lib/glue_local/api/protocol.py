@@ -41,7 +41,7 @@ class Protocol:
         Raises
         ------
         ApiError
-            When Glue has no such action.
+            If Glue has no such action.
         """
         action = target.removeprefix(_PREFIX)
         if action == target or action not in self._model.operation_names:

@@ -93,7 +93,7 @@ class JobRun:
         Raises
         ------
         ApiError
-            When the run has ended.
+            If the run has ended.
         """
         if self.state.final:
             raise ApiError(

@@ -47,7 +47,7 @@ class JobScript:
         Raises
         ------
         ApiError
-            When it is no Python Shell job, or a run changes what it may not.
+            If it is no Python Shell job, or a run changes what it may not.
         """
         command = job.get("Command", {})
         if command.get("Name") != _KIND:
@@ -86,7 +86,7 @@ class JobScript:
         Raises
         ------
         SessionStartError
-            When a file can't be had.
+            If a file can't be had.
         """
         tmp = folder / "tmp"
         tmp.mkdir()

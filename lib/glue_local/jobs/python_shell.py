@@ -61,7 +61,7 @@ def command(root: Path, tmp: Path, script: Path, arguments: Sequence[str]) -> li
     Raises
     ------
     SessionStartError
-        When a program that this needs is missing, or the root is.
+        If a program that this needs is missing, or the root is.
     """
     if not (root / _PYTHON.lstrip("/")).exists():
         raise SessionStartError(f"{root} is no Python Shell: it has no {_PYTHON}.")

@@ -39,7 +39,7 @@ def run(
     Raises
     ------
     CancelledError
-        When it was killed for that.
+        If it was killed for that.
     """
     with subprocess.Popen(
         command,

@@ -51,7 +51,7 @@ class SessionArguments:
         Raises
         ------
         ApiError
-            When a value can't be understood, or asks for a format that isn't here.
+            If a value can't be understood, or asks for a format that isn't here.
         """
         formats = _items(arguments.get("--datalake-formats", ""))
         for name in formats:
@@ -95,7 +95,7 @@ def read_conf(text: str) -> dict[str, str]:
     Raises
     ------
     ApiError
-        When a part is no ``name=value``.
+        If a part is no ``name=value``.
     """
     conf: dict[str, str] = {}
     text = text.strip().removeprefix("--conf ")

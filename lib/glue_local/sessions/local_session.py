@@ -61,7 +61,7 @@ class Session:
     Raises
     ------
     ApiError
-        When its arguments can't be understood.
+        If its arguments can't be understood.
     """
 
     def __init__(self, request: Mapping[str, Any], settings: ServiceSettings) -> None:

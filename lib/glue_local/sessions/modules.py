@@ -58,7 +58,7 @@ def install(
     Raises
     ------
     SessionStartError
-        When one can't be had.
+        If one can't be had.
     """
     if importlib.util.find_spec("uv") is None:
         raise SessionStartError(f"{_ARGUMENT} needs uv beside the service; install it.")

@@ -110,7 +110,7 @@ def provision(
     Raises
     ------
     SessionStartError, JarError
-        When something the session was created with can't be had.
+        If something the session was created with can't be had.
     """
     interpreter = Interpreter(settings.session_python)
     interpreter.check()

@@ -40,7 +40,7 @@ def local_copy(
     Raises
     ------
     SessionStartError
-        When it can't be had.
+        If it can't be had.
     """
     shown = uri if len(uri) <= _LONGEST_SHOWN else f"{uri[:_LONGEST_SHOWN]}…"
     try:

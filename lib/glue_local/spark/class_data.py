@@ -50,7 +50,7 @@ def ensure(formats: Sequence[str] = ()) -> Path:
     Raises
     ------
     ClassDataError
-        When the JVM does not write one.
+        If the JVM does not write one.
     """
     path = archive_path(formats)
     if path.exists():

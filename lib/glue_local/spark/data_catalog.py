@@ -24,7 +24,7 @@ def make_sure_of_default(environment: dict[str, str]) -> None:
     Raises
     ------
     SessionStartError
-        When Glue refuses.
+        If Glue refuses.
     """
     import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415

@@ -122,7 +122,7 @@ def connect(driver: Driver) -> SparkSession:
     Raises
     ------
     DriverError
-        When the JVM ends first.
+        If the JVM ends first.
     """
     # Imported here, so that the JVM starts up meanwhile.
     import pyspark.sql  # noqa: PLC0415

@@ -99,7 +99,7 @@ def java() -> str:
     Raises
     ------
     SessionStartError
-        When neither ``JAVA_HOME`` nor the path has one.
+        If neither ``JAVA_HOME`` nor the path has one.
     """
     home = os.environ.get("JAVA_HOME")
     if home and (Path(home) / "bin" / "java").exists():
@@ -206,7 +206,7 @@ def ensure(
     Raises
     ------
     JarError
-        When one can't be fetched, or is not what is pinned.
+        If one can't be fetched, or is not what is pinned.
     """
     folder = folder or cache_folder()
     paths = []
