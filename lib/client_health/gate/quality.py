@@ -216,7 +216,7 @@ def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0)
     masked = [column.name for column in contract.COLUMNS if column.masked]
     found = branch.agg(
         F.count("*").alias("rows"),
-        # Different hashes mean different ids, at a fraction of the cost; rare ties are checked next.
+        # Different hashes mean different ids, at a fraction of the cost; ties are checked below.
         F.count_distinct(F.xxhash64("id")).alias("ids"),
         *(count(F.col(name).isNull(), f"null {name}") for name in required),
         *(count(F.col(name) != contract.MASK, f"unmasked {name}") for name in masked),
