@@ -179,7 +179,7 @@ def examples() -> Mapping[type[BaseException], Sequence[BaseException]]:
         errors.StatementError,
         run_errors.ReceiptError,
     )
-    timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session idled for 15 minutes."}
+    timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session was idle for 15 minutes."}
     refusal: Any = {"Error": {"Code": "ExpiredTokenException", "Message": "The token has expired"}}
     gate = QualityGateError([("fonte_vazia", "no row in: csv")])
     volume = QualityGateError([("volume_diferente", "812 rows against 1,604 last published")])

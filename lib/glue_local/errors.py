@@ -14,7 +14,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "AccessDeniedException": "The Host header names another service, or a browser sent the "
         "request.",
         "AlreadyExistsException": "Another session has this id; choose another id.",
-        "ConcurrentRunsExceededException": "The job has the maximum number of runs; wait for one "
+        "ConcurrentRunsExceededException": "The job has as many runs as allowed; wait for one "
         "to end, or stop it.",
         "EntityNotFoundException": "There is no session, statement, or job run with this id; list "
         "them.",
@@ -31,7 +31,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "MissingAuthenticationTokenException": "The request is unsigned; sign it.",
         "OperationNotSupportedException": "The local service doesn't support this action of AWS "
         "Glue; the message lists those that it supports.",
-        "ResourceNumberLimitExceededException": "The maximum number of sessions exists; stop one.",
+        "ResourceNumberLimitExceededException": "As many sessions as allowed are active; stop one.",
         "SerializationException": "The body is not a JSON object.",
         "SessionBusyException": "100 statements are already waiting; wait for some to finish.",
         "UnknownOperationException": "AWS Glue has no such action, or the request is not POST /.",

@@ -186,7 +186,7 @@ def test_executors_end_when_the_service_is_killed(glue_python: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("python", "words"), [("/bin/false", "no Python that answers"), ("/absent", "/absent")]
+    ("python", "words"), [("/bin/false", "not a working Python"), ("/absent", "/absent")]
 )
 def test_another_interpreter_must_have_the_same_python_and_spark(python: str, words: str) -> None:
     with LocalService(arguments=("--session-python", python)) as service:

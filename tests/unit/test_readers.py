@@ -168,7 +168,7 @@ def test_what_is_not_parquet_or_was_cut_off_is_refused(tmp_path: Path) -> None:
             read_source("parquet", str(path))
         message = str(refused.value)
         assert message.startswith(f"cut.parquet: {found}; expected a whole Parquet file")
-        assert "Deliver the file again" in message
+        assert "Deliver the complete file again" in message
         assert not any(told in message for told in (str(tmp_path), CPF, "Ana"))
 
 
