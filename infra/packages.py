@@ -1,9 +1,9 @@
-"""The locked packages of the production job, made ready for the Python that AWS Glue runs.
+"""The locked packages of the production job, installed for the Python of AWS Glue.
 
-A Python Shell job has no lock file and installs from an index at each start, and ignores
-``--python-modules-installer-option`` on Python 3.9, so that it can't be told to use no index
-(``docs/decisions/0010-runner-host.md``). So everything is installed here, once for each change of
-the lock, and the job only unpacks it (``infra/start_job.py``).
+A Python Shell job has no lock file, and installs from an index at each start. On Python 3.9, it
+ignores ``--python-modules-installer-option``, so it can't run without an index
+(``docs/decisions/0010-runner-host.md``). So this module installs everything, once for each change
+of the lock, and the job only unpacks it (``infra/start_job.py``).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from infra.errors import DeployError
 from infra.native import too_new
 
 PYTHON = "3.9"
-# Of Amazon Linux 2, as infra.native says: newer wheels would not load.
+# That of Amazon Linux 2, as in infra.native: newer wheels would not load.
 _NEWEST_GLIBC = 26
 _PLATFORMS = (
     "manylinux1_x86_64",
@@ -30,19 +30,19 @@ _PLATFORMS = (
     "manylinux2014_x86_64",
     *(f"manylinux_2_{minor}_x86_64" for minor in range(5, _NEWEST_GLIBC + 1)),
 )
-# Shortcuts, icons and manuals: nothing that is imported.
+# Shortcuts, icons, and manuals, which are never imported.
 _NOT_IMPORTED = (
     *("bin", "etc", "share"),
-    # What a debugger puts into a process that runs: nobody attaches to the job, and a library of it
-    # needs glibc 2.34.
+    # Files that a debugger injects into a running process: no one attaches to the job, and one of
+    # its libraries needs glibc 2.34.
     "debugpy/_vendored/pydevd/pydevd_attach_to_process",
 )
-# Changes when the same lock is to be packed in another way.
+# Change this when the same lock must be packed differently.
 _LAYOUT = "2"
 
 
 def packages_key(lock: Path) -> str:
-    """Name the archive of a lock file: the same lock, whose hashes pin every byte, the same name.
+    """Return the key of a lock file's archive: it depends on the lock, whose hashes pin all bytes.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def packages_key(lock: Path) -> str:
 
 
 def kept_packages(lock: Path) -> Path:
-    """Return the archive of a lock file, built once a machine.
+    """Return the archive of a lock file, built once per machine.
 
     Parameters
     ----------
@@ -69,19 +69,19 @@ def kept_packages(lock: Path) -> Path:
     Returns
     -------
     Path
-        In the user's cache folder, under the name of :func:`packages_key`.
+        In the user's cache folder, with the name from :func:`packages_key`.
 
     Raises
     ------
     DeployError
-        As of :func:`build_packages`.
+        See :func:`build_packages`.
     """
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "client-health"
     archive = cache / packages_key(lock)
     archive.parent.mkdir(parents=True, exist_ok=True)
     with (archive.parent / ".lock").open("w") as file:
-        # Whoever comes second, as parallel tests do, waits for the first.
+        # If two start at once, as in parallel tests, the second waits for the first.
         fcntl.flock(file, fcntl.LOCK_EX)
         if not archive.exists():
             with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".build-") as name:
@@ -92,7 +92,7 @@ def kept_packages(lock: Path) -> Path:
 
 
 def build_packages(lock: Path, archive: Path) -> None:
-    """Install what is locked for another Python and platform, and pack it.
+    """Install the locked packages for another Python and platform, and pack them.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def build_packages(lock: Path, archive: Path) -> None:
     Raises
     ------
     DeployError
-        A package can't be had, as a wheel for that Python, with a locked hash, or has a library
+        A package can't be fetched as a wheel for that Python with a locked hash, or has a library
         that the job's host can't load.
     """
     with tempfile.TemporaryDirectory(prefix="packages-") as name:
@@ -122,12 +122,12 @@ def build_packages(lock: Path, archive: Path) -> None:
 
 
 def _install(lock: Path, target: Path, installer: Path) -> None:
-    # pip, since uv knows no platform of glibc 2.26; from Python itself, since `make setup`
-    # leaves none in its environment.
+    # pip, because uv has no platform with glibc 2.26; Python's bundled one, because `make setup`
+    # leaves no pip in its environment.
     venv.create(installer, symlinks=True, with_pip=True)
     command = [
         *(str(installer / "bin" / "python"), "-m", "pip", "install", "--quiet"),
-        # Names of places in RECORD and compiled code would differ from machine to machine.
+        # Paths in RECORD and compiled code would differ between machines.
         *("--no-compile", "--disable-pip-version-check", "--target", str(target)),
         *("--no-deps", "--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
         *("--implementation", "cp", "--python-version", PYTHON),
@@ -136,7 +136,7 @@ def _install(lock: Path, target: Path, installer: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DeployError(
-            f"the packages of {lock.name} can't be had as wheels for Python {PYTHON} with glibc "
-            f"2.{_NEWEST_GLIBC}: {done.stderr.strip()[-1500:]}\n"
-            "Look whether the package index answers; after a change of versions run 'make lock'."
+            f"the packages of {lock.name} can't be fetched as wheels for Python {PYTHON} with "
+            f"glibc 2.{_NEWEST_GLIBC}: {done.stderr.strip()[-1500:]}\n"
+            "Check that the package index answers; after a change of versions, run 'make lock'."
         )

@@ -29,7 +29,7 @@ _HEAD = (
 
 
 def page(text: str) -> str:
-    """Return the page with its table made again."""
+    """Return the page with its table generated again."""
     rows = "".join(_row(scenario) for scenario in SCENARIOS)
     return _BLOCK.sub(lambda found: found[1] + _HEAD + rows + found[2], text)
 
