@@ -1,1 +1,1 @@
-"""What the pipeline costs, beside the first version's way and beside the limit: `make bench`."""
+"""Cost of the pipeline, compared with the first version and with the limit: `make bench`."""

@@ -1,19 +1,19 @@
-"""Count what a run does, and compare with the committed figures: `make bench-check`.
+"""Count what a run does, and compare it with the committed figures: `make bench-check`.
 
-`client-health run` publishes a small delivery, with rejected rows and duplicates in it, into a new
-lake. What it does is counted, and held against `benchmarks/counts.json`, so that more work on the
-data path is noticed on any machine, however fast. What Spark does depends on the number of cores,
-so it always gets two (`local[2]`).
+`client-health run` publishes a small delivery, with rejected rows and duplicates, into a new lake.
+Its work is counted and compared with `benchmarks/counts.json`, so that more work on the data path
+is noticed on any machine, however fast. Spark's work depends on the number of cores, so it always
+gets two (`local[2]`).
 
 - **Exact**: rows, SQL executions, jobs, stages, tasks, scans, passes through Python, sorts,
-  broadcasts, shuffles, calls of the API, files and commits. The same input makes the same.
-- **Within 2%**: sizes in bytes. They are the same from run to run, but compressors may choose
-  otherwise on another processor.
-- **Left out**: GetSession and GetStatement, which ask whether something has ended. How often, time
-  decides.
+  broadcasts, shuffles, API calls, files, and commits. They are the same for the same input.
+- **Within 2%**: sizes in bytes. They are the same in every run, but compressors may work
+  differently on another processor.
+- **Left out**: GetSession and GetStatement, which poll until something has ended. Their number
+  depends on time.
 
-A difference fails in either direction: figures that are higher than what a run does would let it
-grow unnoticed. `--write` takes over what was found.
+A difference in either direction fails: if the figures were higher than the work of a run, the work
+could grow unnoticed. `--write` commits to the new counts.
 """
 
 from __future__ import annotations
@@ -34,28 +34,28 @@ from glue_local import LocalService, ServiceStartError
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = Path(__file__).with_name("counts.json")
-# Enough for two tasks behind the shuffle.
+# Enough for two tasks after the shuffle.
 ROWS = 15_000
-# Not the day of the files, which is that of the check.
+# A fixed day: the files' day is that of the check.
 AS_OF = "2026-01-31"
 MASTER = "local[2]"
 TOLERANCE = 0.02
-# Ids, and so the sizes of what they are in, depend on the key.
+# Ids, and so the sizes of files with them, depend on the key.
 _KEY = "c0de" * 16
-# On a busy machine Spark takes longer than usual to end its event log.
+# On a busy machine, Spark takes longer than usual to finish its event log.
 _STOP_SECONDS = 25
 _SHOWN_CHARACTERS = 2_000
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A count that is not as committed.
+    """A count that differs from the committed figure.
 
     Parameters
     ----------
     name : str
     committed, found : int or None
-        None where the count is missing.
+        None if the count is missing.
     """
 
     name: str
@@ -64,24 +64,24 @@ class Difference:
 
     @property
     def is_more(self) -> bool:
-        """Whether more was done than committed."""
+        """Whether the count is higher than committed."""
         return self.committed is None or (self.found or 0) > self.committed
 
     @property
     def meaning(self) -> str:
-        """What it says, in two words."""
+        """Its meaning, in two words."""
         if self.name.startswith(f"{counts.ROWS}:"):
             return "other rows"
         return "more work" if self.is_more else "less work"
 
 
 def differences(committed: Counts, found: Counts) -> list[Difference]:
-    """Return the counts that differ by more than they may, those found first.
+    """Return the counts that differ by more than allowed, those found first.
 
     Parameters
     ----------
     committed, found : mapping of str to int
-        The figures, and what was counted.
+        The committed figures, and the new counts.
     """
     names = dict.fromkeys((*found, *committed))
     compared = [Difference(name, committed.get(name), found.get(name)) for name in names]
@@ -117,12 +117,12 @@ def report(found: Sequence[Difference]) -> str:
 _STEPS = {
     "other rows": "Other rows than committed: the delivery or the rules have changed, and the work "
     "with them.",
-    "more work": "More work than committed: find out why. It is a defect unless it is meant.",
-    "less work": "Less work than committed: the figures can be lowered, so that they stay true.",
+    "more work": "More work than committed: find out why. It is a defect unless it is intended.",
+    "less work": "Less work than committed: lower the figures, so that they stay true.",
 }
 _LAST_STEP = (
-    "Once the reason is known: make bench-check WRITE=1 writes what was found to "
-    "benchmarks/counts.json, for the commit that is the reason."
+    "When you know the reason: make bench-check WRITE=1 writes the new counts to "
+    "benchmarks/counts.json, for the commit that changes them."
 )
 
 
@@ -131,17 +131,17 @@ def _number(value: int | None) -> str:
 
 
 def count(folder: Path) -> Counts:
-    """Publish the delivery once, and count what that does.
+    """Publish the delivery once, and count the work.
 
     Parameters
     ----------
     folder : Path
-        Empty; for the delivery, the lake and the logs.
+        Empty folder for the delivery, the lake, and the logs.
 
     Raises
     ------
     CountError
-        If the run fails, or leaves no whole logs.
+        If the run fails, or its logs are incomplete.
     """
     raw, lake, events = folder / "raw", folder / "lake", folder / "events"
     calls, key = folder / "calls.jsonl", folder / "id.key"
@@ -183,7 +183,7 @@ def count(folder: Path) -> Counts:
 
 
 def read_figures(path: Path) -> Counts:
-    """Return the committed figures; none where there is no file."""
+    """Return the committed figures; none if there is no file."""
     if not path.exists():
         return {}
     figures: dict[str, int] = json.loads(path.read_text("utf-8"))
@@ -191,20 +191,20 @@ def read_figures(path: Path) -> Counts:
 
 
 def write_figures(path: Path, found: Mapping[str, int]) -> None:
-    """Commit to what was found."""
+    """Write the new counts as the committed figures."""
     path.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
 
 
 def agrees(found: Counts, figures: Path, *, write: bool) -> bool:
-    """Say how what was found differs from the figures.
+    """Print how the counts differ from the figures; return whether they agree.
 
     Parameters
     ----------
     found : mapping of str to int
     figures : Path
-        The committed figures' file.
+        File of the committed figures.
     write : bool
-        Take over what was found, so that it agrees.
+        Whether to write the new counts, so that they agree.
     """
     different = differences(read_figures(figures), found)
     if write:
@@ -214,9 +214,9 @@ def agrees(found: Counts, figures: Path, *, write: bool) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Count what a run does, and end with 1 where that is not as committed."""
+    """Count what a run does; exit with 1 if it differs from the committed figures."""
     parser = argparse.ArgumentParser(prog="benchmarks.check", description=main.__doc__)
-    parser.add_argument("--write", action="store_true", help="take over what is found")
+    parser.add_argument("--write", action="store_true", help="write the new counts")
     parser.add_argument("--figures", type=Path, default=FIGURES, help="the committed figures")
     given = parser.parse_args(arguments)
     try:

@@ -1,7 +1,8 @@
-"""What a run does, counted in what it leaves: Spark's event log, the call log, the lake.
+"""Counts a run's work in what it leaves: Spark's event log, the call log, the lake.
 
 Each count has a name, such as `02_transform: tasks`. Names that end in `bytes` are sizes, all
-others numbers of things. What workers do in native code is seen in what they read and write alone.
+others are numbers of things. The work of native code in workers only shows in what they read and
+write.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from register_contract import contract
 Event = Mapping[str, Any]
 Counts = Mapping[str, int]
 
-# What the rows became: a difference means that other work was asked for, and not how much it took.
+# Counts of rows: a difference means that the work was different, not that it took more or less.
 ROWS = "rows"
-# What is asked again and again until something has happened: how often, time decides.
+# Calls that poll until something has happened: their number depends on time.
 POLLING = frozenset({"GetSession", "GetStatement"})
 _TABLE = f"{contract.CATALOG}.{contract.TABLE}"
 _SCAN = "BatchScan "
@@ -33,9 +34,9 @@ _KINDS = (
     *("rows shuffled", "shuffle bytes"),
 )
 _NODES = {"Sort": "sorts", "BroadcastExchange": "broadcasts", "Exchange": "shuffles"}
-# PythonMapInArrow, ArrowEvalPython, BatchEvalPython, MapInPandas and others.
+# PythonMapInArrow, ArrowEvalPython, BatchEvalPython, MapInPandas, and others.
 _PYTHON = re.compile("Python|InArrow|InPandas")
-# Zones of the lake, each with the files in it that are counted.
+# Zones of the lake, each with its files that are counted.
 _FILES = {
     "data files": "clientoutput/**/*.parquet",
     "staged files": "staging/*/ingested/*.parquet",
@@ -48,23 +49,23 @@ _METADATA = {
 
 
 class CountError(Exception):
-    """There is nothing to count, or only a part of it."""
+    """There is nothing to count, or only part of it."""
 
 
 def read_events(folder: Path, master: str) -> list[Event]:
-    """Read the event log of the one Spark application that wrote into a folder.
+    """Return the event log of the only Spark application that wrote to a folder.
 
     Parameters
     ----------
     folder : Path
-        What `spark.eventLog.dir` named.
+        The folder in `spark.eventLog.dir`.
     master : str
-        What `spark.master` must have been.
+        The expected `spark.master`.
 
     Raises
     ------
     CountError
-        If there is another number of logs, the log is cut off, or Spark had another master.
+        If there is not exactly one log, the log is cut off, or Spark had another master.
     """
     logs = sorted(folder.iterdir())
     if len(logs) != 1:
@@ -72,19 +73,19 @@ def read_events(folder: Path, master: str) -> list[Event]:
     with logs[0].open(encoding="utf-8") as file:
         events: list[Event] = [json.loads(line) for line in file if line.endswith("\n")]
     if not events or _kind(events[-1]) != "SparkListenerApplicationEnd":
-        raise CountError("the event log is cut off: Spark was killed before it had ended")
+        raise CountError("the event log is cut off: Spark was killed before it ended")
     found = [
         one["Spark Properties"]["spark.master"]
         for one in events
         if _kind(one) == "SparkListenerEnvironmentUpdate"
     ]
     if found != [master]:
-        raise CountError(f"the master of Spark was {', '.join(found)}; {master} was asked for")
+        raise CountError(f"the master of Spark was {', '.join(found)}; expected {master}")
     return events
 
 
 def read_starts(lake: Path) -> dict[str, float]:
-    """Return when each notebook of the lake's only run began, in milliseconds as Spark has them."""
+    """Return the start of each notebook of the lake's only run, in milliseconds like Spark's."""
     starts = {}
     for stage in STAGES:
         (path,) = lake.glob(f"runs/*/{stage}.ipynb")
@@ -94,20 +95,20 @@ def read_starts(lake: Path) -> dict[str, float]:
 
 
 def of_spark(events: Iterable[Event], starts: Mapping[str, float]) -> Counts:
-    """Count what Spark did, by notebook.
+    """Return the counts of Spark's work, by notebook.
 
     Parameters
     ----------
     events : iterable of mapping
-        Of the event log.
+        Events of the log.
     starts : mapping of str to float
-        When each notebook began, in milliseconds.
+        Start of each notebook, in milliseconds.
 
     Returns
     -------
     mapping of str to int
-        Attempts that failed count as well: they are work. What adaptive execution made of a plan
-        in the end is what is counted of it.
+        Failed attempts count as well, because they are work. Plans are counted in their final form,
+        after adaptive execution.
     """
     counts = Counter({f"{stage}: {kind}": 0 for stage in starts for kind in _KINDS})
 
@@ -145,7 +146,7 @@ def of_spark(events: Iterable[Event], starts: Mapping[str, float]) -> Counts:
 
 
 def of_rows(lake: Path) -> Counts:
-    """Count what became of the rows of the lake's only run, by the receipt of `02_transform`."""
+    """Return the counts of rows of the lake's only run, from the receipt of `02_transform`."""
     (path,) = lake.glob(f"runs/*/{STAGES[1]}.json")
     sources = json.loads(path.read_text("utf-8"))["rows"].values()
     return {
@@ -155,12 +156,12 @@ def of_rows(lake: Path) -> Counts:
 
 
 def of_calls(lines: Iterable[str]) -> Counts:
-    """Count the calls of the service's API by their names, without those that ask again and again.
+    """Return the counts of API calls by name, without those that poll.
 
     Parameters
     ----------
     lines : iterable of str
-        Of the call log.
+        Lines of the call log.
     """
     actions = (json.loads(line)["action"] for line in lines)
     found = Counter(action for action in actions if action not in POLLING)
@@ -168,7 +169,7 @@ def of_calls(lines: Iterable[str]) -> Counts:
 
 
 def of_lake(lake: Path) -> Counts:
-    """Count the files that a run left in a new lake, and the bytes of those that hold rows."""
+    """Return the number of files that a run left in a new lake, and the bytes of row files."""
     counts: dict[str, int] = {}
     for name, pattern in _FILES.items():
         sizes = [path.stat().st_size for path in lake.glob(pattern)]
@@ -186,13 +187,13 @@ def _kind(event: Event) -> str:
 
 
 def _scopes(stage: Event) -> set[str]:
-    """Name the nodes of plans that a stage works on."""
+    """Return the names of the plan nodes that a stage works on."""
     scopes = (rdd.get("Scope") for rdd in stage["RDD Info"])
     return {json.loads(scope)["name"] for scope in scopes if scope}
 
 
 def _task(event: Event, is_scan: bool) -> Iterator[tuple[str, int]]:
-    # A task that was lost has no metrics.
+    # A lost task has no metrics.
     metrics = event.get("Task Metrics") or {}
     if is_scan:
         read = metrics.get("Input Metrics", {})
@@ -204,14 +205,14 @@ def _task(event: Event, is_scan: bool) -> Iterator[tuple[str, int]]:
 
 
 def _nodes(plan: Event) -> Iterator[str]:
-    """Name the nodes of a plan; one that another's result serves is a leaf of another name."""
+    """Yield the names of a plan's nodes; one that reuses a result is a leaf with another name."""
     yield plan["nodeName"]
     for child in plan["children"]:
         yield from _nodes(child)
 
 
 def _node(name: str) -> str | None:
-    """Return what a node of a plan counts as, if it does."""
+    """Return what a plan's node counts as, or None."""
     table = name.removeprefix(_SCAN)
     if table == name:
         return "passes through Python" if _PYTHON.search(name) else _NODES.get(name)

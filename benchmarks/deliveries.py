@@ -1,4 +1,4 @@
-"""The deliveries that are run: `client-health sample-data`, always with the same seed."""
+"""The deliveries for the benchmark: `client-health sample-data`, always with the same seed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(raw: Path, rows: int, *options: str) -> None:
     rows : int
         Rows of each source.
     options : str
-        Further ones of the command.
+        Further options of the command.
     """
     given = ("--rows", str(rows), "--seed", str(SEED), "--out", str(raw), *options)
     subprocess.run([str(COMMAND), "sample-data", *given], check=True, stdout=sys.stderr)

@@ -1,7 +1,7 @@
-"""The limit: the same register from one DuckDB query, on every core and without a JVM.
+"""The limit: the same register from one DuckDB query, on all cores and without a JVM.
 
-Nothing here is checked, counted or made repeatable. It shows what reading, normalising, removing
-duplicates and writing cost when nothing stands between them.
+It checks nothing, counts nothing, and is not repeatable. It shows the cost of only reading,
+normalizing, removing duplicates, and writing.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _select(source: contract.Source, table: str, date: str, time: str) -> str:
 
 
 def query() -> str:
-    """Return the query; its parameters are `parquet`, `csv`, `json` and `out`."""
+    """Return the query; its parameters are `parquet`, `csv`, `json`, and `out`."""
     parquet, csv, json = contract.SOURCES
     types = ", ".join(f"{name}: '{_JSON_TYPES.get(name, 'VARCHAR')}'" for name in json.columns)
     states = ", ".join(

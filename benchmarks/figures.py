@@ -1,4 +1,4 @@
-"""What follows from the measurements: medians, and ratios within each round."""
+"""Calculations from the measurements: medians, and ratios within each round."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from benchmarks.measure import Measurement
 
 @dataclass(frozen=True)
 class Run:
-    """One way on one delivery, once.
+    """One run of one way on one delivery.
 
     Parameters
     ----------
     took : Measurement
-        What it took.
+        Its measurement.
     rows : int
-        What it published.
+        Number of published rows.
     stages : mapping of str to float
-        Seconds by stage, where the way has stages.
+        Seconds by stage, if the way has stages.
     """
 
     took: Measurement
@@ -29,12 +29,12 @@ class Run:
 
     @property
     def outside_seconds(self) -> float:
-        """What passed outside the stages: start, session, kernels, the end."""
+        """Time outside the stages: start, session, kernels, and end."""
         return self.took.wall_seconds - sum(self.stages.values())
 
 
 Round = Mapping[str, Run]
-"""Each way once, one after the other, by the way's name."""
+"""One run of each way, one after the other, by the way's name."""
 
 
 def median(rounds: Sequence[Round], way: str, value: Callable[[Run], float]) -> float:
@@ -52,25 +52,25 @@ class Ratio:
 
 
 def ratio(rounds: Sequence[Round], way: str, other: str) -> Ratio:
-    """Compare the wall time of two ways round by round.
+    """Return the ratio of two ways' wall times, compared round by round.
 
-    What slows the machine for a while slows both of a round: their ratio keeps its meaning
-    where each one's time does not.
+    If something slows the machine for a while, it slows both ways in a round: the ratio stays
+    meaningful, but the times don't.
     """
     found = [one[way].took.wall_seconds / one[other].took.wall_seconds for one in rounds]
     return Ratio(statistics.median(found), min(found), max(found))
 
 
-# Of the machine's processors, what other programs may take before a round means little.
+# Share of the processors that other programs may use before a round counts as disturbed.
 DISTURBED = 0.1
 
 
 def disturbance(one: Round) -> float:
-    """Return the largest share of the processors that other programs took in a round."""
+    """Return the largest share of the processors that other programs used in a round."""
     return max(run.took.others_share for run in one.values())
 
 
 def quietest(rounds: Sequence[Round], count: int) -> Sequence[Round]:
-    """Return the `count` least disturbed rounds, in the order they were run."""
+    """Return the `count` least disturbed rounds, in the order in which they ran."""
     kept = sorted(range(len(rounds)), key=lambda number: disturbance(rounds[number]))[:count]
     return [rounds[number] for number in sorted(kept)]

@@ -1,23 +1,23 @@
 """The first version's way: one Spark job as a plain script, re-created as a yardstick.
 
-It stands for the Glue script that this pipeline replaced, so that "half of the first version's
-time" means the same on every machine. It is our own code after the facts known of that script:
+It represents the Glue script that this pipeline replaced, so that "half of the first version's
+time" means the same on every machine. It is our own code, based on the known facts of that script:
 
-- Spark's readers for Parquet, CSV (`|`) and JSON lines, the JSON's schema inferred;
-- a Python UDF for accents over every string column, another for the JSON's states;
-- two regular expressions for titles and white space, Spark's own functions for the rest;
+- Spark's readers for Parquet, CSV (`|`), and JSON lines, with the JSON's schema inferred;
+- a Python UDF for accents on every string column, and another one for the JSON's states;
+- two regular expressions for titles and white space, and Spark's own functions for the rest;
 - the union of the three, nulls filled, the newest row of a CPF by `row_number`;
-- a count for each validation, each a pass from the files on: blank names, blank plans, rows at
-  all, malformed CPFs, repeated CPFs. The script's text holds further counts, which only a delivery
-  that fails runs, for its message;
+- a count for each validation, each of which reads the files again: blank names, blank plans, any
+  rows, malformed CPFs, repeated CPFs. The script has further counts, which only run for the error
+  message if a delivery fails;
 - masks, `uuid()`, Parquet by `partitionBy("convenio")`.
 
-**It is frozen**: neither tuned, since then it would stand for nothing, nor slowed down. Spark
-starts as a script's does, with its launcher and the defaults of the JVM; only its web page is off
-and its ports are bound to loopback. It also keeps the script's defects where they cost the same
-(the CSV's house numbers lose their zeros; any spelling of a state but one passes through). It
-differs in one: white space around a CPF goes, in every source, since otherwise no delivery that
-has some would be published and there would be nothing to time.
+**It is frozen**: it is neither tuned, because then it would represent nothing, nor slowed down.
+Spark starts as for any script, with its launcher and the JVM's defaults; only its web page is off
+and its ports are bound to loopback. It also keeps the script's defects if they cost the same (the
+CSV's house numbers lose their zeros; only one spelling of each state is recognized). It differs in
+one point: it removes white space around a CPF, in every source. Otherwise, no delivery with such
+white space would be published, and there would be nothing to time.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import sys
 import unicodedata
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
-from pyspark.sql import functions as F  # noqa: N812 - as Spark's own documentation names it
+from pyspark.sql import functions as F  # noqa: N812 - the name in Spark's own documentation
 from pyspark.sql.types import StringType
 
 _TITLES = r"Sr\.|Sra\.|Dr\.|Srta\.|Dra\."
@@ -168,7 +168,7 @@ def _validate(rows: DataFrame) -> None:
     if rows.filter(malformed).count() > 0:
         raise InvalidRegisterError("a CPF is not 11 digits")
     if rows.groupBy("cpf").count().filter(F.col("count") > 1).count() > 0:
-        raise InvalidRegisterError("a CPF is there twice")
+        raise InvalidRegisterError("a CPF occurs twice")
 
 
 def _masked(rows: DataFrame) -> DataFrame:
@@ -190,7 +190,7 @@ def main(parquet: str, csv: str, json: str, out: str) -> None:
     Raises
     ------
     InvalidRegisterError
-        If a validation fails; nothing is written then.
+        If a validation fails; then nothing is written.
     """
     spark = (
         SparkSession.builder.master("local[*]")

@@ -1,8 +1,8 @@
-"""Measure a command: wall time, processor time and peak memory of all its processes together.
+"""Measure a command: wall time, processor time, and peak memory of all its processes together.
 
-`python -m benchmarks.measure LOG COMMAND...` runs the command as a child of a process of its own,
-and prints the measurement as JSON. That process adopts every orphan below it (Linux's child
-subreaper), so that what leaves its parent or makes a session of its own is still measured.
+`python -m benchmarks.measure LOG COMMAND...` runs the command as a child of a separate process, and
+prints the measurement as JSON. That process adopts every orphan below it (Linux's child subreaper),
+so that processes that leave their parent or start a new session are still measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pathlib import Path
 import psutil
 
 _SET_CHILD_SUBREAPER = 36  # prctl(2)
-# Of one core's time, what looking at memory may take at most.
+# Largest share of one core's time for sampling memory.
 _SAMPLING_SHARE = 0.05
 _SHORTEST_PAUSE = 0.05
 _PATIENCE = 15.0
@@ -36,21 +36,21 @@ class MeasureError(Exception):
 
 @dataclasses.dataclass(frozen=True)
 class Measurement:
-    """What a command took.
+    """Time and memory that a command took.
 
     Parameters
     ----------
     exit_code : int
-        Of the command itself.
+        Exit code of the command itself.
     wall_seconds : float
         From its start to its exit.
     processor_seconds : float
-        User and system time of all its processes, those that outlived it included.
+        User and system time of all its processes, including those that outlived it.
     peak_bytes : int
-        The most memory that all its processes had at one time (proportional set size: memory
-        that several share counts once).
+        The most memory that all its processes had at one time (proportional set size: shared
+        memory counts once).
     others_share : float
-        What all other programs took of the machine's processors meanwhile, from 0 to 1.
+        Share of the machine's processors that all other programs used meanwhile, from 0 to 1.
     """
 
     exit_code: int
@@ -68,7 +68,7 @@ def measure(command: Sequence[str], log: Path, *, environment: dict[str, str]) -
     command : sequence of str
         Program and arguments.
     log : Path
-        Where its output goes.
+        File for its output.
     environment : dict of str to str
         Its variables.
 
@@ -90,7 +90,7 @@ def measure(command: Sequence[str], log: Path, *, environment: dict[str, str]) -
 
 
 def proportional_set_size(process: int) -> int:
-    """Return a process's share of the memory it uses in bytes; 0 when it has gone."""
+    """Return a process's proportional share of its memory, in bytes; 0 if it has ended."""
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{process}/smaps_rollup").read_text("ascii").splitlines():
             if line.startswith("Pss:"):
@@ -99,11 +99,11 @@ def proportional_set_size(process: int) -> int:
 
 
 class _Sampler(threading.Thread):
-    """Looks at all descendants again and again.
+    """Thread that repeatedly samples all descendants.
 
-    It keeps the largest sum of their memory, and the processor time of those that the kernel
-    will not add to their parents' because these ignore their children's ends: Spark's Python
-    daemon does.
+    It keeps the largest sum of their memory, and the processor time of processes whose parents
+    ignore their children's ends, as Spark's Python daemon does: the kernel does not add this time
+    to the parents' time.
     """
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class _Sampler(threading.Thread):
             self.peak = max(self.peak, sum(proportional_set_size(one.pid) for one in found))
             careless = {one.pid for one in found if _ignores_children(one.pid)}
             for one in found:
-                # It may have ended meanwhile; what was seen of it last stays.
+                # It may have ended meanwhile; the last sample is kept.
                 with contextlib.suppress(psutil.Error):
                     if one.ppid() in careless:
                         self.unaccounted[one.pid] = sum(one.cpu_times()[:4])
@@ -169,13 +169,13 @@ def _adopt_orphans() -> None:
 
 
 def _busy_seconds() -> float:
-    """Return what all processors have worked since the machine started."""
+    """Return the busy seconds of all processors since the machine started."""
     times = psutil.cpu_times()
     return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
 def _reap(name: str) -> list[int]:
-    """Wait for what outlived the command: only then its processor time is known."""
+    """Wait for processes that outlived the command: only then is their processor time known."""
     orphans: list[int] = []
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:

@@ -27,14 +27,14 @@ _TABLE = """\
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured on one delivery.
+    """Measurements on one delivery.
 
     Parameters
     ----------
     rows : int
         Rows of each source.
     rounds : sequence of Round
-        Each way once a round.
+        Rounds with one run of each way.
     """
 
     rows: int
@@ -42,16 +42,16 @@ class Result:
 
 
 def page(results: Sequence[Result], *, seed: int, warm_up: int) -> str:
-    """Return the whole page.
+    """Return the complete page.
 
     Parameters
     ----------
     results : sequence of Result
-        By size of the delivery; at least one.
+        Results by size of the delivery; at least one.
     seed : int
-        What the deliveries were drawn with.
+        Seed of the deliveries.
     warm_up : int
-        Rows of each source of the unmeasured first run.
+        Rows of each source in the unmeasured first run.
     """
     return Template(_TEXT.read_text("utf-8")).substitute(
         first=FIRST_VERSION.name,

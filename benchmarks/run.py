@@ -30,23 +30,23 @@ _QUIET_SECONDS = 10.0
 
 
 class BenchmarkError(Exception):
-    """The comparison would mean nothing."""
+    """The comparison would be meaningless."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Bench:
-    """Where deliveries and results are kept.
+    """The benchmark's folder of deliveries and results.
 
     Parameters
     ----------
     folder : Path
-        For deliveries, what the ways publish, and their output.
+        Folder for deliveries, published data, and the commands' output.
     """
 
     folder: Path
 
     def delivery(self, rows: int) -> Path:
-        """Return the folder of a delivery without rejected rows; made when it isn't there."""
+        """Return the folder of a delivery without rejected rows; create it if it is missing."""
         raw = self.folder / f"raw-{rows}-{SEED}"
         complete = raw / ".complete"
         if not complete.exists():
@@ -68,13 +68,13 @@ class Bench:
         """
         out, log = self.folder / "published", self.folder / f"{way.name.replace(' ', '-')}.log"
         shutil.rmtree(out, ignore_errors=True)
-        # What the run before left to be written must not slow this one.
+        # Pending writes of the previous run must not slow this one.
         os.sync()
         environment = {
             **os.environ,
-            # As in an active environment: Spark starts its workers with the first `python3`.
+            # As in an activated environment: Spark starts its workers with the first `python3`.
             "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
-            # The key of the ids is the benchmark's own, as a first use makes it.
+            # The benchmark has its own id key, created on first use.
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
         took = measure(way.command(raw, out), log, environment=environment)
@@ -90,7 +90,7 @@ class Bench:
         Raises
         ------
         BenchmarkError
-            If one fails, or they do not publish the same number of rows.
+            If a way fails, or the ways do not publish the same number of rows.
         """
         runs: dict[str, Run] = {}
         for way in WAYS:
@@ -107,10 +107,10 @@ class Bench:
         return runs
 
     def compare(self, rows: int, rounds: int, *, wait: float) -> Result:
-        """Run all rounds on a delivery of `rows` rows a source.
+        """Run all rounds on a delivery with `rows` rows per source.
 
-        A round that other programs disturb is run again, so long as there is a chance: at most
-        three times as many rounds are run as asked, and the quietest are kept.
+        A round that other programs disturb is repeated. At most three times the requested number of
+        rounds are run, and the quietest are kept.
         """
         raw = self.delivery(rows)
         found: list[Round] = []
@@ -122,16 +122,16 @@ class Bench:
             if disturbance(found[-1]) <= DISTURBED:
                 quiet += 1
             else:
-                say(f"  other programs took {disturbance(found[-1]):.0%} of the processors")
+                say(f"  other programs used {disturbance(found[-1]):.0%} of the processors")
         return Result(rows, quietest(found, rounds))
 
 
 def wait_until_quiet(seconds: float) -> None:
-    """Wait, for so long at most, until other programs leave the processors alone."""
+    """Wait at most this many seconds until other programs use few processors."""
     deadline = time.monotonic() + seconds
     while (busy := psutil.cpu_percent(_QUIET_SECONDS) / 100) > DISTURBED:
         if time.monotonic() > deadline:
-            say(f"going on, though other programs take {busy:.0%} of the processors")
+            say(f"continuing, although other programs use {busy:.0%} of the processors")
             return
 
 
@@ -141,24 +141,24 @@ def say(line: str) -> None:
 
 
 def sizes(scale: int) -> tuple[int, ...]:
-    """Return the rows a source of all deliveries: a small one, a day's, and a multiple of it."""
+    """Return the rows per source of all deliveries: a small one, a day's, and a multiple of it."""
     return SIZES if scale == 1 else (*SIZES, DAY * scale)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, write the page, and keep the single measurements beside the deliveries."""
+    """Measure, write the page, and keep the single measurements next to the deliveries."""
     parser = argparse.ArgumentParser(prog="benchmarks.run", description=main.__doc__)
     parser.add_argument(
-        "--scale", type=int, default=1, help="also a delivery so many times a day's"
+        "--scale", type=int, default=1, help="also run a delivery this many times a day's"
     )
-    parser.add_argument("--rows", type=int, nargs="+", help="rows a source, instead of the usual")
+    parser.add_argument("--rows", type=int, nargs="+", help="rows per source, not the usual ones")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of each delivery")
     parser.add_argument("--wait", type=float, default=0, help="seconds to wait for a quiet machine")
     parser.add_argument("--folder", type=Path, default=ROOT / "data" / "bench")
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "performance.md")
     given = parser.parse_args(arguments)
     if given.scale < 1 or given.rounds < 1:
-        parser.error("--scale and --rounds are 1 or more")
+        parser.error("--scale and --rounds must be 1 or more")
     bench = Bench(given.folder.resolve())
     results: list[Result] = []
     try:
@@ -167,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         bench.round(bench.delivery(WARM_UP))
         for rows in given.rows or sizes(given.scale):
             results.append(bench.compare(rows, given.rounds, wait=given.wait))
-            # After each size, so that an end before the last one loses nothing.
+            # Written after each size, so that an interruption loses nothing.
             given.page.write_text(page(results, seed=SEED, warm_up=WARM_UP), "utf-8")
             kept = json.dumps([dataclasses.asdict(result) for result in results], indent=2)
             (bench.folder / "results.json").write_text(kept + "\n", "utf-8")

@@ -1,4 +1,4 @@
-"""The three ways to publish a delivery that are compared."""
+"""The three compared ways to publish a delivery."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Way(ABC):
     Parameters
     ----------
     name
-        What it is called here and in the table.
+        Its name here and in the table.
     """
 
     def __init__(self, name: str) -> None:
@@ -35,7 +35,7 @@ class Way(ABC):
 
     @abstractmethod
     def rows(self, out: Path) -> int:
-        """Count what was published."""
+        """Return the number of published rows."""
 
     def stages(self, out: Path) -> Mapping[str, float]:
         """Return the seconds of each stage, by its name."""
@@ -55,7 +55,7 @@ class Script(Way):
         return [sys.executable, "-m", f"{__package__}.{self._module}", *files, str(out)]
 
     def rows(self, out: Path) -> int:
-        """Count the rows of all files."""
+        """Return the number of rows in all files."""
         return sum(pq.read_metadata(path).num_rows for path in out.rglob("*.parquet"))
 
 
@@ -67,12 +67,12 @@ class Pipeline(Way):
         return [str(COMMAND), "run", "--raw", str(raw), "--lake", str(out)]
 
     def rows(self, out: Path) -> int:
-        """Count the rows that the last stage says it published."""
+        """Return the number of rows that the last stage reports as published."""
         rows = self._receipt(out, STAGES[-1])["rows"]
         return sum(int(counts["out"]) for counts in rows.values())
 
     def stages(self, out: Path) -> Mapping[str, float]:
-        """Return the seconds that each stage's receipt states."""
+        """Return the seconds in each stage's receipt."""
         return {stage: float(self._receipt(out, stage)["duration_seconds"]) for stage in STAGES}
 
     @staticmethod

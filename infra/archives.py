@@ -1,4 +1,4 @@
-"""Zip files whose bytes depend on their content only."""
+"""Zip files whose bytes depend only on their content."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-# The oldest time that a zip file can hold; the newest would change with every checkout.
+# The oldest time in a zip file; real times would change with every checkout.
 _TIME = (1980, 1, 1, 0, 0, 0)
 _MODE = 0o100644
 _UNIX = 3
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """Pack a few small files, uncompressed: compressors differ from machine to machine.
+    """Return an archive of a few small files, uncompressed: compressors differ between machines.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def pack_folder(folder: Path, archive: Path) -> None:
     Parameters
     ----------
     folder
-        What is packed, names relative to it.
+        The folder; names in the archive are relative to it.
     archive
         The zip file to write.
     """
@@ -45,7 +45,7 @@ def pack_folder(folder: Path, archive: Path) -> None:
 
 
 def unpacked(archive: Path) -> dict[str, bytes]:
-    """Give the files of a zip archive, a wheel for instance, by name."""
+    """Return the files of a zip archive, such as a wheel, by name."""
     with zipfile.ZipFile(archive) as source:
         names = [name for name in source.namelist() if not name.endswith("/")]
         return {name: source.read(name) for name in names}

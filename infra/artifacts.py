@@ -1,17 +1,18 @@
-"""What is deployed beside the template: built here, named by its content.
+"""Builds what is deployed in addition to the template, named by its content.
 
-Under ``<version>/`` of the artifacts bucket, where the version is the library's and the first
-digits of a hash over all of it, so that nothing is ever overwritten:
+The files are under ``<version>/`` in the artifacts bucket. The version is the library's and the
+first digits of a hash over all of them, so that nothing is ever overwritten:
 
-- ``def_lambda.zip``: the Lambda function with its modules, and what every side agrees on;
+- ``def_lambda.zip``: the Lambda function, its modules, and ``register_contract``;
 - ``start_job.py``: the script of the Python Shell job;
-- ``job.zip``: the production job with ``register_run``, which brings its engine;
+- ``job.zip``: the production job with ``register_run``, which includes its engine;
 - ``client_health-<version>.gluewheels.zip``: the library, for the Spark session
   (``infra.library``);
 - ``notebooks/``: the three notebooks;
-- ``studio/``: their copies for Glue Studio, once the stack's places are known (``infra.studio``).
+- ``studio/``: their copies for Glue Studio, when the stack's resources are known
+  (``infra.studio``).
 
-The packages that the job needs besides are at ``packages/<hash of the lock>.zip``.
+The job's other packages are at ``packages/<hash of the lock>.zip``.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "locks" / "runner-py39.txt"
 SESSION_LOCK = ROOT / "locks" / "session.txt"
 STUDIO = "studio"
-# Lambda takes far more; ours is to stay a file that a person reads.
+# Lambda allows far more; ours should stay a file that a person can read.
 _LAMBDA_LIMIT = 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Artifacts:
-    """Everything of one version.
+    """All files of one version.
 
     Parameters
     ----------
@@ -59,18 +60,19 @@ class Artifacts:
     packages: str
 
     def key(self, name: str) -> str:
-        """Give the whole key of one of the files."""
+        """Return the full key of one of the files."""
         return f"{self.version}/{name}"
 
     def parameters(self, bucket: str, *, packages: bool) -> dict[str, str]:
-        """Give the values of the template's parameters that say where all this is.
+        """Return the values of the template's parameters for the files' locations.
 
         Parameters
         ----------
         bucket
             The artifacts bucket.
         packages
-            Whether the job brings its packages; on the local chain they are installed.
+            Whether the job gets its packages from an archive; on the local chain they are
+            installed.
         """
         brought = [f"s3://{bucket}/{self.packages}"] if packages else []
         return {
@@ -84,7 +86,7 @@ class Artifacts:
 def build_artifacts(
     root: Path = ROOT, lock: Path = LOCK, session_lock: Path = SESSION_LOCK
 ) -> Artifacts:
-    """Build everything but the packages; the same commit gives the same bytes.
+    """Build everything except the packages; the same commit gives the same bytes.
 
     Parameters
     ----------
@@ -93,12 +95,12 @@ def build_artifacts(
     lock
         The lock file of the job's host.
     session_lock
-        The lock file of what sessions get beside the library.
+        The lock file of what sessions get in addition to the library.
 
     Raises
     ------
     DeployError
-        The Lambda function has outgrown its limit, or a package can't be had.
+        The Lambda function is larger than its limit, or a package can't be fetched.
     """
     files: dict[str, bytes] = {}
     job: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""What a change set would do, and which of it loses data."""
+"""The changes of a change set, and which of them lose data."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# What holds data, or without which data can't be read, and the properties that name it: with
-# another name comes another, empty resource.
+# Resources that hold data or that are needed to read it, with the properties that name them: with
+# another name, CloudFormation creates another, empty resource.
 NAMED_BY = {
     "AWS::Glue::Database": frozenset({"CatalogId", "DatabaseInput", "DatabaseName"}),
     "AWS::Glue::Table": frozenset({"CatalogId", "DatabaseName", "Name", "TableInput"}),
@@ -19,18 +19,18 @@ NAMED_BY = {
 
 @dataclass(frozen=True)
 class Change:
-    """What would be done to a resource.
+    """A planned change of a resource.
 
     Parameters
     ----------
     action : str
-        Add, Modify, Remove, Import or Dynamic.
+        Add, Modify, Remove, Import, or Dynamic.
     name, type : str
-        Of the resource.
+        Name and type of the resource.
     replacement : str
-        Whether another one comes instead: no, maybe (CloudFormation can't tell yet) or yes.
+        Whether it is replaced: no, maybe (CloudFormation can't tell yet), or yes.
     causes : frozenset of str
-        The properties whose change may have it replaced.
+        The properties whose change may cause the replacement.
     """
 
     action: str
@@ -45,14 +45,14 @@ class Change:
         if self.type not in NAMED_BY:
             return False
         if self.replacement == "maybe":
-            # A reference to something else that changes makes many a harmless "maybe".
+            # A reference to another changing resource often causes a harmless "maybe".
             return not self.causes or bool(self.causes & NAMED_BY[self.type])
         return self.action in {"Remove", "Dynamic"} or self.replacement == "yes"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A change set that waits to be executed."""
+    """A change set that has not been executed."""
 
     id: str
     stack_id: str
@@ -60,12 +60,12 @@ class Plan:
     changes: tuple[Change, ...]
 
     def losses(self, allowed: Collection[str] = ()) -> list[Change]:
-        """Give the changes that may lose data and that nobody allowed by name."""
+        """Return the changes that may lose data and that are not allowed by name."""
         return [change for change in self.changes if change.loses and change.name not in allowed]
 
 
 def change_of(entry: Mapping[str, Any]) -> Change:
-    """Read an entry of a change set."""
+    """Return the change in an entry of a change set."""
     words = {"True": "yes", "Conditional": "maybe"}
     targets = (detail.get("Target", {}) for detail in entry.get("Details", []))
     return Change(

@@ -1,6 +1,6 @@
-"""The deploy command, behind `make deploy` and `make undeploy`: reads options, nothing else.
+"""The deploy command, behind `make deploy` and `make undeploy`: only reads options.
 
-Run from the repository as ``python -m infra.deploy``.
+Run it from the repository as ``python -m infra.deploy``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from infra.settings import STACK, Settings, read_parameters
 from infra.terminal import TerminalListener
 
 app = typer.Typer(
-    help="Create, change and remove the AWS chain.",
+    help="Create, change, and remove the AWS chain.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -28,13 +28,13 @@ app = typer.Typer(
 )
 
 StackName = Annotated[str, typer.Option("--stack", help="Name of the stack.")]
-Region = Annotated[str, typer.Option(help="The region; that of the credentials if not given.")]
+Region = Annotated[str, typer.Option(help="The region (default: that of the credentials).")]
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
 Force = Annotated[
-    str, typer.Option(metavar="NAMES", help="Logical names of what may be lost, by commas.")
+    str, typer.Option(metavar="NAMES", help="Logical names of what may be lost, with commas.")
 ]
 Parameter = Annotated[
-    list[str], typer.Option("--parameter", metavar="NAME=VALUE", help="Of the template.")
+    list[str], typer.Option("--parameter", metavar="NAME=VALUE", help="Parameter of the template.")
 ]
 
 
@@ -49,7 +49,7 @@ def deploy(
     """Create or update the chain: build, upload, show the changes, ask, change, wait.
 
     Exit codes: 0 done, or nothing to change; 1 stopped by you, or a build failed; 2 usage;
-    3 refused, since data would be lost; 4 CloudFormation or AWS failed.
+    3 refused because data would be lost; 4 CloudFormation or AWS failed.
     """
     listener = TerminalListener(Console(), yes=yes)
     settings = Settings(stack=stack, parameters=read_parameters(parameter), allowed=_names(force))
@@ -62,7 +62,7 @@ def deploy(
 def undeploy(
     stack: StackName = STACK, region: Region = "", yes: Yes = False, force: Force = ""
 ) -> None:
-    """Delete the chain; buckets with data, keys and tables are kept and named.
+    """Delete the chain; buckets with data, keys, and tables are kept and named.
 
     Exit codes: as for deploy.
     """
@@ -93,7 +93,7 @@ def main() -> None:
     except (BotoCoreError, ClientError) as error:
         typer.echo(
             f"deploy: AWS refuses or can't be reached: {error}\n"
-            "Check the credentials (AWS_PROFILE), the region and the network.",
+            "Check the credentials (AWS_PROFILE), the region, and the network.",
             err=True,
         )
         sys.exit(4)

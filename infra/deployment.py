@@ -1,4 +1,4 @@
-"""Deploying and removing the chain, step by step."""
+"""Deploys and removes the chain, step by step."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from infra.uploads import has_objects, is_there, upload, upload_file
 from register_contract import contract
 
 BUCKET = "AWS::S3::Bucket"
-# What CreateChangeSet takes in the request itself; a longer template is read from S3.
+# The limit of CreateChangeSet for a template in the request; a longer one is read from S3.
 _BODY_LIMIT = 51_200
 _KEPT = ("Retain", "RetainExceptOnCreate")
 Clients = Callable[[str], Any]
 
 
 class Listener(Protocol):
-    """Told what goes on, and asked what may."""
+    """Receiver of a deployment's reports and questions."""
 
     def note(self, text: str) -> None:
-        """Take note of a step."""
+        """Report a step."""
 
     def planned(self, stack: str, plan: Plan) -> None:
-        """See what would change."""
+        """Report the planned changes."""
 
     def skipped(self, skipped: tuple[Skipped, ...]) -> None:
-        """See what this place can't make."""
+        """Report what this place does not support."""
 
     def event(self, event: Event) -> None:
-        """See what CloudFormation does."""
+        """Report an event of CloudFormation."""
 
     def agrees(self, question: str) -> bool:
-        """Say whether to go on."""
+        """Return whether to continue."""
 
 
 class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """Somebody was asked and said no; nothing was changed."""
+    """The answer to a question was no; nothing was changed."""
 
 
 def deploy(
@@ -62,14 +62,14 @@ def deploy(
     Parameters
     ----------
     clients
-        Gives the boto3 client of a service: ``boto3.Session(...).client``.
+        Returns the boto3 client of a service: ``boto3.Session(...).client``.
     settings
         What is deployed, and how.
     listener
-        Told and asked.
+        Receives reports and questions.
     build
-        Gives what is deployed beside the template; several deployments of the same tree may share
-        one build.
+        Builds what is deployed in addition to the template; several deployments of the same tree
+        may share one build.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def deploy(
     Raises
     ------
     DeployError
-        It could not be done, or would lose data.
+        The deployment failed, or would lose data.
     Stopped
         The listener did not agree.
     """
@@ -89,7 +89,7 @@ def deploy(
     _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
     bucket = _bucket_of(store)
 
-    listener.note("building wheels, Lambda zip and notebook bundle")
+    listener.note("building wheels, Lambda zip, and notebook bundle")
     artifacts = build()
     written = [
         name
@@ -98,7 +98,7 @@ def deploy(
     ]
     listener.note(
         f"version {artifacts.version}: {len(written)} of {len(artifacts.files)} files uploaded, "
-        "the others were there"
+        "the others existed"
     )
     if settings.packages:
         _bring_packages(s3, bucket, artifacts, listener)
@@ -121,12 +121,12 @@ def deploy(
 def _deploy_maintenance(
     clients: Clients, settings: Settings, outputs: Mapping[str, str], listener: Listener
 ) -> None:
-    """Create or update the upkeep of the published table, once there is one."""
+    """Create or update the maintenance of the published table, if the table exists."""
     name = settings.maintenance_stack
     if not _has_table(clients("glue")):
         listener.note(
-            f"{name}: the table {contract.TABLE} is not there yet, and without it no optimizer can "
-            "be made; run 'make deploy' again after the first publication"
+            f"{name}: the table {contract.TABLE} does not exist yet, and its optimizers need it; "
+            "run 'make deploy' again after the first publication"
         )
         return
     template = _part_for(settings, _load(settings.maintenance_template), listener)
@@ -148,7 +148,7 @@ def _has_table(glue: Any) -> bool:  # noqa: ANN401 - boto3 makes its clients' cl
 
 
 def _part_for(settings: Settings, template: Template, listener: Listener) -> Template:
-    """Leave out what this place can't make, and tell."""
+    """Return the template without what this place does not support, and report that."""
     if not settings.unsupported:
         return template
     part = deployable(template, settings.unsupported)
@@ -158,12 +158,12 @@ def _part_for(settings: Settings, template: Template, listener: Listener) -> Tem
 
 
 def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
-    """Delete the chain's stack, after that of the table's upkeep; what holds data stays.
+    """Delete the chain's stack, after the table's maintenance stack; resources with data stay.
 
     Raises
     ------
     RefusedError
-        The stack would take data with it.
+        Deleting the stack would delete data.
     Stopped
         The listener did not agree.
     """
@@ -188,8 +188,8 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     ]
     if lost:
         raise RefusedError(
-            f"the stack {stack.name} would take data with it: {', '.join(lost)}. Empty buckets "
-            "that nobody needs; name what else may be lost with FORCE=<logical names>"
+            f"deleting the stack {stack.name} would delete data: {', '.join(lost)}. Empty buckets "
+            "that are not needed; name what else may be lost with FORCE=<logical names>"
         )
     listener.note(
         f"to be deleted: {len(resources) - len(kept)} resources; to be kept: "
@@ -198,7 +198,7 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     if not listener.agrees(f"Delete the stack {stack.name}?"):
         raise Stopped
     if upkeep.exists():
-        # First: its optimizers work on the table with this stack's key.
+        # Deleted first: its optimizers use this stack's key for the table.
         listener.note(f"deleting {upkeep.name}, which keeps no data")
         upkeep.delete(listener.event)
     stack.delete(listener.event)
@@ -220,7 +220,7 @@ def _delete(stack: Stack, listener: Listener) -> None:
 
 @dataclass(frozen=True)
 class _Operation:
-    """Changes a stack, once it was shown what would change and somebody agreed."""
+    """Change of a stack, made after the plan was shown and agreed to."""
 
     settings: Settings
     listener: Listener
@@ -233,7 +233,7 @@ class _Operation:
         *,
         url: str | None = None,
     ) -> None:
-        """Plan, show, refuse or ask, and do it."""
+        """Plan the change, show it, refuse it or ask, and make it."""
         if stack.status() == "ROLLBACK_COMPLETE":
             self.listener.note(f"{stack.name} was never created: deleting what is left of it")
             stack.delete(self.listener.event)
@@ -247,8 +247,8 @@ class _Operation:
             stack.discard(plan)
             named = ", ".join(f"{change.name} ({change.type})" for change in losses)
             raise RefusedError(
-                f"the change would remove or replace what holds data: {named}. Undo it in the "
-                f"template; if it is meant, FORCE={','.join(change.name for change in losses)}"
+                f"the change would remove or replace resources with data: {named}. Undo it in the "
+                f"template; if it is intended, FORCE={','.join(change.name for change in losses)}"
             )
         what = "Create" if plan.creates else "Change"
         if not self.listener.agrees(f"{what} the stack {stack.name}?"):
@@ -263,7 +263,7 @@ def _holds_data(clients: Clients, kind: str, physical: str) -> bool:
     if kind == "AWS::Glue::Database":
         pages = clients("glue").get_paginator("get_tables").paginate(DatabaseName=physical)
         tables = (table for page in pages for table in page["TableList"])
-        # Their entries alone say which files they consist of; a crawler's can be made again.
+        # Only their entries list their files; a crawler's can be created again.
         return any(t.get("Parameters", {}).get("table_type") == "ICEBERG" for t in tables)
     return True
 
@@ -276,15 +276,15 @@ def _bucket_of(stack: Stack) -> str:
     found = [physical for kind, physical in stack.resources().values() if kind == BUCKET]
     if len(found) != 1:
         raise StackFailedError(
-            f"the stack {stack.name} has {len(found)} buckets, one for artifacts was expected: "
-            "look at infra/artifacts.yaml"
+            f"the stack {stack.name} has {len(found)} buckets, expected one for artifacts: "
+            "see infra/artifacts.yaml"
         )
     return found[0]
 
 
 def _bring_packages(s3: Any, bucket: str, artifacts: Artifacts, listener: Listener) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up
     if is_there(s3, bucket, artifacts.packages):
-        listener.note("the job's packages are there already")
+        listener.note("the job's packages are already there")
         return
     listener.note(f"packing the job's packages from {LOCK.name} (a minute the first time)")
     archive = kept_packages(LOCK)

@@ -1,12 +1,12 @@
-"""What the local emulator of AWS can't make of the template."""
+"""What the local emulator of AWS does not support in the template."""
 
 from __future__ import annotations
 
 from infra.settings import Settings
 
 UNSUPPORTED = {
-    "AWS::Athena::NamedQuery": "the emulator's CloudFormation knows no saved queries",
-    "AWS::Glue::Classifier": "the emulator does not crawl, so it knows no classifiers",
+    "AWS::Athena::NamedQuery": "the emulator's CloudFormation has no saved queries",
+    "AWS::Glue::Classifier": "the emulator does not crawl, so it has no classifiers",
     "AWS::Glue::SecurityConfiguration": "the emulator encrypts nothing",
     "AWS::Glue::TableOptimizer": "the emulator optimizes no tables",
     "AWS::QuickSight::Analysis": "the emulator has no QuickSight",
@@ -17,12 +17,12 @@ UNSUPPORTED = {
 
 
 def emulator_settings(*, packages: bool = False) -> Settings:
-    """Give the settings of a deployment to the emulator.
+    """Return the settings of a deployment to the emulator.
 
     Parameters
     ----------
     packages
-        Whether the job brings its packages. It need not where it runs in this environment, which
-        has them installed.
+        Whether the job gets its packages from an archive. It does not need to in this environment,
+        which has them installed.
     """
     return Settings(unsupported=UNSUPPORTED, packages=packages, poll_seconds=0.1)

@@ -1,4 +1,4 @@
-"""What can go wrong while deploying, each with the exit code it ends with."""
+"""Errors of a deployment, with their exit codes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ class DeployError(Exception):
     Parameters
     ----------
     message
-        What was found, what was expected and the next step.
+        What was found, what was expected, and the next step.
 
     Attributes
     ----------
     exit_code : int
-        What the process ends with.
+        Exit code of the process.
     """
 
     exit_code = 1
@@ -27,12 +27,12 @@ class SettingsError(DeployError):
 
 
 class RefusedError(DeployError):
-    """The change would lose data, and nobody named what may be lost."""
+    """The change would lose data, and the command does not name what may be lost."""
 
     exit_code = 3
 
 
 class StackFailedError(DeployError):
-    """CloudFormation could not do what it was asked, or can't be asked now."""
+    """CloudFormation failed to carry out a request, or can't accept one now."""
 
     exit_code = 4

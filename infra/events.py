@@ -1,4 +1,4 @@
-"""What CloudFormation tells of an operation, and why one failed, in words."""
+"""CloudFormation's events of an operation, and an explanation if it failed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 _STACK = "AWS::CloudFormation::Stack"
-# What follows from another failure, and says nothing of its cause.
+# Failures that follow from another one, and do not show its cause.
 _CANCELLED = ("Resource creation cancelled", "Resource update cancelled", "cancelled")
 
 
 @dataclass(frozen=True)
 class Event:
-    """What CloudFormation tells of a resource, or of the stack itself."""
+    """CloudFormation's event for a resource, or for the stack itself."""
 
     id: str
     name: str
@@ -24,25 +24,25 @@ class Event:
 
     @property
     def failed(self) -> bool:
-        """Whether it tells of a failure that is a cause of its own."""
+        """Whether it is a failure that is not caused by another one."""
         is_effect = any(word in self.reason for word in _CANCELLED)
         return self.status.endswith("_FAILED") and not self.of_stack and not is_effect
 
 
 def explain(name: str, status: str, events: Sequence[Event]) -> str:
-    """Say in words why a stack's operation failed.
+    """Return an explanation of why a stack's operation failed.
 
     Parameters
     ----------
     name
         The stack's name.
     status
-        What the stack is in now.
+        The stack's current status.
     events
-        Of this operation, oldest first.
+        Events of this operation, oldest first.
     """
     first = next((event for event in events if event.failed), None)
-    lines = [f"the stack {name} is {status}: what was asked for was not done"]
+    lines = [f"the stack {name} is {status}: the requested change was not made"]
     if first is not None:
         lines += [f"  first failed: {first.name} ({first.type})", f"  reason: {first.reason}"]
         lines += [f"  next: {text}" for text in _advice(first.reason)]
@@ -55,12 +55,12 @@ def explain(name: str, status: str, events: Sequence[Event]) -> str:
     elif status == "DELETE_FAILED":
         lines.append("  remove what is in the way, then run 'make undeploy' again")
     else:
-        lines.append("  what was there before is there again, unchanged")
+        lines.append("  the previous state is restored, unchanged")
     return "\n".join(lines)
 
 
 UNFINISHED = (
-    "going back failed as well: fix the named resource, then choose 'Continue update rollback' "
+    "the rollback failed as well: fix the named resource, then choose 'Continue update rollback' "
     "for the stack in the CloudFormation console"
 )
 
@@ -71,19 +71,19 @@ def _advice(reason: str) -> Iterator[str]:
         yield "deploy with credentials that may do the named action"
     elif "already exists" in low or "already owned" in low:
         yield (
-            "something of that name is there already, of another stack or left by an earlier one: "
+            "something with that name already exists, in another stack or left by an earlier one: "
             "delete it, or give another name as a parameter"
         )
     elif "limit" in low or "quota" in low:
         yield "have the quota raised in the Service Quotas console, or free what is not needed"
     elif "not empty" in low and "bucket" in low:
-        yield "empty the bucket in the S3 console, if nobody needs what is in it"
+        yield "empty the bucket in the S3 console, if its content is not needed"
     else:
         yield "fix what the reason names, then run the same command again"
 
 
 def event_of(entry: Mapping[str, Any], stack_id: str) -> Event:
-    """Read an event as CloudFormation tells it."""
+    """Return the event in CloudFormation's entry."""
     return Event(
         str(entry["EventId"]),
         str(entry["LogicalResourceId"]),
@@ -95,12 +95,12 @@ def event_of(entry: Mapping[str, Any], stack_id: str) -> Event:
 
 
 def is_refusal(entry: Mapping[str, Any]) -> bool:
-    """Whether an operation's event tells that a resource did not pass the checks beforehand."""
+    """Return whether an event says that a resource did not pass the checks beforehand."""
     return entry.get("EventType") == "VALIDATION_ERROR" and "LogicalResourceId" in entry
 
 
 def refusal_of(entry: Mapping[str, Any]) -> Event:
-    """Read such an event; it tells of a failure like any other."""
+    """Return such an event, as a failure like any other."""
     return Event(
         str(entry["EventId"]),
         str(entry["LogicalResourceId"]),

@@ -1,11 +1,11 @@
 """The library for the Spark session, as AWS Glue installs it: a zip of wheels.
 
 AWS's page "Using Python libraries with AWS Glue" describes it for Glue 5.0 and up: the name ends
-with ``.gluewheels.zip``, ``wheels/requirements.txt`` says what is installed, and the wheels lie
-beside it. With ``--no-index`` it is all that the installer looks into, on driver and executors.
+with ``.gluewheels.zip``, ``wheels/requirements.txt`` lists what is installed, and the wheels are
+next to it. With ``--no-index``, the installer uses nothing else, on driver and executors.
 
-It holds the library and what ``locks/session.txt`` names: what the library needs beside what Glue
-5.1 brings (``locks/glue-5.1.txt``).
+It contains the library and the packages in ``locks/session.txt``, which the library needs in
+addition to those of Glue 5.1 (``locks/glue-5.1.txt``).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
 def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
-    """Pack the library's wheel and what is shipped with it.
+    """Return the archive of the library's wheel and the packages that it needs.
 
     Parameters
     ----------
     wheel
-        The library's.
+        The library's wheel.
     lock
-        A lock file with hashes, which may name nothing; it is complete, so no dependency is added.
+        A lock file with hashes, which may be empty; it is complete, so no dependency is added.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
     Raises
     ------
     DeployError
-        A package can't be had, as a wheel for Glue's Python and platform, with a locked hash.
+        A package can't be fetched as a wheel for Glue's Python and platform with a locked hash.
     """
     name, version = wheel.name.split("-")[:2]
     pins = dict(_PINNED.findall(lock.read_text(encoding="utf-8")))
@@ -64,14 +64,14 @@ def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
 
 
 def _kept(lock: Path, folder: Path) -> list[Path]:
-    """Give the wheels that a lock names, fetched once a machine: each deployment packs the same."""
+    """Return the wheels of a lock, fetched once per machine: each deployment packs the same."""
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "client-health" / "session"
     facts = "\n".join([PYTHON, *_PLATFORMS]).encode() + lock.read_bytes()
     kept = cache / hashlib.sha256(facts).hexdigest()[:16]
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / ".lock").open("w") as file:
-        # The second of two that start at once, as parallel tests do, waits for the first.
+        # If two start at once, as in parallel tests, the second waits for the first.
         fcntl.flock(file, fcntl.LOCK_EX)
         if not kept.exists():
             target, host = ("--dest", str(folder / "wheels")), f"on {_PLATFORMS[0]}"

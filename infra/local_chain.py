@@ -1,9 +1,9 @@
 """The whole chain on one machine: real events, a real Lambda, the real job, real sessions.
 
-The emulator of AWS stands for everything but Glue's sessions and job runs, which the local service
-does; the template is deployed by the same code as on AWS. Where one can be had, the job runs in a
-Python Shell (``tools/python_shell.py``) and brings its packages as on AWS; otherwise it runs in
-this environment, which has them. ``make e2e`` is ``infra.show_chain``.
+The emulator of AWS provides everything except Glue's sessions and job runs, which the local service
+provides. The same code as on AWS deploys the template. If possible, the job runs in a Python Shell
+(``tools/python_shell.py``) and unpacks its packages as on AWS; otherwise it runs in this
+environment, which has them. ``make e2e`` is ``infra.show_chain``.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _ENDS = ("published", "stopped", "failed")
 
 
 class ChainError(DeployError):
-    """Something that the chain was to do did not happen in time."""
+    """The chain did not do something in time."""
 
     exit_code = 4
 
 
 @dataclass(frozen=True)
 class Claimed:
-    """A claim of the reconciler: the delivery, and how it ended; empty while it has not."""
+    """A claim of the reconciler: the delivery, and how it ended; empty until it has."""
 
     delivery_id: str
     group: str
@@ -51,22 +51,22 @@ class Claimed:
 
 @dataclass
 class LocalChain(AbstractContextManager["LocalChain"]):
-    """The deployed chain, for as long as a block of code runs.
+    """The deployed chain, for the duration of a block of code.
 
     Parameters
     ----------
     folder : Path
-        Gets the logs of emulator, service and job runs.
+        Folder for the logs of emulator, service, and job runs.
     listener : Listener
-        Told what the deployment does, and asked.
+        Receives the deployment's reports and questions.
     parameters : mapping of str to str
-        Of the template.
+        Parameters of the template.
     endpoint : str
-        Something before the emulator that clients are led to instead, such as a recorder.
+        Endpoint in front of the emulator that clients use instead, such as a recorder.
     service_arguments : tuple of str
         Further arguments of the local service.
     python_shell : Path or None
-        The root that the job runs in; this environment without.
+        The root that the job runs in; None for this environment.
     """
 
     folder: Path
@@ -86,8 +86,8 @@ class LocalChain(AbstractContextManager["LocalChain"]):
             self.emulator.environment["AWS_ENDPOINT_URL"] = self.endpoint
         self._port = port
         self._stack = ExitStack()
-        # Kept, since loading a service's model takes longer than its call: who polls would do
-        # little else.
+        # Clients are kept: loading a service's model takes longer than a call, and polling would
+        # do it each time.
         self._clients: dict[str, Any] = {}
         self.service: LocalService
         self.outputs: dict[str, str] = {}
@@ -129,12 +129,12 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables that point a client at all of it."""
+        """The variables that point a client at the chain."""
         return self.service.client_environment()
 
     @contextmanager
     def at_the_chain(self) -> Iterator[None]:
-        """Point this process's own clients at all of it."""
+        """Point this process's own clients at the chain."""
         before = dict(os.environ)
         os.environ.update(self.environment)
         try:
@@ -145,7 +145,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     @property
     def artifacts_version(self) -> str:
-        """Folder of the artifacts bucket that was deployed."""
+        """Deployed folder of the artifacts bucket."""
         described = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         found = {
             given["ParameterKey"]: given["ParameterValue"] for given in described["Parameters"]
@@ -153,7 +153,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         return str(found["ArtifactsVersion"])
 
     def stacks(self) -> list[str]:
-        """Name the stacks that there are."""
+        """Return the names of the stacks."""
         found = self.client("cloudformation").describe_stacks()["Stacks"]
         return [str(stack["StackName"]) for stack in found]
 
@@ -179,7 +179,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         return session.client("glue", endpoint_url=self.service.endpoint, config=own)
 
     def upload(self, files: Mapping[str, Path | bytes]) -> None:
-        """Put files where deliveries are uploaded, by their names below it."""
+        """Upload files of deliveries, by their names below the upload folder."""
         bucket, prefix = s3_parts(self.outputs["UploadTo"])
         s3 = self.client("s3")
         for name, content in files.items():
@@ -187,7 +187,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
             s3.put_object(Bucket=bucket, Key=f"{prefix}{name}", Body=body)
 
     def claims(self) -> list[Claimed]:
-        """Give all claims, in the order of their names."""
+        """Return all claims, sorted by name."""
         bucket, prefix = s3_parts(f"{self.lake}/claims/")
         pages = (
             self.client("s3")
@@ -206,35 +206,35 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         return found
 
     def claim(self, claimed: Claimed) -> Mapping[str, Any]:
-        """Read a claim."""
+        """Return the content of a claim."""
         content: Mapping[str, Any] = json.loads(self.read(claimed.uri))
         return content
 
     def read(self, uri: str) -> bytes:
-        """Read an object."""
+        """Return the content of an object."""
         bucket, key = s3_parts(uri)
         body: bytes = self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
         return body
 
     def wait(self, ended: int, seconds: float) -> list[Claimed]:
-        """Wait until as many claims have ended; nobody else does anything for them.
+        """Wait until this many claims have ended; this does nothing else for them.
 
         Raises
         ------
         ChainError
-            They have not, in that time.
+            They have not ended in time.
         """
         for claims in self.looks(seconds):
             if sum(bool(claim.end) for claim in claims) >= ended:
                 return claims
         found = [(claim.group, claim.delivery_id, claim.end or "open") for claim in self.claims()]
         raise ChainError(
-            f"{ended} deliveries were to be done within {seconds:.0f} s, found {found}: "
+            f"expected {ended} deliveries to be done within {seconds:.0f} s, found {found}: "
             f"see the logs in {self.folder}"
         )
 
     def looks(self, seconds: float) -> Iterator[list[Claimed]]:
-        """Look at the claims again and again, for so long."""
+        """Yield the claims repeatedly, for this many seconds."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             yield self.claims()
@@ -254,17 +254,17 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         )
         body = answer["Payload"].read()
         if "FunctionError" in answer:
-            raise ChainError(f"the reconciler failed: {body.decode()[:600]}: see its cause there")
+            raise ChainError(f"the reconciler failed: {body.decode()[:600]}")
 
     def runs(self) -> list[Mapping[str, Any]]:
-        """Give the job's runs, newest first."""
+        """Return the job's runs, newest first."""
         found = self.client("glue").get_job_runs(JobName=self.outputs["JobName"])
         runs: list[Mapping[str, Any]] = found["JobRuns"]
         return runs
 
     @contextmanager
     def id_key(self, key: str) -> Iterator[None]:
-        """Make ids with a key of one's own, to compare them with those of another lake."""
+        """Use another id key, so that ids can be compared with those of another lake."""
         secret = self.client("secretsmanager")
         before = secret.get_secret_value(SecretId=self.outputs["IdKeyArn"])["SecretString"]
         secret.put_secret_value(SecretId=self.outputs["IdKeyArn"], SecretString=key)

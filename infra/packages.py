@@ -1,9 +1,9 @@
-"""The locked packages of the production job, made ready for the Python that AWS Glue runs.
+"""The locked packages of the production job, installed for the Python of AWS Glue.
 
-A Python Shell job has no lock file and installs from an index at each start, and ignores
-``--python-modules-installer-option`` on Python 3.9, so that it can't be told to use no index
-(``docs/decisions/0010-runner-host.md``). So everything is installed here, once for each change of
-the lock, and the job only unpacks it (``infra/start_job.py``).
+A Python Shell job has no lock file, and installs from an index at each start. On Python 3.9, it
+ignores ``--python-modules-installer-option``, so it can't run without an index
+(``docs/decisions/0010-runner-host.md``). So this module installs everything, once for each change
+of the lock, and the job only unpacks it (``infra/start_job.py``).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from infra.foreign_wheels import run_pip
 from infra.native import too_new
 
 PYTHON = "3.9"
-# Of Amazon Linux 2, as infra.native says: newer wheels would not load.
+# That of Amazon Linux 2, as in infra.native: newer wheels would not load.
 _NEWEST_GLIBC = 26
 _PLATFORMS = (
     "manylinux1_x86_64",
@@ -29,19 +29,19 @@ _PLATFORMS = (
     "manylinux2014_x86_64",
     *(f"manylinux_2_{minor}_x86_64" for minor in range(5, _NEWEST_GLIBC + 1)),
 )
-# Shortcuts, icons and manuals: nothing that is imported.
+# Shortcuts, icons, and manuals, which are never imported.
 _NOT_IMPORTED = (
     *("bin", "etc", "share"),
-    # What a debugger puts into a process that runs: nobody attaches to the job, and a library of it
-    # needs glibc 2.34.
+    # Files that a debugger injects into a running process: no one attaches to the job, and one of
+    # its libraries needs glibc 2.34.
     "debugpy/_vendored/pydevd/pydevd_attach_to_process",
 )
-# Changes when the same lock is to be packed in another way.
+# Change this when the same lock must be packed differently.
 _LAYOUT = "2"
 
 
 def packages_key(lock: Path) -> str:
-    """Name the archive of a lock file: the same lock, whose hashes pin every byte, the same name.
+    """Return the key of a lock file's archive: it depends on the lock, whose hashes pin all bytes.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def packages_key(lock: Path) -> str:
 
 
 def kept_packages(lock: Path) -> Path:
-    """Return the archive of a lock file, built once a machine.
+    """Return the archive of a lock file, built once per machine.
 
     Parameters
     ----------
@@ -68,19 +68,19 @@ def kept_packages(lock: Path) -> Path:
     Returns
     -------
     Path
-        In the user's cache folder, under the name of :func:`packages_key`.
+        In the user's cache folder, with the name from :func:`packages_key`.
 
     Raises
     ------
     DeployError
-        As of :func:`build_packages`.
+        See :func:`build_packages`.
     """
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "client-health"
     archive = cache / packages_key(lock)
     archive.parent.mkdir(parents=True, exist_ok=True)
     with (archive.parent / ".lock").open("w") as file:
-        # Whoever comes second, as parallel tests do, waits for the first.
+        # If two start at once, as in parallel tests, the second waits for the first.
         fcntl.flock(file, fcntl.LOCK_EX)
         if not archive.exists():
             with tempfile.TemporaryDirectory(dir=archive.parent, prefix=".build-") as name:
@@ -91,7 +91,7 @@ def kept_packages(lock: Path) -> Path:
 
 
 def build_packages(lock: Path, archive: Path) -> None:
-    """Install what is locked for another Python and platform, and pack it.
+    """Install the locked packages for another Python and platform, and pack them.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def build_packages(lock: Path, archive: Path) -> None:
     Raises
     ------
     DeployError
-        A package can't be had, as a wheel for that Python, with a locked hash, or has a library
+        A package can't be fetched as a wheel for that Python with a locked hash, or has a library
         that the job's host can't load.
     """
     with tempfile.TemporaryDirectory(prefix="packages-") as name:

@@ -1,4 +1,4 @@
-"""What a deployment is told, read once at the edge."""
+"""The settings of a deployment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from infra.errors import SettingsError
 
 HERE = Path(__file__).resolve().parent
 STACK = "client-health"
-# Bucket, role and log names are made of it.
+# Names of buckets, roles, and logs contain it.
 _NAME = re.compile(r"\A[a-z][a-z0-9-]{0,39}\Z")
 
 
@@ -22,20 +22,20 @@ class Settings:
     Parameters
     ----------
     stack : str
-        Name of the stack; the artifacts bucket is in a stack of its own, ``<stack>-artifacts``,
-        and so is the table's upkeep, ``<stack>-maintenance``.
+        Name of the stack; the artifacts bucket has a separate stack, ``<stack>-artifacts``, and so
+        has the table's maintenance, ``<stack>-maintenance``.
     parameters : mapping of str to str
         Values of the template's parameters; others keep theirs.
     allowed : frozenset of str
-        Logical names of resources whose loss is meant.
+        Logical names of resources that may be lost.
     template, artifacts_template, maintenance_template : Path
         The three templates.
     unsupported : mapping of str to str
-        Resource types that this place can't make, and why; empty on AWS.
+        Resource types that this place does not support, and why; empty on AWS.
     packages : bool
-        Whether the job brings its packages; where they are installed already it need not.
+        Whether the job gets its packages from an archive; not needed if they are installed.
     poll_seconds : float
-        Between two looks at what is going on.
+        Seconds between two requests for progress.
     """
 
     stack: str = STACK
@@ -51,7 +51,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not _NAME.match(self.stack):
             raise SettingsError(
-                f"{self.stack!r} is no name for the stack: at most 40 lower-case letters, digits "
+                f"{self.stack!r} can't name the stack: use at most 40 lower-case letters, digits, "
                 "and hyphens, a letter first"
             )
 
@@ -67,17 +67,17 @@ class Settings:
 
 
 def read_parameters(texts: Iterable[str]) -> dict[str, str]:
-    """Read ``Name=value`` texts.
+    """Return the parameters in ``Name=value`` texts.
 
     Raises
     ------
     SettingsError
-        One has no name or no equals sign.
+        A text has no name or no equals sign.
     """
     read = {}
     for text in texts:
         name, sign, value = text.partition("=")
         if not sign or not name.isalnum():
-            raise SettingsError(f"{text!r} is no parameter: write Name=value")
+            raise SettingsError(f"{text!r} is not a parameter: write Name=value")
         read[name] = value
     return read

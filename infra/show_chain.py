@@ -1,4 +1,4 @@
-"""The whole chain at work on one machine, behind `make e2e`: ``python -m infra.show_chain``."""
+"""Runs the whole chain on one machine, behind `make e2e`: ``python -m infra.show_chain``."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _KEY_BYTES = 32
 def show(
     rows: Annotated[int, typer.Option(help="Rows of each of the three files.")] = 30_000,
     deliveries: Annotated[int, typer.Option(help="Deliveries that are uploaded at once.")] = 1,
-    seed: Annotated[int, typer.Option(help="Of the sample data.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of the sample data.")] = 7,
 ) -> None:
-    """Deploy to the emulator, upload, wait for the event to do the rest, compare and ask."""
+    """Deploy to the emulator, upload deliveries, wait for the chain, compare, and query."""
     console = Console(soft_wrap=True)
     with tempfile.TemporaryDirectory(prefix="chain-") as name:
         folder = Path(name)
@@ -49,7 +49,7 @@ def show(
             console.print("the last upload: event, Lambda, job, session, three notebooks, commit")
             last = chain.claim(chain.claims()[-1])
             local = folder / "lake"
-            with Status("the same delivery into a local lake, to compare", console=console):
+            with Status("the same delivery into a local lake, for comparison", console=console):
                 _run_locally(raws[-1], local, last["as_of"], key, folder)
             with chain.at_the_chain():
                 _compare(chain.lake, local, console)
@@ -59,7 +59,7 @@ def show(
 
 def _publish(chain: LocalChain, raws: list[Path], console: Console) -> float:
     for number, raw in enumerate(raws):
-        # One delivery under fixed names, several in a folder a day.
+        # One delivery has fixed names; several have one folder per day.
         group = f"2026-01-{number + 1:02}/" if len(raws) > 1 else ""
         chain.upload({group + path.name: path for path in sorted(raw.glob("dados_*"))})
     started = time.monotonic()
@@ -95,7 +95,7 @@ def _run_locally(raw: Path, lake: Path, as_of: str, key: str, folder: Path) -> N
 
 
 def published_rows(lake: str) -> pa.Table:
-    """Read the published rows of a lake, in the order of their ids."""
+    """Return the published rows of a lake, sorted by id."""
     with opened(lake) as table:
         return table.scan().to_arrow().sort_by("id")
 
@@ -129,13 +129,13 @@ def _ask(remote: str, local: Path, console: Console) -> None:
 
 
 class Quiet(TerminalListener):
-    """Shows what is left out and what was made, without every resource's progress."""
+    """Listener that shows what is left out and created, without each resource's progress."""
 
     def event(self, event: object) -> None:
-        """Leave it out."""
+        """Show nothing."""
 
     def planned(self, stack: str, plan: object) -> None:
-        """Say how many there are."""
+        """Show the number of changes."""
         self.note(f"{stack}: {len(getattr(plan, 'changes', ()))} resources")
 
 

@@ -1,4 +1,4 @@
-"""One CloudFormation stack: what would change, the change, and what came of it."""
+"""One CloudFormation stack: plans its changes, makes them, and explains failures."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Stack:
     name
         The stack's name.
     poll_seconds
-        Between two looks at what is going on.
+        Seconds between two requests for progress.
     """
 
     def __init__(self, client: Any, name: str, *, poll_seconds: float = 2.0) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up
@@ -46,7 +46,7 @@ class Stack:
         self.name = name
 
     def status(self) -> str | None:
-        """Give the stack's status, None when there is none."""
+        """Return the stack's status, or None if there is no stack."""
         found = self._describe(self.name)
         return None if found is None else str(found["StackStatus"])
 
@@ -55,12 +55,12 @@ class Stack:
         return self.status() not in _NEVER_CREATED
 
     def outputs(self) -> dict[str, str]:
-        """Give the stack's outputs."""
+        """Return the stack's outputs."""
         found = self._describe(self.name) or {}
         return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
 
     def resources(self) -> dict[str, tuple[str, str]]:
-        """Give type and physical name of each resource, by logical name."""
+        """Return type and physical name of each resource, by logical name."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
         found = (entry for page in pages for entry in page["StackResourceSummaries"])
         return {
@@ -70,7 +70,7 @@ class Stack:
         }
 
     def template(self) -> str:
-        """Give the template that the stack was made with, as text."""
+        """Return the stack's template, as text."""
         answer = self._client.get_template(StackName=self.name, TemplateStage="Original")
         body = answer["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
@@ -82,21 +82,21 @@ class Stack:
         url: str | None = None,
         parameters: Mapping[str, str],
     ) -> Plan | None:
-        """Have a change set made.
+        """Create a change set.
 
         Parameters
         ----------
         template
-            The template as data: which parameters it has.
+            The template as data, which shows its parameters.
         url
-            Where the template is, when it is too long for the request.
+            URL of the template, if it is too long for the request.
         parameters
-            Values that are given now; others keep theirs, or have their default.
+            New values; other parameters keep theirs, or have their default.
 
         Returns
         -------
         Plan or None
-            None when nothing would change.
+            None if nothing would change.
 
         Raises
         ------
@@ -175,14 +175,14 @@ class Stack:
         Parameters
         ----------
         plan
-            What :meth:`plan` gave.
+            The result of :meth:`plan`.
         on_event
-            Told each event as it comes.
+            Called with each new event.
 
         Raises
         ------
         StackFailedError
-            A resource could not be made; CloudFormation has rolled everything back.
+            A resource could not be created; CloudFormation has rolled everything back.
         """
         seen = {event.id for event in self._events(plan.stack_id)}
         self._client.execute_change_set(ChangeSetName=plan.id, StackName=plan.stack_id)
@@ -190,7 +190,7 @@ class Stack:
         self._wait(plan.stack_id, seen, wanted, on_event)
 
     def delete(self, on_event: Callable[[Event], None]) -> None:
-        """Delete the stack and wait for the end; what it is to retain stays.
+        """Delete the stack and wait for the end; retained resources stay.
 
         Raises
         ------
@@ -223,19 +223,19 @@ class Stack:
             raise StackFailedError(explain(self.name, ends[-1], [*self._refusals(stack_id), *told]))
 
     def _refusals(self, stack_id: str) -> list[Event]:
-        """Give what the last operation was refused for before anything was made."""
+        """Return why the last operation was refused before anything was created."""
         try:
             answer = self._client.describe_events(
                 StackName=stack_id, Filters={"FailedEvents": True}
             )["OperationEvents"]
         except ClientError:
-            # Whoever may not ask for this is told the rest.
+            # Without permission for this request, the other events are still shown.
             return []
         last = answer[0].get("OperationId") if answer else None
         return [refusal_of(e) for e in answer if is_refusal(e) and e.get("OperationId") == last]
 
     def _events(self, stack_id: str) -> list[Event]:
-        """Give the events, oldest first."""
+        """Return the events, oldest first."""
         pages = self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
         return [event_of(entry, stack_id) for page in pages for entry in page["StackEvents"]][::-1]
 
@@ -254,7 +254,7 @@ def _check_can_change(name: str, status: str) -> None:
         raise StackFailedError(f"the stack {name} is {status}: {UNFINISHED}")
     if status.endswith("_IN_PROGRESS"):
         raise StackFailedError(
-            f"the stack {name} is {status}: somebody is changing it; try again when that is done"
+            f"the stack {name} is {status}: it is being changed; try again when that is done"
         )
     if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
         raise StackFailedError(

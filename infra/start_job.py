@@ -1,9 +1,9 @@
-"""What the Python Shell job starts with: brings its packages, then runs the production job.
+"""Script of the Python Shell job: unpacks its packages, then runs the production job.
 
-Runs on the Python 3.9 of AWS Glue. With ``library-set: none`` that has the standard library, awscli
-1.23.5 and botocore 1.23.5, and no boto3. No package index is asked: ``--PACKAGES`` names zip
-archives in S3, unpacked one over the other into a folder that the job's own process looks into
-first, and the processes that it starts as well. Everything else is handed on as it came.
+It runs on the Python 3.9 of AWS Glue. With ``library-set: none``, that has the standard library,
+awscli 1.23.5, and botocore 1.23.5, but no boto3. No package index is used: ``--PACKAGES`` names zip
+archives in S3, which are unpacked one over the other into a folder that the job's process and its
+child processes search first. All other arguments are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JOB = "job_client_health"
 _BLOCK = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket"})
 _DENIED = frozenset({"403", "AccessDenied"})
-# As the job's own: usage or configuration, and a service that failed.
+# Same as the job's: usage or configuration, and a service that failed.
 _CONFIGURATION = 2
 _SERVICE = 4
 
@@ -40,7 +40,7 @@ class StartError(Exception):
     next_step : str
         What to do.
     exit_code : int
-        2 when another start would end the same way, 4 otherwise.
+        2 if another start would end the same way, otherwise 4.
     """
 
     def __init__(self, uri: str, found: str, next_step: str, exit_code: int) -> None:
@@ -49,7 +49,7 @@ class StartError(Exception):
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Take the archives out of the job's arguments.
+    """Return the archives and the other arguments of the job.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     Returns
     -------
     tuple of list of str
-        The archives' URIs, and what is left for the job.
+        The archives' URIs, and the other arguments.
     """
     if OPTION not in arguments:
         return [], arguments
@@ -70,7 +70,7 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def fetch(uri: str, target: Path) -> None:
-    """Copy an object of S3 into a file, block by block.
+    """Copy an object from S3 to a file, block by block.
 
     Parameters
     ----------
@@ -82,16 +82,16 @@ def fetch(uri: str, target: Path) -> None:
     Raises
     ------
     StartError
-        It can't be had.
+        The object can't be fetched.
     """
-    import botocore.session  # noqa: PLC0415 - the host's, and of this function alone
+    import botocore.session  # noqa: PLC0415 - the host's, only for this function
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from urllib3.exceptions import HTTPError  # noqa: PLC0415
 
     bucket, _, key = uri[len("s3://") :].partition("/")
-    # The host's botocore reads neither these variables nor AWS_SDK_UA_APP_ID, as newer ones do.
-    # Nothing sets an endpoint on AWS.
+    # Unlike newer versions, the host's botocore reads neither these variables nor
+    # AWS_SDK_UA_APP_ID. On AWS, no endpoint is set.
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     try:
         client: Any = botocore.session.get_session().create_client(
@@ -104,7 +104,7 @@ def fetch(uri: str, target: Path) -> None:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if code in _MISSING:
-            found, step = f"is not there ({code})", "deploy again, which uploads what is missing"
+            found, step = f"does not exist ({code})", "deploy again, which uploads what is missing"
             raise StartError(uri, found, step, _CONFIGURATION) from error
         if code in _DENIED:
             found = f"may not be read ({code})"
@@ -116,19 +116,19 @@ def fetch(uri: str, target: Path) -> None:
 
 
 def unpack(uri: str, folder: Path) -> None:
-    """Unpack an archive of S3.
+    """Unpack an archive from S3.
 
     Parameters
     ----------
     uri
         ``s3://bucket/key`` of a zip archive.
     folder
-        Where its files go.
+        Folder for its files.
 
     Raises
     ------
     StartError
-        It can't be had, or isn't a zip archive.
+        The archive can't be fetched, or isn't a zip archive.
     """
     archive = folder / "archive.zip"
     fetch(uri, archive)
@@ -136,7 +136,7 @@ def unpack(uri: str, folder: Path) -> None:
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder)
     except zipfile.BadZipFile as error:
-        step = "delete it and deploy again, which uploads it anew"
+        step = "delete it and deploy again, which uploads it again"
         raise StartError(uri, f"isn't a zip archive ({error})", step, _CONFIGURATION) from error
     except OSError as error:
         raise StartError(uri, f"was not unpacked ({error})", "start again", _SERVICE) from error
@@ -144,14 +144,14 @@ def unpack(uri: str, folder: Path) -> None:
 
 
 def run(arguments: list[str], folder: Path) -> int:
-    """Run the job in a process of its own, which stops when this one is told to.
+    """Run the job in a child process, which gets the signal when this one is asked to stop.
 
     Parameters
     ----------
     arguments
-        The job's.
+        The job's arguments.
     folder
-        Looked into before everything that is installed.
+        Folder that is searched before all installed packages.
 
     Returns
     -------
@@ -159,10 +159,10 @@ def run(arguments: list[str], folder: Path) -> int:
         The job's exit code.
     """
     path = os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
-    # Jupyter and IPython write to a home and end without one; the host's user may have none.
+    # Jupyter and IPython need a home folder; the host's user may have none.
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    # CloudTrail tells the job's calls from those of others by the last.
+    # With the last variable, CloudTrail distinguishes the job's calls from others.
     own = {"PYTHONPATH": path, "HOME": str(home), "AWS_SDK_UA_APP_ID": JOB}
     process = subprocess.Popen(
         [sys.executable, "-m", JOB, *arguments],
@@ -179,7 +179,7 @@ def run(arguments: list[str], folder: Path) -> int:
 
 
 def main() -> int:
-    """Bring the packages and run the job."""
+    """Unpack the packages and run the job."""
     archives, rest = split_arguments(sys.argv[1:])
     with tempfile.TemporaryDirectory(prefix="job-") as name:
         try:
@@ -192,6 +192,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    # AWS Glue runs this file from a script of its own: a good end needs no exception there.
+    # AWS Glue runs this file in its own script, so success must not raise SystemExit.
     if status := main():
         sys.exit(status)

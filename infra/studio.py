@@ -1,18 +1,18 @@
-"""Copies of the notebooks for Glue Studio, which know where they run.
+"""Copies of the notebooks for Glue Studio, with the stack's settings.
 
-The committed notebooks say nothing of an account: role, library and lake reach them from outside.
-In Glue Studio nothing is outside, so each copy has two more cells, before all others, and every
-other cell is as it was.
+The committed notebooks contain nothing about an account: role, library, and lake are set from
+outside. In Glue Studio, that isn't possible, so each copy has two more cells before all others. The
+other cells are unchanged.
 
-The first holds line magics. ``%%configure`` would not do for Spark's settings: the kernel keeps one
-``--conf``, that of the last such cell. What ``%spark_conf`` says replaces any of them, whichever
-comes first, so the cell repeats the notebook's own ``--conf`` and adds the places.
+The first cell has line magics. ``%%configure`` doesn't work for Spark's settings: the kernel keeps
+only one ``--conf``, that of the last such cell. ``%spark_conf`` replaces all of them, whichever
+comes first, so the cell repeats the notebook's own ``--conf`` and adds the stack's settings.
 
-The second is a ``%%configure`` with the arguments that have no magic of their own. The kernel adds
-each of its arguments to those of other such cells, so the notebook's own keep theirs. It says
-that the library's archive is all there is to install from, and switches off what the kernel asks
-for by itself: the Data Catalog as Spark's own, for which Glue looks for a database ``default`` and
-creates it where there is none.
+The second cell is a ``%%configure`` with the arguments that have no magic. The kernel adds its
+arguments to those of other such cells, so the notebook's own cell still applies. It allows
+installing only from the library's archive, and turns off the kernel's default of using the Data
+Catalog as Spark's own catalog, for which Glue looks for a database ``default`` and creates it if
+there is none.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ _ARGUMENTS = {
 }
 _CONF = "--conf"
 _PREFIX = "spark.client_health."
-# The notebook's role may use sessions of this name alone.
+# The notebook's role may only use sessions with this name.
 SESSIONS = "client-health-studio"
-# What CreateSession takes in one argument.
+# The limit of CreateSession for one argument.
 _CONF_LIMIT = 4096
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where a stack's things are.
+    """Locations of a stack's resources.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ class Places:
     lake : str
         URI of the lake.
     id_key : str
-        ARN of the secret that holds the key of the ids.
+        ARN of the secret with the key for ids.
     conf : str
-        Spark settings of every session on the stack's buckets, as ``--conf`` takes them.
+        Spark settings of every session on the stack's buckets, in the form of ``--conf``.
     """
 
     role: str
@@ -63,14 +63,14 @@ class Places:
 
 
 def studio_copy(notebook: bytes, places: Places) -> bytes:
-    """Give a notebook's copy for Glue Studio.
+    """Return a notebook's copy for Glue Studio.
 
     Parameters
     ----------
     notebook
-        A committed notebook, in JSON.
+        A committed notebook, as JSON.
     places
-        Where the stack's things are.
+        Locations of the stack's resources.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     Raises
     ------
     SettingsError
-        The notebook asks for no session, or its Spark settings are too long with the places.
+        The notebook configures no session, or its Spark settings become too long.
     """
     content: dict[str, Any] = json.loads(notebook)
     conf = " --conf ".join(
@@ -92,7 +92,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     )
     if len(conf) > _CONF_LIMIT:
         raise SettingsError(
-            f"the Spark settings have {len(conf)} characters, a session takes {_CONF_LIMIT}: "
+            f"the Spark settings have {len(conf)} characters, a session allows {_CONF_LIMIT}: "
             "shorten the notebook's own --conf"
         )
     lines = [
@@ -123,6 +123,6 @@ def _own_conf(content: dict[str, Any]) -> str:
     for cell in content["cells"]:
         first, _, settings = "".join(cell["source"]).partition("\n")
         if cell["cell_type"] == "code" and first.strip() == _CONFIGURE:
-            # As the kernel reads it: a literal of Python, which may end with a comma.
+            # The kernel reads it as a Python literal, which may end with a comma.
             return str(ast.literal_eval(settings).get(_CONF, ""))
     raise SettingsError(f"the notebook has no cell that begins with {_CONFIGURE}")

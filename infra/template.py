@@ -1,4 +1,4 @@
-"""The CloudFormation template as data, and what of it a place can deploy."""
+"""The CloudFormation template as data, and the part of it that a place can deploy."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Node = Any
 Template = dict[str, Any]
 
 _PLAIN = frozenset({"Ref", "Condition"})
-# Properties that a resource can do without, where what they name can't be made.
+# Properties that a resource can omit if the resource that they name isn't supported.
 _OPTIONAL = frozenset({"CrawlerSecurityConfiguration", "SecurityConfiguration"})
 _IN_TEXT = re.compile(r"\$\{([A-Za-z0-9]+)(?:\.[A-Za-z0-9.]+)?\}")
 
 
 class _Loader(yaml.CSafeLoader):
-    """YAML with CloudFormation's short tags, and without dates, which it has none of.
+    """YAML loader with CloudFormation's short tags, and without dates, which templates don't have.
 
-    Read by libyaml, which is in PyYAML's wheels: eight times as fast.
+    It uses libyaml, which is in PyYAML's wheels and eight times as fast.
     """
 
 
@@ -49,12 +49,12 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def load_template(text: str) -> Template:
-    """Read a template in YAML or JSON, short tags as the functions that they stand for.
+    """Return a template from YAML or JSON, with short tags as their full functions.
 
     Raises
     ------
     SettingsError
-        The text is no template.
+        The text is not a template.
     """
     try:
         found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader with our own tags
@@ -66,13 +66,13 @@ def load_template(text: str) -> Template:
 
 
 def render(template: Template) -> str:
-    """Write a template as CloudFormation takes it: JSON, since its YAML knows no aliases."""
+    """Return a template as JSON for CloudFormation, whose YAML doesn't support aliases."""
     return json.dumps(template, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Skipped:
-    """A resource or output that is left out, and why."""
+    """A resource or output that is left out, and the reason."""
 
     name: str
     type: str
@@ -81,26 +81,25 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Deployable:
-    """A template without what a place can't make."""
+    """A template without what a place does not support."""
 
     template: Template
     skipped: tuple[Skipped, ...]
 
 
 def deployable(template: Template, unsupported: Mapping[str, str]) -> Deployable:
-    """Leave out the resources that a place can't make, and everything that needs them.
+    """Return a template without the resources that a place does not support.
 
-    A resource that refers to one that is left out is left out as well, unless it can do without:
-    an entry of a list (an alarm's actions, a policy's resources), a security
-    configuration, a policy's statement and an
-    order of creation go alone.
+    A resource that refers to one of them is left out as well, unless only the reference can be
+    removed: an entry of a list (an alarm's actions, a policy's resources), a security
+    configuration, a policy's statement, or an order of creation.
 
     Parameters
     ----------
     template
-        As :func:`load_template` gives it; not changed.
+        As :func:`load_template` returns it; not changed.
     unsupported
-        Why a type can't be made, by its name (``AWS::Athena::WorkGroup``).
+        Why a type is not supported, by its name (``AWS::Athena::WorkGroup``).
 
     Returns
     -------
@@ -140,7 +139,7 @@ def deployable(template: Template, unsupported: Mapping[str, str]) -> Deployable
 
 
 def references(node: Node) -> Iterator[str]:
-    """Name what a part of a template refers to: resources, parameters, pseudo parameters."""
+    """Yield what a part of a template refers to: resources, parameters, pseudo parameters."""
     if isinstance(node, list):
         for item in node:
             yield from references(item)
@@ -165,7 +164,7 @@ def _references_of_text(value: Node) -> Iterator[str]:
 
 
 def _without(node: Node, gone: frozenset[str]) -> Node:
-    """Remove what can go alone: entries of lists, statements, orders of creation."""
+    """Return a node without removable references: list entries, statements, orders of creation."""
     if isinstance(node, list):
         kept = [_without(item, gone) for item in node if not _is_lost(item, gone)]
         return [item for item in kept if not _is_hollow(item)]
@@ -188,7 +187,7 @@ def _without(node: Node, gone: frozenset[str]) -> Node:
 
 
 def _is_lost(item: Node, gone: frozenset[str]) -> bool:
-    """Whether an entry is a reference to something that is gone, or a statement on it alone."""
+    """Return whether an entry refers to a removed resource, or is a statement only for it."""
     if not isinstance(item, dict):
         return False
     if len(item) == 1 and next(iter(item)) in {"Ref", "Fn::GetAtt", "Fn::Sub", "Fn::Join"}:
@@ -200,5 +199,5 @@ def _is_lost(item: Node, gone: frozenset[str]) -> bool:
 
 
 def _is_hollow(item: Node) -> bool:
-    """Whether a statement has no resource left."""
+    """Return whether a statement has no resource left."""
     return isinstance(item, dict) and "Effect" in item and item.get("Resource") == []

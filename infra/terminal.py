@@ -1,4 +1,4 @@
-"""What a person sees of a deployment."""
+"""Output of a deployment for people."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from infra.template import Skipped
 
 
 class TerminalListener:
-    """Shows tables and lines, and asks.
+    """Listener that prints tables and lines, and asks questions.
 
     Parameters
     ----------
     console
-        Where to.
+        The console to print to.
     yes
-        Agree to everything without asking.
+        Whether to agree to everything without asking.
     """
 
     def __init__(self, console: Console, *, yes: bool) -> None:
@@ -27,8 +27,8 @@ class TerminalListener:
         self._yes = yes
 
     def note(self, text: str) -> None:
-        """Write a line."""
-        # Names and messages are no markup, and are not to be broken at the console's width.
+        """Print a line."""
+        # Names and messages are not markup, and must not be wrapped at the console's width.
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def planned(self, stack: str, plan: Plan) -> None:
@@ -51,16 +51,16 @@ class TerminalListener:
             self._console.print(table)
 
     def event(self, event: Event) -> None:
-        """Write an event."""
+        """Print an event."""
         reason = f": {event.reason}" if event.reason else ""
         self.note(f"  {event.status:28} {event.name} ({event.type}){reason}")
 
     def agrees(self, question: str) -> bool:
-        """Ask, unless all was agreed to beforehand."""
+        """Ask, unless everything is agreed to beforehand."""
         if self._yes:
             return True
         try:
             return Confirm.ask(question, console=self._console, default=False)
         except EOFError:
-            self.note("nobody is there to answer: use --yes (YES=1) where nobody is")
+            self.note("there is no terminal for an answer: use --yes (YES=1) to agree")
             return False

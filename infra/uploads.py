@@ -12,7 +12,7 @@ _DIGEST = "sha256"
 
 
 def is_there(s3: Any, bucket: str, key: str, digest: str = "") -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
-    """Whether an object is there, with the given content if a digest is given."""
+    """Return whether an object exists, with the same content if a digest is given."""
     try:
         found = s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -23,7 +23,7 @@ def is_there(s3: Any, bucket: str, key: str, digest: str = "") -> bool:  # noqa:
 
 
 def upload(s3: Any, bucket: str, key: str, content: bytes) -> bool:  # noqa: ANN401
-    """Write an object, if it is not there with this content.
+    """Write an object, unless it already exists with this content.
 
     Returns
     -------
@@ -43,6 +43,6 @@ def upload_file(s3: Any, bucket: str, key: str, path: Path) -> None:  # noqa: AN
 
 
 def has_objects(s3: Any, bucket: str) -> bool:  # noqa: ANN401
-    """Whether a bucket holds anything, old versions and delete markers included."""
+    """Return whether a bucket has any objects, including old versions and delete markers."""
     found = s3.list_object_versions(Bucket=bucket, MaxKeys=1)
     return bool(found.get("Versions") or found.get("DeleteMarkers"))

@@ -1,8 +1,8 @@
-"""The production job: publish one delivery of the client register.
+"""The production job: publishes one delivery of the client register.
 
-Runs where papermill runs (an AWS Glue Python Shell job, a scheduler, a laptop), and drives the
-three notebooks in an interactive session. Arguments come as AWS Glue passes them
-(``--NAME value``); what it adds of its own is ignored.
+It runs where papermill runs (an AWS Glue Python Shell job, a scheduler, a laptop), and executes the
+three notebooks in an interactive session. It takes arguments as AWS Glue passes them
+(``--NAME value``), and ignores those that AWS Glue adds.
 """
 
 import argparse
@@ -39,10 +39,10 @@ from strict_glue import ConfigurationError, Limits, SessionSettings, StrictGlueE
 JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
 _DATA_FOLDER = "clientoutput"
-_INTERRUPTED = "stopped from outside; start again to go on after the last finished stage"
+_INTERRUPTED = "stopped from outside; start again to continue after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
 _ACTIVE = frozenset({"STARTING", "RUNNING", "STOPPING"})
-# A look-up that only names this start must not hold it up.
+# A lookup that only finds this start's id must not delay it.
 _QUICK = Config(connect_timeout=5, read_timeout=10, retries={"max_attempts": 2})
 
 log = logging.getLogger(JOB)
@@ -63,28 +63,28 @@ def build_request(
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
-    """Build the request that publishes a delivery with the three notebooks.
+    """Return the request that publishes a delivery with the three notebooks.
 
     Parameters
     ----------
     sources : mapping of str to str
-        Path or URI of the ``parquet``, ``csv`` and ``json`` source.
+        Path or URI of the ``parquet``, ``csv``, and ``json`` source.
     lake : str
         Folder, or ``s3://bucket/prefix``.
     delivery : Delivery, optional
-        What was found of the sources already, such as the versions of a claim.
+        What is already known about the sources, such as the versions of a claim.
     notebooks : str
-        Where the three notebooks are; empty means beside this module.
+        Folder of the three notebooks; empty means next to this module.
     run_id, as_of : str
-        Given instead of being derived from the delivery.
+        Override the values derived from the delivery.
     force : bool
-        Start the run afresh, even when it is published.
+        Whether to start the run over, even if it is published.
     id_key : str
-        Location of the key of the ids, never the key.
+        Location of the key for ids, never the key itself.
     accept_volume_change : bool
-        Let the row count differ by more than the limit from the last published one.
+        Whether the row count may differ by more than the limit from the last publication's.
     accept_older : bool
-        Let the delivery's day be before that of the published one.
+        Whether the delivery's day may be before the published one.
     session : SessionSettings, optional
         What the place of the run adds to the session.
     limits : Limits, optional
@@ -114,19 +114,19 @@ def build_request(
 
 
 def default_notebooks() -> str:
-    """Give the folder of the notebooks: packed beside this module, or in the repository."""
+    """Return the folder of the notebooks: packed next to this module, or in the repository."""
     here = Path(__file__).resolve().parent
     packed = here / "client_health_notebooks"
     return str(packed if packed.is_dir() else here.parent / "notebooks")
 
 
 class JobListener(LogListener):
-    """Writes what the job does to its log, and starts the crawler over the kept delivery.
+    """Listener that logs what the job does, and starts the crawler on the kept delivery.
 
     Parameters
     ----------
     crawler : str
-        Its name; empty for none.
+        Name of the crawler; empty for none.
     """
 
     def __init__(self, crawler: str = "") -> None:
@@ -139,7 +139,7 @@ class JobListener(LogListener):
         super().run_started(run_id, delivery)
 
     def delivery_kept(self, delivery: Delivery) -> None:
-        """Start the crawler; a catalogue of raw copies is no reason to stop a run."""
+        """Start the crawler; if that fails, the run continues without a catalog of raw copies."""
         super().delivery_kept(delivery)
         if not self._crawler:
             return
@@ -148,24 +148,24 @@ class JobListener(LogListener):
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == "CrawlerRunningException":
-                self.note(f"crawler {self._crawler} runs already")
+                self.note(f"crawler {self._crawler} is already running")
             else:
-                log.warning("crawler %s was not started (%s); the run goes on", self._crawler, code)
+                log.warning("crawler %s was not started (%s); run continues", self._crawler, code)
         except BotoCoreError as error:
-            log.warning("crawler %s was not started (%s); the run goes on", self._crawler, error)
+            log.warning("crawler %s was not started (%s); run continues", self._crawler, error)
         else:
             self.note(f"crawler {self._crawler} started")
 
 
 def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
-    """Read the job's arguments; what it does not know is ignored.
+    """Return the request in the job's arguments; unknown arguments are ignored.
 
     Raises
     ------
     ConfigurationError
-        The lake, or a source, is not named.
+        The lake or a source is not given.
     InputError
-        ``--RAW`` has not exactly one source of each format, or ``--CLAIM`` isn't a claim.
+        ``--RAW`` does not have exactly one source of each format, or ``--CLAIM`` isn't a claim.
     """
     given, _ = _parser().parse_known_args(list(arguments))
     return _request(given)
@@ -188,7 +188,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
     if absent:
         raise ConfigurationError(
             f"no source for {', '.join(absent)}",
-            next_step="give --RAW, or all of --PARQUET_PATH, --CSV_PATH and --JSON_PATH",
+            next_step="give --RAW, or all of --PARQUET_PATH, --CSV_PATH, and --JSON_PATH",
         )
     return build_request(
         sources,
@@ -204,7 +204,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
-            # The reconciler knows a dead job's session by its tag, and has no say in other starts.
+            # The reconciler finds a dead job's session by its tag, and ignores other starts.
             tags={"project": SESSION_PREFIX, **({"job": JOB} if claim else {})},
         ),
         limits=Limits.from_environment(os.environ),
@@ -212,7 +212,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the job: logs each step, at the end a line of metrics and the claim's outcome.
+    """Run the job: log each step, then a line of metrics, and write the claim's outcome.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     for chatty in ("botocore", "boto3", "s3transfer", "papermill"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     given, _ = _parser().parse_known_args(sys.argv[1:] if arguments is None else list(arguments))
-    # CloudTrail then tells the job's calls from those of others.
+    # With this, CloudTrail distinguishes the job's calls from others.
     os.environ.setdefault("AWS_SDK_UA_APP_ID", JOB)
     listener = JobListener(given.CRAWLER)
     started = time.monotonic()
@@ -235,7 +235,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         log.info("run %s: %s, %s", found.run_id, found.status, message)
     except StrictGlueError as error:
         code, message = error.exit_code, str(error)
-        log.error("%s", error)  # noqa: TRY400 - its lines say all; the traceback is in the notebook
+        log.error("%s", error)  # noqa: TRY400 - its text is enough; the notebook has the traceback
     except (KeyboardInterrupt, Terminated):
         log.error(_INTERRUPTED)  # noqa: TRY400
     except Exception:
@@ -251,7 +251,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def find_job_run(claim: str) -> str:
-    """Find which run of the job this is: a Python Shell job is not told.
+    """Return the id of this run of the job, which AWS Glue does not pass to a Python Shell job.
 
     Parameters
     ----------
@@ -261,12 +261,12 @@ def find_job_run(claim: str) -> str:
     Returns
     -------
     str
-        Id of the newest active run for it; empty where there is none, or it can't be looked up.
+        Id of the newest active run for it; empty if there is none, or it can't be looked up.
     """
     try:
         found = boto3.client("glue", config=_QUICK).get_job_runs(JobName=JOB, MaxResults=20)
     except (ClientError, BotoCoreError) as error:
-        log.warning("the id of this run of the job was not found (%s)", error)
+        log.warning("the id of this job run was not found (%s)", error)
         return ""
     active = (run for run in found["JobRuns"] if run["JobRunState"] in _ACTIVE)
     ids = (run["Id"] for run in active if run.get("Arguments", {}).get("--CLAIM") == claim)
@@ -281,7 +281,7 @@ def _asked(given: argparse.Namespace) -> RunRequest:
 
 
 def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:
-    """Write the metrics; the alarms of the deployed stack watch them."""
+    """Write the metrics that the alarms of the deployed stack use."""
     metrics = {
         "RunSucceeded": int(code == 0),
         "RunFailed": int(code != 0),
@@ -297,8 +297,8 @@ def _leave(claim: str, outcome: Outcome) -> None:
     try:
         outcome.leave(claim)
     except (ClientError, BotoCoreError) as error:
-        # The reconciler then takes the run for one that was killed, and starts it again.
-        log.warning("the outcome could not be left at %s (%s)", claim, error)
+        # Without it, the reconciler assumes that the run was killed, and starts it again.
+        log.warning("the outcome could not be written to %s (%s)", claim, error)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -307,28 +307,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     texts = {
         "CLAIM": "s3:// URI of the claim of the delivery to publish, instead of --RAW",
-        "RAW": "folder or prefix with one Parquet, one CSV and one JSON source",
+        "RAW": "folder or prefix with one Parquet, one CSV, and one JSON source",
         "PARQUET_PATH": "the Parquet source, a file or folder",
         "CSV_PATH": "the CSV source",
         "JSON_PATH": "the JSON source",
         "LAKE": "folder or s3:// prefix of the lake",
         "OUTPUT_PATH": f"the lake's {_DATA_FOLDER} folder, instead of --LAKE",
         "NOTEBOOKS": "folder or s3:// prefix of the three notebooks",
-        "RUN_ID": "name the run otherwise than by its input",
+        "RUN_ID": "name of the run (default: made from its input)",
         "AS_OF": "dates after this day (ISO) are in the future",
-        "ID_KEY": "location of the key of the ids",
-        "CRAWLER": "crawler to start over the kept copies of the delivery",
+        "ID_KEY": "location of the key for ids",
+        "CRAWLER": "crawler to start on the kept copies of the delivery",
         "SESSION_ROLE": "role of the interactive session",
         "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
     }
     for name, text in texts.items():
         parser.add_argument(f"--{name}", default="", help=text)
-    # AWS Glue passes no bare flags, people do.
+    # AWS Glue passes no bare flags, but people do.
     for name, text in (
-        ("FORCE", "start the run afresh, even when it is published"),
-        ("ACCEPT_VOLUME_CHANGE", "publish although the row count differs much from the last"),
-        ("ACCEPT_OLDER", "publish although a later day's delivery is published"),
+        ("FORCE", "start the run over, even if it is published"),
+        ("ACCEPT_VOLUME_CHANGE", "publish even if the row count differs much from the last one"),
+        ("ACCEPT_OLDER", "publish even if a later day's delivery is published"),
     ):
         parser.add_argument(f"--{name}", nargs="?", const="true", default="", help=text)
     return parser
@@ -343,7 +343,7 @@ def _lake_of(output_path: str) -> str:
 def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
     arguments = {
         "--additional-python-modules": given.PYTHON_MODULES,
-        # The archive holds everything: what it lacks is a fault, not a reason to ask an index.
+        # The archive is complete: a missing package is a fault, not a reason to use an index.
         "--python-modules-installer-option": "--no-index" if given.PYTHON_MODULES else "",
         "--conf": given.SESSION_CONF,
     }

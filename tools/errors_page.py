@@ -1,8 +1,8 @@
 """Write the page of errors, ``docs/errors.md``: ``python -m tools.errors_page``.
 
-What happened, why and what to do come from the error classes of the four packages, the gates from
-the contract, and the messages shown are made by the same code that a run uses. With ``--check``
-nothing is written, and the exit code is 1 when the page has drifted.
+What happened, why, and what to do come from the error classes of the packages, and the gates from
+the contract. The example messages are made by the code that a run uses. With ``--check``, the tool
+writes nothing, and exits with 1 if the page has drifted.
 """
 
 from __future__ import annotations
@@ -107,9 +107,9 @@ class Entry:
     Parameters
     ----------
     kind : type
-        Its class.
+        Class of the error.
     exit_code : int
-        What a run ends with.
+        Exit code of the run.
     shown : str
         Where a reader sees it, and under which name.
     """
@@ -120,12 +120,12 @@ class Entry:
 
 
 def kinds(root: type[BaseException]) -> list[type[BaseException]]:
-    """Return a class and everything below it, in the order of definition."""
+    """Return a class and all its subclasses, in the order of definition."""
     return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
 
 
 def _import_everything() -> None:
-    """Load every module, so that no error class is missed wherever it is defined."""
+    """Import every module, so that no error class is missed."""
     for package in (client_health, client_health_cli, glue_local, strict_glue, register_run):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not module.name.endswith("__main__"):
@@ -133,7 +133,7 @@ def _import_everything() -> None:
 
 
 def _as_reported(kind: type[BaseException], message: str = "") -> StrictGlueError:
-    """Make what the runner makes of an error that a notebook's cell raised."""
+    """Return the runner's error for an error that a notebook's cell raised."""
     return from_cell(
         stage="03_quality",
         cell=5,
@@ -145,7 +145,7 @@ def _as_reported(kind: type[BaseException], message: str = "") -> StrictGlueErro
 
 
 def entries() -> list[Entry]:
-    """Return everything that a run or a command can end with."""
+    """Return all errors that a run or a command can end with."""
     _import_everything()
     found = []
     for kind in cast("list[type[StrictGlueError]]", kinds(StrictGlueError)):
@@ -161,7 +161,7 @@ def entries() -> list[Entry]:
         shown = f"{place}, as {_link(type(reported))}."
         found.append(Entry(raised, reported.exit_code, shown))
     for refused in cast("list[type[ClientHealthCliError]]", kinds(ClientHealthCliError)[1:]):
-        if refused is not RunFailedError:  # it hands on the runner's lines and code
+        if refused is not RunFailedError:  # it has the runner's lines and code
             shown = f"on the terminal, after `{_COMMAND}:`."
             found.append(Entry(refused, refused.exit_code, shown))
     return found
@@ -172,14 +172,14 @@ def _link(kind: type[BaseException]) -> str:
 
 
 def examples() -> Mapping[type[BaseException], Sequence[BaseException]]:
-    """Return errors as a run makes them, so that the page shows true messages."""
+    """Return errors as a run makes them, so that the page shows real messages."""
     receipt = f"{_LAKE}/02_transform.json"
     session, statement, missing = (
         errors.SessionError,
         errors.StatementError,
         run_errors.ReceiptError,
     )
-    timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session idled for 15 minutes."}
+    timeout = {"Status": "TIMEOUT", "ErrorMessage": "The session was idle for 15 minutes."}
     refusal: Any = {"Error": {"Code": "ExpiredTokenException", "Message": "The token has expired"}}
     gate = QualityGateError([("fonte_vazia", "no row in: csv")])
     volume = QualityGateError([("volume_diferente", "812 rows against 1,604 last published")])
@@ -212,7 +212,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def exit_code_table() -> str:
-    """Return the table of the guide: code, meaning, where to look, what to do."""
+    """Return the table of exit codes: code, meaning, where to look, what to do."""
     return _table(
         ("exit code", "what happened", "look here first", "what to do"),
         ((str(code), ENGLISH.exits[code], *_LOOKS[code]) for code in sorted(ENGLISH.exits)),
@@ -233,7 +233,7 @@ def code_table() -> str:
 
 
 def facts_of(kind: type[BaseException]) -> dict[str, str]:
-    """Return the facts in a class's docstring by name; its first line under ``""``."""
+    """Return the facts in a class's docstring, by name; its first paragraph has the name ``""``."""
     first, _, rest = (inspect.getdoc(kind) or "").replace("``", "`").partition("\n\n")
     names = "|".join(_FACTS)
     found = re.findall(
@@ -256,7 +256,7 @@ def _section(entry: Entry, heading: str) -> Iterator[str]:
 
 
 def page() -> str:
-    """Return the whole page."""
+    """Return the complete page."""
     found = entries()
     plain: set[str] = set()
     parts = [_HEAD, exit_code_table(), _PLACES]
@@ -264,7 +264,7 @@ def page() -> str:
         of_code = [entry for entry in found if entry.exit_code == code]
         if of_code:
             parts.append(f"## Exit code {code}: {ENGLISH.exits[code]}\n\n")
-        # A name that two packages use: the runner's and the command's keep the plain anchor.
+        # If two packages use a name, the runner's and the command's errors get the plain anchor.
         for entry in sorted(of_code, key=_is_of_notebooks):
             name = entry.kind.__name__
             parts += _section(entry, f"{name} in a notebook" if name in plain else name)

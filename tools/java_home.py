@@ -1,6 +1,6 @@
-"""Print the home of a Java 17; install one where that needs no question, else say how.
+"""Print the home of a Java 17. If there is none, install it without asking if possible, or say how.
 
-Spark 3.5 runs on Java 17, as AWS Glue 5.1 does. A newer Java alone is not enough.
+Spark 3.5 runs on Java 17, as in AWS Glue 5.1. Having only a newer Java is not enough.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def find() -> Path | None:
 
 
 def main() -> None:
-    """Print the home, installing Java first when this user may do so unasked."""
+    """Print the home; first install Java if this user may do so without a password."""
     home = find()
     if home is None and shutil.which("apt-get") and os.geteuid() == 0:
         print(f"installing {PACKAGE} ...", file=sys.stderr, flush=True)

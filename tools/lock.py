@@ -1,7 +1,7 @@
 """Resolve the locked versions again: ``make lock``.
 
-The files under ``locks/`` hold versions and hashes and no index host, so that every machine
-uses the index it is configured for.
+The files in ``locks/`` contain versions and hashes but no index host, so that every machine uses
+the index that it is configured for.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = ["--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate", "-q"]
-# jsonschema checks addresses with it, which nobody here asks for; where it is installed, every
-# process that reads a notebook builds its grammar, for a second of processor time.
+# jsonschema uses it to check addresses, which this project doesn't need. If it is installed, every
+# process that reads a notebook builds its grammar, which takes a second of processor time.
 WITHOUT = ["--no-emit-package", "rfc3987-syntax", "--no-emit-package", "lark"]
 LOCKS: dict[str, list[str]] = {
     "bootstrap.txt": ["--python-version", "3.11", "--universal", "locks/bootstrap.in"],
@@ -22,14 +22,14 @@ LOCKS: dict[str, list[str]] = {
         *("--python-version", "3.11", "--universal", "--all-extras", *WITHOUT, "pyproject.toml")
     ],
     "emulator.txt": ["--python-version", "3.11", "--universal", "locks/emulator.in"],
-    # AWS's list is complete as it is: what it does not name is not there.
+    # AWS's list is complete: a package that it does not name is not there.
     "glue-5.1.txt": ["--python-version", "3.11", "--universal", "--no-deps", "locks/glue-5.1.in"],
     "session.txt": [
         *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"),
         *("--constraint", "locks/glue-5.1.in", "locks/session.in"),
     ],
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
-    # AWS Glue's own two packages contradict each other: what they need is listed, not resolved.
+    # AWS Glue's own two packages contradict each other, so dependencies are listed, not resolved.
     "python-shell.txt": ["--python-version", "3.9", "--no-deps", "locks/python-shell.in"],
     "runner-py39.txt": ["--python-version", "3.9", "--extra", "runner", *WITHOUT, "pyproject.toml"],
 }

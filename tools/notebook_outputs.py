@@ -1,7 +1,7 @@
-"""Make the committed notebook outputs again: ``make notebook-outputs``.
+"""Write the committed notebook outputs again: ``make notebook-outputs``.
 
-The three notebooks run on a small seeded delivery with a fixed key, on a local service, in a fresh
-lake. Everything they show follows from the seed, so a changed output means a changed behaviour.
+The three notebooks run on a small seeded delivery with a fixed key, on a local service, in a new
+lake. Their outputs depend only on the seed, so a changed output means a changed behavior.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ NOTEBOOKS = tuple(
     ROOT / "notebooks" / f"{n}.ipynb" for n in ("01_ingest", "02_transform", "03_quality")
 )
 ROWS, SEED, AS_OF = 400, 11, "2026-01-31"
-# More of what is rare, so that every rule has something to show.
+# Higher shares for rare defects, so that every rule finds some.
 DEFECTS = {"linha_malformada": 0.01, "cpf_ausente": 0.01, "data_cadastro_futura": 0.01}
-# Known to everybody and used for nothing else.
+# Publicly known, and used for nothing else.
 TEST_KEY = b"a key for tests and documentation, not a secret"
 
 
@@ -37,7 +37,7 @@ def seeded_service(folder: Path) -> Iterator[LocalService]:
     Parameters
     ----------
     folder : Path
-        Where delivery, key and lake are made.
+        Folder for delivery, key, and lake.
     """
     settings = sample_data.SampleSettings(defects={**sample_data.DEFAULT_DEFECTS, **DEFECTS})
     raw, key = folder / "raw", folder / "id.key"
@@ -58,7 +58,7 @@ def seeded_service(folder: Path) -> Iterator[LocalService]:
 
 
 def main() -> None:
-    """Execute the notebooks in place and keep nothing in them that differs from run to run."""
+    """Execute the notebooks in place, and remove what differs from run to run."""
     engine.register()
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -1,10 +1,10 @@
-"""Make a root folder as AWS Glue's Python Shell is: ``python tools/python_shell.py``.
+"""Create a root folder like AWS Glue's Python Shell: ``python tools/python_shell.py``.
 
-Debian 11's Python 3.9 with the two packages that AWS documents for ``library-set: none``, and what
-these two need (``locks/python-shell.txt``). Made once a machine, in the user's cache folder, from
-the mirror that apt is configured with, or ``PYTHON_SHELL_MIRROR``. Job runs of the local service
-start in it (``--python-shell``). Only root can make one and start something in it: for everybody
-else this says in one line what is then not run.
+It has Debian 11's Python 3.9, the two packages that AWS documents for ``library-set: none``, and
+their dependencies (``locks/python-shell.txt``). It is created once per machine, in the user's cache
+folder, from apt's configured mirror or ``PYTHON_SHELL_MIRROR``. Job runs of the local service start
+in it (``--python-shell``). Only root can create it and start programs in it: for other users, this
+prints one line about what is not run.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ PYTHON = "3.9"
 MIRROR = "PYTHON_SHELL_MIRROR"
 # What the job's packages are for.
 _MACHINE = "x86_64"
-# Of Debian's own Python, after the standard library.
+# Package folder of Debian's own Python, after the standard library.
 _PACKAGES = f"usr/local/lib/python{PYTHON}/dist-packages"
-# Nothing that runs: a quarter of the size.
+# Not needed at run time: a quarter of the size.
 _UNUSED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale")
-# Changes when the same lock is to be made into another root.
+# Change this when the same lock must give a different root.
 _LAYOUT = "1"
 
 
 class NotMadeError(Exception):
-    """The root can't be made here."""
+    """The root can't be created here."""
 
 
 def location() -> Path:
-    """Return where the root of this lock is kept, whether it is there or not."""
+    """Return the path of this lock's root, whether it exists or not."""
     base = os.environ.get("XDG_CACHE_HOME")
     cache = (Path(base) if base else Path.home() / ".cache") / "client-health"
     facts = "\n".join([_LAYOUT, SUITE, PYTHON, *_UNUSED]).encode()
@@ -49,13 +49,13 @@ def location() -> Path:
 
 
 def find() -> Path | None:
-    """Return the root, if it was made and this process can start something in it."""
+    """Return the root, if it exists and this process can start programs in it."""
     root = location()
     return root if root.exists() and not obstacle() else None
 
 
 def obstacle() -> str:
-    """Say why nothing can be started in such a root; empty when it can."""
+    """Return why no program can be started in such a root; empty if one can."""
     if (sys.platform, platform.machine()) != ("linux", _MACHINE):
         return f"it needs Linux on {_MACHINE}"
     if os.geteuid() != 0:
@@ -67,7 +67,7 @@ def obstacle() -> str:
 
 
 def make() -> Path:
-    """Make the root, unless it is there.
+    """Create the root, unless it exists.
 
     Returns
     -------
@@ -77,19 +77,19 @@ def make() -> Path:
     Raises
     ------
     NotMadeError
-        It can't be made here.
+        The root can't be created here.
     """
     if reason := obstacle():
         raise NotMadeError(reason)
     root = location()
     root.parent.mkdir(parents=True, exist_ok=True)
     with (root.parent / ".lock").open("w") as lock:
-        # Whoever comes second, as parallel tests do, waits for the first.
+        # If two start at once, as in parallel tests, the second waits for the first.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not root.exists():
             print(f"  Python Shell's Python {PYTHON} ...", flush=True)
             started = time.monotonic()
-            # Beside it, so that the last step is one rename: nobody sees half a root.
+            # Next to it, so that the last step is a rename: nothing uses half a root.
             with tempfile.TemporaryDirectory(dir=root.parent, prefix=".make-") as name:
                 building = Path(name) / "root"
                 _bootstrap(building)
@@ -102,13 +102,13 @@ def make() -> Path:
 def _bootstrap(root: Path) -> None:
     mirrors = _mirrors()
     if shutil.which("debootstrap") is None or not mirrors:
-        # Until its lists are there, apt names no mirror either.
+        # Until its lists exist, apt names no mirror.
         _run(["apt-get", "update", "-qq"])
         mirrors = mirrors or _mirrors()
     if shutil.which("debootstrap") is None:
         needed = ("debootstrap", "debian-archive-keyring")
         _run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *needed])
-    # It mounts /proc there: in a namespace of its own nothing of that can stay.
+    # It mounts /proc there, so it runs in its own namespace, which removes the mount.
     command = ["unshare", "--mount", "debootstrap"]
     command += ["--variant=minbase", f"--include=python{PYTHON}", SUITE, str(root)]
     failures = []
@@ -121,7 +121,7 @@ def _bootstrap(root: Path) -> None:
         else:
             break
     else:
-        why = failures[-1] if failures else "apt is configured with no mirror of Debian"
+        why = failures[-1] if failures else "apt has no mirror of Debian configured"
         raise NotMadeError(f"{why}; {MIRROR} names another mirror")
     for unused in _UNUSED:
         shutil.rmtree(root / unused, ignore_errors=True)
@@ -129,7 +129,7 @@ def _bootstrap(root: Path) -> None:
 
 
 def _mirrors() -> list[str]:
-    """Return the mirrors to try: the one that is asked for, or those of apt."""
+    """Return the mirrors to try: the requested one, or those of apt."""
     if asked := os.environ.get(MIRROR):
         return [asked]
     command = ["apt-get", "indextargets", "--format", "$(SITE)", "Created-By: Packages"]
@@ -138,7 +138,7 @@ def _mirrors() -> list[str]:
 
 
 def _install(root: Path) -> None:
-    # From outside: there is no installer in it, as little as the distutils that one would need.
+    # From outside: the root has no installer, nor the distutils that an installer needs.
     command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--system-certs"]
     command += ["--no-deps", "--require-hashes", "--only-binary", ":all:", "--requirement"]
     command += [str(LOCK), "--target", str(root / _PACKAGES), "--python-version", PYTHON]
@@ -161,7 +161,7 @@ def _run(command: list[str]) -> str:
 
 
 def main() -> None:
-    """Make it, or say in one line what is not run without."""
+    """Create the root, or print one line about what is not run without it."""
     try:
         make()
     except NotMadeError as error:

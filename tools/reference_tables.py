@@ -43,15 +43,15 @@ class Language:
     Parameters
     ----------
     heads : mapping of str to sequence of str
-        Column heads by table.
+        Column headings by table.
     effects : mapping of str to str
-        What a rule does, by criticality.
+        Effect of a rule, by criticality.
     exits : mapping of int to str
-        What an exit code says.
+        Meaning of an exit code.
     masked, unmasked, never : str
         How a value is published; that it is never null.
     meaning : str
-        The contract's name for what a rule or column means in this language.
+        Attribute of the contract with the meaning in this language.
     """
 
     heads: Mapping[str, Sequence[str]]
@@ -173,19 +173,19 @@ def _errors(module: ModuleType, root: type[Exception]) -> list[type[Exception]]:
 
 
 def _raised() -> Iterator[tuple[int, type[Exception]]]:
-    """Give every error with its exit code, from the classes that carry it."""
+    """Yield every error with its exit code, from the class that defines it."""
     for module, root in (
         (strict_glue.errors, strict_glue.errors.StrictGlueError),
         (register_run.errors, strict_glue.errors.StrictGlueError),
         (client_health_cli.errors, client_health_cli.errors.ClientHealthCliError),
     ):
         for kind in _errors(module, root):
-            # RunFailedError hands on the code of the runner's own error.
+            # RunFailedError has the code of the runner's own error.
             if kind is not client_health_cli.errors.RunFailedError:
                 yield kind.exit_code, kind  # type: ignore[attr-defined]
     terminated = register_run.errors.Terminated
     yield int(str(terminated().code)), terminated  # type: ignore[misc]
-    # What the notebooks' own library raises, by the kind that the runner makes of its name.
+    # Errors of the notebooks' library, by the runner's error for their names.
     for kind in _errors(client_health.errors, client_health.errors.ClientHealthError):
         made = register_run.cell_errors.from_cell(
             stage="",
@@ -249,7 +249,7 @@ TABLES: Mapping[str, Callable[[Language], str]] = {
     "errors": errors_table,
     "exit-codes": exit_codes_table,
 }
-# Which tables a document must have, by the beginning of its name.
+# The tables that a document must have, by the start of its name.
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README": ("exit-codes",),
     "reference": ("rules", "columns", "errors"),
@@ -257,21 +257,21 @@ DOCUMENTS: Mapping[str, Sequence[str]] = {
 
 
 def rendered(text: str, language: Language, expected: Sequence[str]) -> str:
-    """Return a document with its tables as the code has them.
+    """Return a document with its tables generated from the code.
 
     Parameters
     ----------
     text : str
         The document.
     language : Language
-        What the tables are written in.
+        Language of the tables.
     expected : sequence of str
         Names of the tables that the document must have, each once.
 
     Raises
     ------
     DriftError
-        When the document lacks one of its tables, or has another.
+        If the document lacks a table, or has another one.
     """
     named = [match["name"] for match in _BLOCK.finditer(text)]
     if sorted(named) != sorted(expected):
@@ -288,7 +288,7 @@ def rendered(text: str, language: Language, expected: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the tables, or check them; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 when one drifted")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 on drift")
     parser.add_argument("files", nargs="*", type=Path, help="other copies of the documents")
     given = parser.parse_args(arguments)
     drifted = []

@@ -1,7 +1,7 @@
 """Build the virtual environment of the project: ``make setup``.
 
-Only the standard library is needed to start. uv is installed first, from a locked hash, since it
-installs the rest in seconds; every version and hash comes from ``locks/``.
+Only the standard library is needed to start. uv is installed first, with a locked hash, because it
+installs the rest in seconds. All versions and hashes come from ``locks/``.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
     installer = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes"]
     _run("installer", [*installer, "-r", "locks/bootstrap.txt"])
     uv = [str(python), "-m", "uv", "pip"]
-    # As pip does, trust what this machine trusts.
+    # Like pip, trust the certificates that this machine trusts.
     at = ["--python", str(python), "--quiet", "--system-certs"]
     _run(
         "Python packages",
@@ -70,7 +70,7 @@ def main() -> None:
             *("locks/bootstrap.txt", "locks/dev.txt"),
         ],
     )
-    # Where bytecode is not written on import, every start would compile everything again.
+    # If bytecode is not written on import, every start would compile everything again.
     _run("bytecode", [str(python), "-m", "compileall", "-q", str(home / "lib"), "-j", "0"])
     _run("this project", [*uv, "install", *at, "--no-deps", "--no-build-isolation", "-e", "."])
     _run("Spark's jars", [str(python), "-m", "glue_local.prepare"], JAVA_HOME=java.stdout.strip())

@@ -1,9 +1,8 @@
-"""Build an environment beside ``.venv``: ``python tools/side_environment.py emulator scan glue``.
+"""Build environments next to ``.venv``: ``python tools/side_environment.py emulator scan glue``.
 
-The emulator of AWS pins its own botocore, the scanners of templates half a hundred packages, and
-sessions that are to be like Glue's need what AWS documents and nothing else: each lives in
-``.venv-<name>``, with the versions and hashes of its lock. When a lock is unchanged since the last
-time, nothing is done.
+The emulator of AWS pins its own botocore, the template scanners pin about 50 packages, and sessions
+like Glue's need only what AWS documents. So each has its own ``.venv-<name>``, with the versions
+and hashes of its lock. If a lock is unchanged since the last time, nothing is done.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ NAMES = {"emulator": "emulator", "scan": "scan", "glue": "glue-5.1"}
 
 
 def main() -> None:
-    """Create or refresh environments, then mark which lock each was made from."""
+    """Create or refresh environments, then mark which lock each was built from."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("names", nargs="+", choices=NAMES)
     for name in parser.parse_args().names:
         lock, home = ROOT / "locks" / f"{NAMES[name]}.txt", ROOT / f".venv-{name}"
         mark = home / ".ready"
         with lock.open("rb") as file:
-            # Whoever comes second, as parallel tests do, waits for the first.
+            # If two start at once, as in parallel tests, the second waits for the first.
             fcntl.flock(file, fcntl.LOCK_EX)
             wanted = hashlib.file_digest(file, "sha256").hexdigest()
             if not mark.exists() or mark.read_text(encoding="ascii") != wanted:
@@ -40,7 +39,7 @@ def main() -> None:
 def _make(home: Path, lock: Path) -> None:
     started = time.monotonic()
     print(f"  {home.name} ...", flush=True)
-    # From nothing: what an interrupted or older attempt left would stay beside the locked versions.
+    # From scratch: packages of an interrupted or older attempt would stay.
     shutil.rmtree(home, ignore_errors=True)
     _run("venv", "--python", sys.executable, str(home))
     _run(

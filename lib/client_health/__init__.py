@@ -1,4 +1,4 @@
-"""Domain library of the client register: what the three notebooks call inside the Spark session.
+"""Library of the client register, which the three notebooks call in the Spark session.
 
 A name loads its module when it is asked for: Spark's workers import this package before they have
 said how many threads Polars may have (``docs/decisions/0018-native-data-path.md``).

@@ -1,4 +1,4 @@
-"""What notebooks show: masked samples, small tables and pictures. No personal data, ever."""
+"""What notebooks show: masked samples, small tables, and pictures. Never personal data."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from client_health.read.sources import MALFORMED_LINE, SOURCE
 from register_contract import contract, receipts
 
 _WIDEST = 60
-# Columns that show only what they are for.
+# Columns that show only valid values.
 _RECOGNISED: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
     "estado": lambda estado: text.is_state(text.substituir_estado_por_sigla(estado)),
     "sexo": lambda sexo: ~text.is_unknown_sexo(sexo),
@@ -22,7 +22,7 @@ _RECOGNISED: Mapping[str, Callable[[pl.Expr], pl.Expr]] = {
 
 
 def table(rows: Iterable[Sequence[Any]], headers: Sequence[str]) -> str:
-    """Return rows as an aligned text table: numbers to the right, thousands separated.
+    """Return rows as an aligned text table: numbers right-aligned, with thousands separators.
 
     Parameters
     ----------
@@ -68,10 +68,10 @@ def _cell(value: object) -> str:
 
 
 def masked(frame: pl.DataFrame) -> pl.DataFrame:
-    """Return a frame with every personal value replaced by the mask, nulls left visible.
+    """Return a frame with every personal value replaced by the mask; nulls stay visible.
 
-    A state or a sex shows only where it is one: in a file whose columns have shifted, a street
-    may stand there.
+    A state or a sex is shown only if it is valid: in a file whose columns have shifted, it may be
+    a street.
     """
     names = [column.name for column in contract.COLUMNS if column.personal]
     personal = {source.column(name) for source in contract.SOURCES for name in names}
@@ -102,7 +102,7 @@ def sample(frame: pl.DataFrame) -> str:
     Parameters
     ----------
     frame : DataFrame
-        A few rows; their source heads them where it is known.
+        A few rows; their source is the heading, if known.
     """
     names = [c.name for c in contract.COLUMNS if c.name in frame.columns]
     rows = masked(frame.select(names)).rows()
@@ -139,10 +139,10 @@ def bars(values: Mapping[str, int], title: str) -> ModuleType:
     Parameters
     ----------
     values : mapping of str to int
-        In the order in which they are shown.
+        In the order of the bars.
     title : str
     """
-    import matplotlib as mpl  # noqa: PLC0415 (a second of start-up that only pictures need)
+    import matplotlib as mpl  # noqa: PLC0415 (takes a second, which only pictures need)
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt  # noqa: PLC0415

@@ -1,6 +1,6 @@
-"""What can stop a stage. The runner knows these errors by their names.
+"""Errors that can stop a stage. The runner knows them by name.
 
-What the classes say of themselves, and the steps of the gates, make up ``docs/errors.md``.
+``docs/errors.md`` is generated from their docstrings and from the next steps of the gates.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ class ClientHealthError(Exception):
 
 
 class InputError(ClientHealthError):
-    """An input cannot be used: missing, unreadable, or not what the contract says.
+    """An input cannot be used: it is missing, unreadable, or not what the contract says.
 
-    Why: the file is not there, is empty, was cut off on its way, or holds another format or
-    encoding than its source is agreed to have.
-    What to do: deliver the file that the message names again, whole and in the format that it
-    expects; then run the same command.
+    Why: the file does not exist, is empty, was cut off in transfer, or has another format or
+    encoding than the contract says.
+    What to do: deliver the file that the message names again, complete and in the expected format,
+    then run the same command.
 
     Parameters
     ----------
@@ -43,42 +43,42 @@ class InputError(ClientHealthError):
 
 
 class StorageError(ClientHealthError):
-    """The place of the files does not answer, or refuses for the moment.
+    """The storage of the files does not answer, or refuses requests for the moment.
 
-    Why: S3 throttles, the network is away, or a service behind it fails; its own client has tried
-    again before. The files themselves are not at fault.
-    What to do: run the same command again, as the production job does by itself; when it goes on,
-    look at the health page of the service and at the network.
+    Why: S3 throttles, the network is down, or a service behind S3 fails. The client has already
+    retried. The files themselves are not the problem.
+    What to do: run the same command again, as the production job does by itself; if the error
+    persists, check the service's health page and the network.
     """
 
 
 class SettingsError(ClientHealthError):
-    """A parameter is missing or makes no sense.
+    """A parameter is missing or invalid.
 
-    Why: a parameter of the notebook is empty and nobody gave it from outside, or it isn't a date or
-    folder; or the id key is missing, too short, open to others, or not the one that the table was
-    published with.
-    What to do: give the setting that the message names, then run the same command. Never make a new
-    id key to get past this: every id in the table would change.
+    Why: a parameter of the notebook is empty and was not set from outside, or it isn't a date or
+    folder; or the id key is missing, too short, readable by others, or not the one that the table
+    was published with.
+    What to do: correct the setting that the message names, then run the same command. Never create
+    a new id key to get past this error: every id in the table would change.
     """
 
 
 class HandoverError(ClientHealthError):
-    """What the stage before should have handed over is not there or not whole.
+    """What the previous stage should have handed over is missing or incomplete.
 
-    Why: a notebook was run alone before the one it follows; or the files in the run's staging
-    folder, or the run's audit branch, were changed or removed since; or 02_transform wrote another
-    number of rows than it counted.
-    What to do: run the same command again: it finds the stage that is no longer true and repeats
-    it. By hand, run the notebook before first, with the same run_id.
+    Why: a notebook was run alone before the one that it follows; or the files in the run's staging
+    folder, or the run's audit branch, were changed or removed since; or 02_transform wrote a
+    different number of rows than it counted.
+    What to do: run the same command again: it finds the stage whose result is no longer valid and
+    repeats it. If you work by hand, run the previous notebook first, with the same run_id.
     """
 
 
 class QualityGateError(ClientHealthError):
     """A gate stopped the run; nothing was published.
 
-    Why: the rows could be read but must not be published. Every gate that refuses is named, with
-    what it found.
+    Why: the rows could be read but must not be published. The message names every gate that
+    refused, with what it found.
     What to do: look up the gate in the table below.
 
     Parameters
@@ -88,7 +88,7 @@ class QualityGateError(ClientHealthError):
     """
 
     def __init__(self, failures: Sequence[tuple[Gate, str]]) -> None:
-        # What is not declared has no meaning, no next step and no place in the fingerprint.
+        # A gate that is not declared has no meaning, no next step, and no part in the fingerprint.
         self.failures = tuple((Gate(rule), detail) for rule, detail in failures)
         found = "; ".join(f"{rule}: {detail}" for rule, detail in self.failures)
         steps = dict.fromkeys(rule.next_step for rule, _ in self.failures)
@@ -97,26 +97,26 @@ class QualityGateError(ClientHealthError):
 
 
 class PublishError(ClientHealthError):
-    """The audit branch is not there any more.
+    """The audit branch no longer exists.
 
-    Why: somebody removed the branch of this run from the table while the run was at work.
-    What to do: see that nobody else works on the table's branches, then run the same command.
+    Why: someone removed the branch of this run from the table during the run.
+    What to do: make sure that nothing else changes the table's branches, then run the same command.
     """
 
 
 class MainMovedError(ClientHealthError):
-    """The table was published by others between two stages of this run.
+    """Others published to the table between two stages of this run.
 
     Why: another run, or a person, wrote to the table after 02_transform had written this run's
-    rows to their branch. Publishing them now would take the others' rows back.
-    What to do: nothing; the runner does both stages again, and gives up after the third time. By
-    hand, run 02_transform and 03_quality again.
+    rows to their branch. Publishing them now would undo what the others published.
+    What to do: nothing: the runner repeats both stages, and gives up after the third time. If you
+    work by hand, run 02_transform and 03_quality again.
     """
 
     @classmethod
     def since_written(cls, table: str) -> MainMovedError:
-        """Build for rows whose branch ``main`` has left behind."""
+        """Build for a branch from which ``main`` has moved on."""
         return cls(
-            f"The table {table} was published by others since 02_transform wrote this run's rows. "
-            "Nothing of this run was published. Run 02_transform and 03_quality again."
+            f"Others have published to the table {table} since 02_transform wrote this run's rows. "
+            "This run published nothing. Run 02_transform and 03_quality again."
         )

@@ -1,4 +1,4 @@
-"""A delivery: the complete register of a day, one source of each format."""
+"""A delivery: a day's complete register, one source in each format."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Delivery:
-    """The three sources as they were found.
+    """The three sources of a delivery, as found.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class Delivery:
     inputs: Mapping[str, Input]
 
     def described(self) -> list[list[Any]]:
-        """Return source, files, bytes and ignored columns, for a table."""
+        """Return source, files, bytes, and ignored columns, for a table."""
         return [
             [name, len(given.files), sum(f.size for f in given.files), ", ".join(given.ignored)]
             for name, given in self.inputs.items()
@@ -81,19 +81,19 @@ def read_delivery(
     ----------
     stage : Stage
     parquet_path, csv_path, json_path : str
-        A file or a folder each; empty means "from the session's configuration".
+        A file or folder each; empty means "from the session's configuration".
     delivery_id, as_of : str
-        Given by the runner. When a notebook is run by hand, they come from the files' names,
-        sizes and times of change.
+        From the runner. If a notebook is run by hand, they are derived from the files' names,
+        sizes, and times of change.
 
     Raises
     ------
     InputError
-        When a source is missing or unreadable.
+        If a source is missing or unreadable.
     QualityGateError
-        When a column is missing or there twice.
+        If a column is missing or present twice.
     SettingsError
-        When ``as_of`` isn't a date.
+        If ``as_of`` isn't a date.
     """
     paths = {"parquet": parquet_path, "csv": csv_path, "json": json_path}
     inputs = {
@@ -113,7 +113,7 @@ def read_delivery(
 
 
 def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
-    """Bring the delivery's rows into one shape, and stage them; say which file is to blame if not.
+    """Bring the delivery's rows into one shape and stage them, or report which file has an error.
 
     Parameters
     ----------
@@ -123,19 +123,19 @@ def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
     Returns
     -------
     list of Line
-        The staged files, each with what it holds: the manifest.
+        The manifest: the staged files, each with its counts.
 
     Raises
     ------
     InputError
-        When a file cannot be read to its end, or has a line that is none.
+        If a file cannot be read to its end, or has a line that is too long.
     StorageError
-        When the storage does not answer.
+        If the storage does not answer.
     QualityGateError
-        When a file is no UTF-8, or a source has no row.
+        If a file is not UTF-8, or a source has no row.
     """
     folder = stage.folder(INGESTED)
-    # What an earlier attempt left is named by no manifest; here it would only take up room.
+    # No manifest names an earlier attempt's files; they would only use space.
     storage.delete(folder)
     tasks = split(delivery)
     work = Ingestion(tuple(tasks), folder)
@@ -152,7 +152,7 @@ def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
 
 
 def split(delivery: Delivery) -> list[tuple[Piece, ...]]:
-    """Share a delivery's pieces out to tasks, the largest first; small files go together."""
+    """Return a delivery's pieces by task, the largest first; small files share a task."""
     tasks: list[tuple[Piece, ...]] = []
     for given in delivery.inputs.values():
         together: list[Piece] = []
@@ -166,7 +166,7 @@ def split(delivery: Delivery) -> list[tuple[Piece, ...]]:
 
 
 def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None:
-    """Raise what a worker says of a file; of several the one that stands first."""
+    """Raise the error that a worker reported for a file; of several, the first file's."""
     failed = [told for told in found if "failed" in told]
     if not failed:
         return
@@ -185,7 +185,7 @@ def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None
 
 
 def accounting(delivery: Delivery, lines: Sequence[Line]) -> StageRows:
-    """Return the accounting of ``01_ingest``: every row is handed on, malformed lines as well.
+    """Return the accounting of ``01_ingest``: every row is handed over, even malformed lines.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def accounting(delivery: Delivery, lines: Sequence[Line]) -> StageRows:
     rows = rows_by_source(lines)
     empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
     if empty:
-        # Better now than after an hour.
+        # It is better to stop now than after an hour.
         raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
     return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
 

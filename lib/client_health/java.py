@@ -1,4 +1,4 @@
-"""Numbers as Java writes them, since that is how they have always been known."""
+"""Numbers as text in Java's form, which Spark's own readers also return."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import struct
 
 
 def double_text(value: float) -> str:
-    """Write a number as ``Double.toString`` of Java 17 does: not always the shortest way."""
+    """Return a number as ``Double.toString`` of Java 17 does: not always in the shortest form."""
     if not math.isfinite(value):
         return _special(value)
     return _written(value, *_digits(abs(value))) if value else _zero(value)
 
 
 def float_text(value: float) -> str:
-    """Write a float of 32 bits: with its own few digits, not those of the double nearest to it."""
+    """Return a 32-bit float with its own few digits, not those of the nearest double."""
     if not math.isfinite(value):
         return _special(value)
     if not value:
@@ -49,7 +49,7 @@ def _zero(value: float) -> str:
 
 
 def _written(value: float, digits: str, point: int) -> str:
-    """Write digits, whose point stands before that place, with an exponent where Java has one."""
+    """Return digits with the point at that place, and with an exponent where Java has one."""
     sign = _sign(value)
     if 0 < point < 8:
         return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
@@ -81,7 +81,7 @@ def _digits(value: float) -> tuple[str, int]:
     margin_twos -= length == 1
     if margin_twos < 0:
         twos, below_twos, margin_twos = twos - margin_twos, below_twos - margin_twos, 0
-    # Up to 63 bits it compares another way.
+    # Up to 63 bits, it compares differently.
     small = length + twos + _bits_of_five(fives) < 64
     small = small and below_twos + 1 + _bits_of_five(below_fives + 1) < 64
     number, below = odd * 5**fives << twos, 5**below_fives << below_twos

@@ -1,8 +1,8 @@
-"""Rows on their way through Spark's shuffle: Arrow in a binary column, a parcel for each task.
+"""Rows in Spark's shuffle: Arrow data in a binary column, one parcel for each task.
 
-A row a person would be taken apart, sorted and put together again by the JVM. So workers pack the
-rows of each task of the next part into one value, Spark brings the values where they belong, and
-workers unpack them.
+The JVM would take each row apart, sort it, and put it together again. So workers pack the rows for
+each task of the next step into one value, Spark moves the values to their tasks, and workers unpack
+them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import pyarrow as pa
 from polars_hash import NonCryptographicHashingNameSpace as Hashes
 
 TASK, ROWS, NOTE = "task", "rows", "note"
-# What the shuffle carries, in Spark's words.
+# The shuffle's columns, as Spark's schema.
 SCHEMA = f"{TASK} int, {ROWS} binary, {NOTE} string"
-# Of what Spark hands to a worker at once.
+# How many values Spark passes to a worker at once.
 VALUES_AT_ONCE = 4
 _TYPES: dict[str, pa.DataType] = {TASK: pa.int32(), ROWS: pa.binary(), NOTE: pa.string()}
 _ARROW = pa.schema(_TYPES)
@@ -28,15 +28,15 @@ _NUMBER = "task number"
 
 
 def tasks(count: int) -> tuple[int, ...]:
-    """Return numbers that Spark's shuffle sends to tasks 0, 1, ... of so many, in that order.
+    """Return numbers that Spark's shuffle sends to tasks 0, 1, ... ``count - 1``, in that order.
 
-    It sends a number to the task that a hash names, so that some tasks of 0, 1, ... would get two
-    parcels and others none.
+    Spark chooses a number's task by hash. With the numbers 0, 1, ... themselves, some tasks would
+    get two parcels and others none.
 
     Notes
     -----
     Rule: ``HashPartitioning`` in Spark 3.5 takes the 32-bit Murmur3 hash modulo the number of
-    tasks. Were that to change, tasks would be of unequal size and results the same.
+    tasks. If that changes, tasks have unequal sizes, but results stay the same.
     """
     found: dict[int, int] = {}
     start = 0
@@ -54,7 +54,7 @@ def tasks(count: int) -> tuple[int, ...]:
 def pack(
     rows: pl.DataFrame, column: str, numbers: tuple[int, ...], note: str | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Pack rows by the value of a column: those that are alike in it go to the same task.
+    """Pack rows by the value of a column: rows with the same value go to the same task.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def pack(
     column : str
         A column of text.
     numbers : tuple of int
-        Those of the tasks, from :func:`tasks`.
+        Numbers of the tasks, from :func:`tasks`.
     note : str, optional
-        Goes with the first parcel.
+        A text that is sent with the first parcel.
     """
     task = (Hashes(pl.col(column)).xxh3_64() % len(numbers)).alias(_NUMBER)
     parts = rows.with_columns(task).partition_by(_NUMBER, include_key=False, as_dict=True)
@@ -82,7 +82,7 @@ def unpack(batches: Iterable[pa.RecordBatch]) -> tuple[pl.DataFrame | None, list
     Returns
     -------
     tuple of DataFrame or None, and list of str
-        ``None`` where nothing came.
+        ``None`` if there were no rows.
     """
     frames, notes = [], []
     for batch in batches:

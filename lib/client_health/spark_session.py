@@ -1,4 +1,4 @@
-"""The Spark session a stage runs in, and the settings that reach it from outside."""
+"""The Spark session of a stage, and its settings from outside."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ CONF_PREFIX = "spark.client_health."
 
 
 def spark_session() -> SparkSession:
-    """Return the session's Spark, from a ``GlueContext`` where the runtime has one.
+    """Return the Spark session, from a ``GlueContext`` if the runtime has one.
 
     Returns
     -------
     SparkSession
         With the settings that make results the same everywhere: time zone UTC, errors in casts
-        become null (the rules say so), column names compared exactly.
+        become null (the rules report them), column names compared exactly.
     """
     base = SparkSession.builder.getOrCreate()
     try:
@@ -34,14 +34,14 @@ def spark_session() -> SparkSession:
 
 
 def configure(spark: SparkSession) -> None:
-    """Set what every stage relies on, on a session of any origin."""
+    """Apply the settings that every stage needs, on any session."""
     context = spark.sparkContext
-    # Read once, when a worker loads Polars: Spark already has a worker for each core.
+    # Polars reads this once, when a worker loads it. Spark already has a worker for each core.
     context.environment["POLARS_MAX_THREADS"] = "1"
     region = spark.conf.get("spark.hadoop.fs.s3a.endpoint.region", None)
     if region:
         os.environ.setdefault("AWS_REGION", region)
-    # Workers reach S3 as the driver does; credentials are their host's own.
+    # Workers reach S3 as the driver does; they use their host's credentials.
     for name in ("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         if name in os.environ:
             context.environment[name] = os.environ[name]
@@ -49,7 +49,7 @@ def configure(spark: SparkSession) -> None:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.ansi.enabled": "false",
         "spark.sql.caseSensitive": "true",
-        # Of a group of duplicates most are single rows: limiting groups before the shuffle would
+        # Most groups of duplicates have a single row: limiting groups before the shuffle would
         # only sort everything twice.
         "spark.sql.optimizer.windowGroupLimitThreshold": "-1",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -58,7 +58,7 @@ def configure(spark: SparkSession) -> None:
 
 
 def setting(spark: SparkSession, name: str, given: str, default: str | None = None) -> str:
-    """Return a parameter's value: as given, else from the session, else the default.
+    """Return a parameter's value: from the notebook, the session, or the default, in this order.
 
     Parameters
     ----------
@@ -68,17 +68,17 @@ def setting(spark: SparkSession, name: str, given: str, default: str | None = No
     given : str
         Its value in the notebook; empty means "from outside".
     default : str, optional
-        What holds when nobody gave it.
+        The value if it is not set.
 
     Raises
     ------
     SettingsError
-        When it is nowhere.
+        If it is not set and has no default.
     """
     value = given or spark.conf.get(CONF_PREFIX + name, None) or default
     if value is None:
         raise SettingsError(
-            f"The parameter '{name}' is empty. Give it in the cell tagged 'parameters', or start "
+            f"The parameter '{name}' is empty. Set it in the cell tagged 'parameters', or start "
             f"the session with --conf {CONF_PREFIX}{name}=..."
         )
     return value

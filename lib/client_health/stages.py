@@ -1,8 +1,8 @@
 """One stage of one run: what it reads, what it hands over, and its receipt.
 
-``01_ingest`` hands over files in ``staging/<run_id>/``, ``02_transform`` an audit branch of the
-table, so each can be run alone. A stage leaves a receipt in ``runs/<run_id>/`` as its last act;
-without one it has not happened.
+``01_ingest`` hands over files in ``staging/<run_id>/``, and ``02_transform`` an audit branch of the
+table, so each can run alone. As its last step, a stage writes a receipt to ``runs/<run_id>/``;
+without one, it counts as not done.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _BEFORE = {TRANSFORM: INGEST, QUALITY: TRANSFORM}
 
 @dataclass(frozen=True)
 class Receipt:
-    """A receipt as it was written; see :mod:`register_contract.receipts`."""
+    """A receipt as written; see :mod:`register_contract.receipts`."""
 
     content: receipts.Receipt
 
@@ -47,7 +47,7 @@ class Receipt:
 
     @property
     def rows(self) -> StageRows:
-        """What the stage counted."""
+        """The stage's counts."""
         return StageRows(
             {name: SourceRows.from_receipt(rows) for name, rows in self.content["rows"].items()},
             self.content["rejections"],
@@ -68,11 +68,11 @@ class Stage:
     Parameters
     ----------
     name : str
-        ``01_ingest``, ``02_transform`` or ``03_quality``.
+        ``01_ingest``, ``02_transform``, or ``03_quality``.
     lake : Lake
     run_id : str
     attempt : str
-        Given by the runner for each start; empty when the notebook is run by hand.
+        Set by the runner for each start; empty if the notebook is run by hand.
     started : datetime
     """
 
@@ -85,7 +85,7 @@ class Stage:
 
     @property
     def spark(self) -> SparkSession:
-        """The session's Spark, with the lake's catalog."""
+        """The Spark session, with the lake's catalog."""
         return self.lake.spark
 
     def setting(self, name: str, given: str, default: str | None = None) -> str:
@@ -93,18 +93,18 @@ class Stage:
         return setting(self.spark, name, given, default)
 
     def receipt_before(self, name: str = "") -> Receipt:
-        """Return the receipt of the stage before, or of a named one.
+        """Return the receipt of the previous stage, or of a named one.
 
         Raises
         ------
         HandoverError
-            When that stage has not been finished.
+            If that stage has not finished.
         """
         wanted = name or _BEFORE[self.name]
         text = storage.read_text(self._receipt_uri(wanted))
         if text is None:
             raise HandoverError(
-                f"Stage {wanted} of run {self.run_id} has left no receipt. Run its notebook first."
+                f"Stage {wanted} of run {self.run_id} has no receipt. Run its notebook first."
             )
         return Receipt(json.loads(text))
 
@@ -113,12 +113,12 @@ class Stage:
         return self.lake.path(self._staging(name))
 
     def files(self) -> list[Line]:
-        """Return the files that ``01_ingest`` of this run handed over, whole and unchanged.
+        """Return the files that this run's ``01_ingest`` handed over, complete and unchanged.
 
         Raises
         ------
         HandoverError
-            When the files are not the ones of the receipt.
+            If the files are not the ones in the receipt.
         """
         handover = self.receipt_before(INGEST).handover
         folder = self.lake.path(handover["path"])
@@ -137,7 +137,7 @@ class Stage:
         return lines
 
     def hand_over(self, lines: Sequence[Line]) -> receipts.Handover:
-        """Hand files on by naming them in a manifest.
+        """Hand files over by naming them in a manifest.
 
         Parameters
         ----------
@@ -167,7 +167,7 @@ class Stage:
         inputs: Sequence[receipts.Input] = (),
         shares: Mapping[str, int] | None = None,
     ) -> receipts.Receipt:
-        """Write the receipt: the last act of a stage.
+        """Write the receipt, as the stage's last step.
 
         Parameters
         ----------
@@ -175,7 +175,7 @@ class Stage:
         handover : mapping
             What the next stage reads, or the published snapshot.
         delivery_id, as_of, inputs, shares
-            Of the receipt.
+            Further values for the receipt.
 
         Returns
         -------
@@ -199,7 +199,7 @@ class Stage:
         inputs: Sequence[receipts.Input] = (),
         shares: Mapping[str, int] | None = None,
     ) -> receipts.Record:
-        """Return the receipt as it stands now, without its handover."""
+        """Return the receipt so far, without its handover."""
         record: receipts.Record = {
             "receipt": receipts.VERSION,
             "stage": self.name,
@@ -235,15 +235,15 @@ def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> 
     Parameters
     ----------
     name : str
-        ``01_ingest``, ``02_transform`` or ``03_quality``.
+        ``01_ingest``, ``02_transform``, or ``03_quality``.
     run_id, lake, attempt : str
         The notebook's parameters; empty means "from the session's configuration".
 
     Returns
     -------
     Stage
-        With its lake opened. An older receipt of this stage is gone: until this one is finished,
-        the stage has not happened.
+        With its lake opened. An older receipt of this stage is deleted, so the stage counts as not
+        done until it finishes.
     """
     if name not in runs.STAGES:
         raise SettingsError(

@@ -1,7 +1,7 @@
 """Files of a lake and of a delivery, through Arrow's file systems: paths and ``s3://`` URIs.
 
-Driver and workers read and write alike, without a JVM. Where S3 is, and who asks, comes from the
-same variables and credentials as boto3's.
+Driver and workers read and write the same way, without a JVM. The S3 endpoint and the credentials
+come from the same variables as boto3's.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from pyarrow.lib import ArrowException
 from client_health.errors import InputError, StorageError
 from client_health.read import file_types
 
-# What a read can throw of itself: Arrow's errors, those of unpacking, and the system's.
+# Errors that a read can raise: Arrow's, those of decompression, and the system's.
 READ_ERRORS = (OSError, EOFError, zlib.error, ArrowException)
 
-# What went wrong, by parts of what was thrown: a message shows no text from there, which may quote
-# data and is no help at night.
+# Reasons, by parts of the raised error's text. A message never shows that text: it may quote data,
+# and doesn't help.
 _REASONS = (
     (("ACCESS_DENIED", "PermissionError"), "this account may not read it"),
     (("FileNotFoundError", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"), "it is gone"),
@@ -40,7 +40,7 @@ _REASONS = (
 )
 _DAMAGED = "its content is damaged or cut off"
 _AWS_ERROR = re.compile(r"AWS Error ([A-Z_]+)")
-# Not the file's fault: what the AWS SDK says when a service throttles, fails or is not there.
+# Not the file's fault: codes of the AWS SDK if a service throttles, fails, or can't be reached.
 _UNAVAILABLE = frozenset(
     {
         "NETWORK_CONNECTION", "SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "THROTTLING",
@@ -48,7 +48,7 @@ _UNAVAILABLE = frozenset(
     }
 )  # fmt: skip
 _SERVER_ERROR = re.compile(r"HTTP (?:status|response code):? 5\d\d", re.IGNORECASE)
-# Copied at once from a draft to S3.
+# Bytes copied at once from a draft to S3.
 _COPIED_BYTES = 8 << 20
 _CONNECT_SECONDS, _REQUEST_SECONDS = 10, 60
 _T = TypeVar("_T")
@@ -56,7 +56,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class File:
-    """One file: its URI, its path below the folder asked for, size in bytes, time of change."""
+    """One file: its URI, its path below the requested folder, size in bytes, time of change."""
 
     uri: str
     relative: str
@@ -65,7 +65,7 @@ class File:
 
 
 def is_remote(uri: str) -> bool:
-    """Say whether something is in object storage."""
+    """Return whether a URI is in object storage."""
     return "://" in uri and not uri.startswith("file:")
 
 
@@ -87,7 +87,7 @@ def place(uri: str) -> tuple[fs.FileSystem, str]:
 
 
 def _s3() -> fs.FileSystem:
-    import boto3  # noqa: PLC0415 (a quarter of a second that local files need not pay)
+    import boto3  # noqa: PLC0415 (takes a quarter of a second, not needed for local files)
 
     session = boto3.Session()
     credentials = session.get_credentials()
@@ -104,7 +104,7 @@ def _s3() -> fs.FileSystem:
 
 @lru_cache(maxsize=4)
 def _connected(endpoint: str, region: str, key: str, secret: str, token: str) -> fs.FileSystem:
-    """Return a client, the same one until credentials are renewed."""
+    """Return a client; it is the same one until credentials are renewed."""
     scheme, _, host = endpoint.rpartition("://")
     return fs.S3FileSystem(
         access_key=key or None,
@@ -119,22 +119,22 @@ def _connected(endpoint: str, region: str, key: str, secret: str, token: str) ->
 
 
 def exists(uri: str) -> bool:
-    """Say whether there is a file or folder."""
+    """Return whether a file or folder exists."""
     system, path = place(uri)
     return bool(system.get_file_info(path).type != fs.FileType.NotFound)
 
 
 def files(uri: str) -> list[File]:
-    """Return the data files at or below a URI, sorted by path; empty when there is nothing.
+    """Return the data files at or below a URI, sorted by path; empty if there are none.
 
-    Names that start with ``_`` or ``.`` are not data, as everywhere around Spark.
+    Names that start with ``_`` or ``.`` are not data, as is usual with Spark.
 
     Raises
     ------
     InputError
-        When they cannot be listed.
+        If the files cannot be listed.
     StorageError
-        When the storage does not answer.
+        If the storage does not answer.
     """
     return readable(name_of(uri), lambda: _listed(uri))
 
@@ -156,14 +156,14 @@ def _listed(uri: str) -> list[File]:
 
 
 def _file(uri: str, relative: str, entry: fs.FileInfo) -> File:
-    # Milliseconds, which all storages have: a fingerprint must not depend on where files are.
+    # Milliseconds, which all storages support: a fingerprint must not depend on the storage.
     modified = datetime.fromtimestamp((entry.mtime_ns or 0) // 1_000_000 / 1000, tz=UTC)
     return File(uri, relative, entry.size, modified)
 
 
 @contextmanager
 def opened(uri: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading at any place."""
+    """Open a file for reading at any position."""
     system, path = place(uri)
     with system.open_input_file(path) as file:
         yield cast("IO[bytes]", file)
@@ -171,7 +171,7 @@ def opened(uri: str) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def unpacked(uri: str) -> Iterator[IO[bytes]]:
-    """Open a file for reading from its start, unpacked where its name says that it is packed."""
+    """Open a file for reading from its start, decompressed if its name says it is compressed."""
     with opened(uri) as file:
         kind = file_types.packing(uri)
         if kind == ".gz":
@@ -191,17 +191,16 @@ def start_of(file: File, count: int, *, unpack: bool = False) -> bytes:
     ----------
     file : File
     count : int
-        How many at the most.
+        The largest number of bytes.
     unpack : bool
-        Whether they are those of the data inside, where the file's name says that it is
-        compressed.
+        Whether to decompress first, if the file's name says that it is compressed.
 
     Raises
     ------
     InputError
-        When it cannot be read.
+        If the file cannot be read.
     StorageError
-        When the storage does not answer.
+        If the storage does not answer.
     """
 
     def read() -> bytes:
@@ -223,12 +222,12 @@ def end_of(file: File, count: int) -> bytes:
 
 
 def readable(name: str, read: Callable[[], _T]) -> _T:
-    """Return what reading gives, or say which file cannot be read.
+    """Return the result of a read, or raise an error with the file's name.
 
     Raises
     ------
     InputError, StorageError
-        As :func:`unreadable` has it.
+        See :func:`unreadable`.
     """
     try:
         return read()
@@ -237,9 +236,9 @@ def readable(name: str, read: Callable[[], _T]) -> _T:
 
 
 def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
-    """Build the error for a file that cannot be read, from what was thrown.
+    """Return the error for a file that cannot be read, from the raised one.
 
-    It is the file's own fault unless what was thrown says otherwise.
+    The file is at fault, unless the raised error says otherwise.
 
     Parameters
     ----------
@@ -266,17 +265,17 @@ def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
 
 @contextmanager
 def replacing(uri: str) -> Iterator[IO[bytes]]:
-    """Write a file: a reader sees the old one or the new one, whole, and never a part.
+    """Write a file: readers see either the complete old one or the complete new one.
 
-    What is written when the block fails is dropped.
+    If the block fails, nothing is written.
     """
     system, path = place(uri)
     if not isinstance(system, fs.LocalFileSystem):
-        # An upload that is given up is completed with what it has, so none begins before the end.
+        # Arrow completes an upload even if it is abandoned, so the upload starts after the block.
         with tempfile.TemporaryFile() as draft:
             yield cast("IO[bytes]", draft)
             draft.seek(0)
-            # As it is: Arrow would pack it once more where its name ends in .gz.
+            # No compression: Arrow would compress again if the name ends in .gz.
             with system.open_output_stream(path, compression=None) as stream:
                 shutil.copyfileobj(draft, stream, _COPIED_BYTES)
         return
@@ -292,13 +291,13 @@ def replacing(uri: str) -> Iterator[IO[bytes]]:
 
 
 def write_text(uri: str, text: str) -> None:
-    """Write a small text file whole, replacing what was there."""
+    """Write a small text file, replacing an existing one in one step."""
     with replacing(uri) as file:
         file.write(text.encode())
 
 
 def read_text(uri: str) -> str | None:
-    """Return a small text file's content, or None when there is none."""
+    """Return a small text file's content, or None if it does not exist."""
     try:
         return read_bytes(uri).decode()
     except FileNotFoundError:
@@ -313,7 +312,7 @@ def read_bytes(uri: str) -> bytes:
 
 
 def delete(uri: str) -> None:
-    """Delete a file or folder, if it is there."""
+    """Delete a file or folder, if it exists."""
     system, path = place(uri)
     kind = system.get_file_info(path).type
     if kind == fs.FileType.Directory:

@@ -1,4 +1,4 @@
-"""The work of ``02_transform``: rows judged, one row a person, written to the audit branch."""
+"""The work of ``02_transform``: check rows, keep one per person, write them to the audit branch."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from register_contract import contract, publications
 from register_contract.manifest import Line
 from register_contract.receipts import Handover
 
-# A task of the shuffle holds this many rows, and writes a file for each of its health plans.
+# A task of the shuffle has this many rows, and writes a file for each of its health plans.
 _ROWS_A_TASK = 640_000
-# Fewer than these are not worth another task.
+# Fewer rows than this are not worth another task.
 _FEWEST_ROWS = 20_000
 
 
 @dataclass(frozen=True)
 class Transformed:
-    """What the stage has made.
+    """The result of the stage.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class Transformed:
     branch : str
         Name of the audit branch.
     snapshot : Snapshot
-        Its head.
+        Head of the branch.
     """
 
     rows: StageRows
@@ -51,7 +51,7 @@ class Transformed:
 
     @property
     def handover(self) -> Handover:
-        """What the next stage reads."""
+        """The receipt's handover, which the next stage reads."""
         return {
             "table": contract.TABLE,
             "branch": self.branch,
@@ -61,7 +61,7 @@ class Transformed:
 
 
 def transform(stage: Stage, id_key: str = "") -> Transformed:
-    """Normalise and judge the ingested rows, keep one a person, and write them to their branch.
+    """Normalize and check the ingested rows, keep one per person, and write them to a branch.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     Raises
     ------
     HandoverError
-        When the staged files are not those of ``01_ingest``, or what was written is not what was
+        If the staged files are not those of ``01_ingest``, or the rows written are not those
         counted.
     QualityGateError
-        When the columns to publish are not the contract's.
+        If the columns to publish are not those of the contract.
     SettingsError
-        When the id key is missing, or not the one of the last publication.
+        If the id key is missing, or not the one of the last publication.
     """
     before = stage.receipt_before()
     lines = stage.files()
@@ -121,8 +121,8 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     if accounting.rows_out != snapshot.rows:
         stage.lake.drop_branch(branch)
         raise HandoverError(
-            f"{accounting.rows_out:,} rows were counted on their way, {snapshot.rows:,} are on the "
-            "branch. Run this stage again."
+            f"{accounting.rows_out:,} rows were counted, but {snapshot.rows:,} are on the branch. "
+            "Run this stage again."
         )
     return Transformed(accounting, branch, snapshot)
 
@@ -130,10 +130,10 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
 def _select(
     stage: Stage, work: Transformation, numbers: DataFrame, *, by_plan: bool
 ) -> tuple[Selected, list[DataFile]]:
-    """Judge, keep one row a person, and write them.
+    """Check the rows, keep one per person, and write them.
 
-    Health plans that are many are brought together first: a file of each for each task would be a
-    multitude of small ones.
+    If there are many health plans, their rows are brought together first: one file per plan and
+    task would mean many small files.
     """
     tasks = len(work.tasks)
     selection = Selection(stage.lake.data_folder, stage.lake.field_ids(), work.tasks)
@@ -154,17 +154,17 @@ def _checked_key(stage: Stage, id_key: str) -> bytes:
     last = stage.lake.history().last
     if last and last.key_check not in ("", identity.key_check(key)):
         raise SettingsError(
-            "The table was published with another id key: with this one every id would change. "
-            "Give the key of the last publication, or start a new lake."
+            "The table was published with another id key: with this one, every id would change. "
+            "Use the key of the last publication, or start a new lake."
         )
     return key
 
 
 def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
-    """Return the numbers of the pieces of work, one a task, each with the id key.
+    """Return the numbers of the pieces of work, one per task, each with the id key.
 
-    As rows of an RDD: literals and lists would show in plans, event logs and the Spark UI. As
-    Java's rows, for which Spark starts no Python workers beside those that do the work.
+    The frame is made from an RDD: literals and lists would show in plans, event logs, and the Spark
+    UI. Its rows are Java's: for Python's, Spark would start a second set of Python workers.
     """
     context, session = spark.sparkContext, spark._jsparkSession
     gateway: Any = context._gateway
@@ -179,7 +179,7 @@ def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
 
 
 def _prepare_shuffle(stage: Stage, rows: int) -> int:
-    """Return how many tasks the rows are worth behind a shuffle, and have Spark keep to that."""
+    """Set Spark's number of tasks after the shuffle by the number of rows, and return it."""
     cores = stage.spark.sparkContext.defaultParallelism
     tasks = max(1, -(-rows // _ROWS_A_TASK), min(cores, rows // _FEWEST_ROWS))
     stage.spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
@@ -191,7 +191,7 @@ def _prepare_shuffle(stage: Stage, rows: int) -> int:
 
 
 def _rejected(stage: Stage, lines: Sequence[Line]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the rejected rows, by source and by rule, in the files that the manifest's made."""
+    """Count the rejected rows, by source and by rule, from the files named as in the manifest."""
     by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
     by_rule = {rule.name: 0 for rule in contract.rules(contract.Criticality.ERROR)}
     for line in lines:

@@ -1,9 +1,9 @@
-"""What Spark's Python workers do: whole files in native code, one thread each.
+"""The work of Spark's Python workers: whole files in native code, one thread per worker.
 
-Nothing here decides anything. A worker reads, has the functions of
-:mod:`client_health.read.sources`, :mod:`client_health.clean.register` and
-:mod:`client_health.clean.rules` applied, and writes. Its modules load when a task calls it: Polars
-reads the number of its threads from the environment at that moment.
+Nothing here decides anything. A worker reads, applies the functions of
+:mod:`client_health.read.sources`, :mod:`client_health.clean.register`, and
+:mod:`client_health.clean.rules`, and writes. Modules are imported when a task needs them, because
+Polars then reads the number of its threads from the environment.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from client_health.read.lines import Parsed
     from client_health.read.readers import Piece
 
-# More different health plans than this, and files are written plan by plan.
+# With more different health plans than this, files are written plan by plan.
 MANY_CONVENIOS = 100
 
 
@@ -36,14 +36,14 @@ class Ingestion:
     tasks : tuple of tuple of Piece
         What each task reads, all of one source.
     folder : str
-        Where the staging files go.
+        Folder for the staging files.
     """
 
     tasks: tuple[tuple[Piece, ...], ...]
     folder: str
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do the tasks whose numbers come; return a line of JSON for each."""
+        """Run the tasks with the given numbers; yield a line of JSON for each."""
         for batch in batches:
             yield _lines(*map(self._told, _numbers(batch)))
 
@@ -55,7 +55,7 @@ class Ingestion:
 
 
 class _UnusableError(Exception):
-    """A file cannot be used: told to the driver as data, since another attempt ends the same."""
+    """A file cannot be used; the driver gets this as data, since a retry would end the same way."""
 
     def __init__(self, told: dict[str, Any]) -> None:
         self.told = told
@@ -67,7 +67,7 @@ def _numbers(batch: pa.RecordBatch) -> list[int]:
 
 
 def _attempt() -> str:
-    """Name Spark's stage and attempt, for files: another attempt writes another one."""
+    """Return Spark's stage and attempt for file names: another attempt writes another file."""
     from pyspark import TaskContext  # noqa: PLC0415
 
     context = TaskContext.get()
@@ -75,7 +75,7 @@ def _attempt() -> str:
 
 
 def _blocks(piece: Piece) -> Iterator[Parsed]:
-    """Read a piece, and say of which file it is when that fails."""
+    """Yield the blocks of a piece; an error names the file."""
     from client_health import storage  # noqa: PLC0415
     from client_health.read.lines import TooLongError  # noqa: PLC0415
     from client_health.read.pieces import read  # noqa: PLC0415
@@ -123,8 +123,8 @@ def _stage(pieces: tuple[Piece, ...], folder: str, number: int) -> dict[str, Any
 def _writer(file: Any, schema: pa.Schema) -> Any:  # noqa: ANN401
     import pyarrow.parquet as pq  # noqa: PLC0415
 
-    # Staging lives for a run: cheap to write matters more than small, and nearly every value
-    # differs from the others.
+    # Staging files last for one run, so fast writing matters more than size. Nearly all values
+    # differ.
     return pq.ParquetWriter(
         file, schema, compression="lz4", use_dictionary=False, write_statistics=False
     )
@@ -141,7 +141,7 @@ def _no_rows(source: str) -> pl.DataFrame:
 
 
 def _failure(name: str, error: InputError | StorageError) -> dict[str, Any]:
-    """Return an error in a form that reaches the driver, which raises it."""
+    """Return an error as data for the driver, which raises it."""
     if isinstance(error, InputError):
         told = {k: getattr(error, k) for k in ("found", "expected", "next_step")}
         return {"failed": "input", "file": error.name, **told}
@@ -157,11 +157,11 @@ class Transformation:
     files : tuple of str
         Names of the staging files.
     ingested, rejected : str
-        The folder that they are in, and the one that rejected rows go to.
+        The folder of these files, and the folder for rejected rows.
     as_of : date
         Day of the delivery.
     tasks : tuple of int
-        Numbers of the tasks behind the shuffle; see :func:`client_health.parcels.tasks`.
+        Numbers of the tasks after the shuffle; see :func:`client_health.parcels.tasks`.
     """
 
     files: tuple[str, ...]
@@ -171,7 +171,7 @@ class Transformation:
     tasks: tuple[int, ...]
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the candidates of the files whose numbers come, each with the id key."""
+        """Yield the candidates of the files with the given numbers, each with the id key."""
         from client_health import parcels  # noqa: PLC0415
         from client_health.clean import register  # noqa: PLC0415
 
@@ -206,7 +206,7 @@ class Transformation:
 
 @dataclass(frozen=True)
 class Selection:
-    """The work of ``02_transform`` behind the shuffle: one row a person, written by health plan.
+    """The work of ``02_transform`` after the shuffle: one row per person, written by health plan.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ class Selection:
     field_ids : mapping of str to int
         Iceberg's number of each of its columns.
     tasks : tuple of int
-        Numbers of the tasks behind a second shuffle, by health plan, where there is one.
+        Numbers of the tasks after a second shuffle, by health plan, if there is one.
     """
 
     folder: str
@@ -223,7 +223,7 @@ class Selection:
     tasks: tuple[int, ...] = ()
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do the work of a task; return a line of JSON: its files, and what was counted."""
+        """Do the work of a task; yield a line of JSON with its files and counts."""
         from client_health import parcels  # noqa: PLC0415
 
         rows, _ = parcels.unpack(batches)
@@ -232,7 +232,7 @@ class Selection:
             yield _lines({"counts": counts, "files": self._files(kept)})
 
     def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do the first part of it, and hand the rows on by health plan, with what was counted."""
+        """Do the first part of the work, and yield the rows by health plan, with the counts."""
         from client_health import parcels  # noqa: PLC0415
         from register_contract import contract  # noqa: PLC0415
 
@@ -243,7 +243,7 @@ class Selection:
             yield from parcels.pack(kept, plan, self.tasks, note=json.dumps(counts))
 
     def write(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Do the rest of it; return lines of JSON as :meth:`run` does."""
+        """Do the rest of the work; yield lines of JSON as :meth:`run` does."""
         from client_health import parcels  # noqa: PLC0415
         from client_health.clean import register  # noqa: PLC0415
 
@@ -253,7 +253,7 @@ class Selection:
             yield _lines({"files": self._files(rows.sort(register.ID))}, *told)
 
     def _files(self, kept: pl.DataFrame) -> list[tuple[str, str, int]]:
-        """Write the rows; return URI, health plan and rows of each file."""
+        """Write the rows; return URI, health plan, and number of rows of each file."""
         from client_health.clean import register  # noqa: PLC0415
         from client_health.publish import data_files  # noqa: PLC0415
 
@@ -263,7 +263,7 @@ class Selection:
 
 
 def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """Select; count what came and what stays, in the words of ``accounting.Selected``."""
+    """Return one row per person, and the counts as fields of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
 
     from client_health.clean import register, rules  # noqa: PLC0415

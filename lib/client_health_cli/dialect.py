@@ -1,4 +1,4 @@
-"""Athena's SQL, checked to be one SELECT and put into DuckDB's words."""
+"""Athena's SQL, checked to be a single SELECT, and translated to DuckDB's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SCHEMA: dict[str, object] = {
         for column in contract.COLUMNS
     }
 }
-# Words that begin a statement of another kind; some of these sqlglot can't even parse.
+# Words that begin other kinds of statements; sqlglot can't even parse some of these.
 _OTHERS = {
     "ALTER", "ANALYZE", "ATTACH", "CALL", "COPY", "CREATE", "DELETE", "DESCRIBE", "DETACH", "DROP",
     "EXECUTE", "EXPLAIN", "EXPORT", "GRANT", "IMPORT", "INSERT", "INSTALL", "LOAD", "MERGE",
@@ -41,9 +41,9 @@ class Translated:
     Attributes
     ----------
     sql
-        What to run.
+        The SQL to run.
     versions
-        Snapshots that it reads besides the current one; each is the table `version_name` gives.
+        Snapshots that it reads besides the current one; `version_name` returns their table names.
     """
 
     sql: str
@@ -51,7 +51,7 @@ class Translated:
 
 
 def version_name(snapshot_id: int) -> str:
-    """Give the name that a snapshot's rows have in a translated query."""
+    """Return the table name of a snapshot's rows in a translated query."""
     return f"{TABLE}@{snapshot_id}"
 
 
@@ -61,7 +61,7 @@ def parse(sql: str) -> exp.Query:
     Parameters
     ----------
     sql
-        In the dialect of Athena, which is Trino's.
+        SQL in the dialect of Athena, which is Trino's.
 
     Returns
     -------
@@ -77,7 +77,7 @@ def parse(sql: str) -> exp.Query:
     from sqlglot import exp  # noqa: PLC0415
     from sqlglot.errors import SqlglotError  # noqa: PLC0415
 
-    # It warns of statements that it does not understand; these are refused here.
+    # sqlglot logs a warning about statements that it can't parse; this function refuses them.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         tokens = sqlglot.tokenize(sql, read="trino")
@@ -100,22 +100,22 @@ def parse(sql: str) -> exp.Query:
 
 
 def to_duckdb(statement: exp.Query, before: int | None) -> Translated:
-    """Put a statement into DuckDB's dialect.
+    """Translate a statement to DuckDB's dialect.
 
-    Unnamed columns are called as Athena calls them, and rows without an ORDER BY come in the
-    order of their values, so that an answer is the same each time.
+    Unnamed columns get the same names as in Athena, and rows without an ORDER BY are sorted by
+    their values, so that an answer is the same each time.
 
     Parameters
     ----------
     statement
-        As `parse` gives it.
+        As `parse` returns it.
     before
         The snapshot of the run published before the current one, if there is one.
 
     Raises
     ------
     QueryError
-        If DuckDB has no words for it.
+        If it can't be translated.
     """
     from sqlglot.errors import ErrorLevel, SqlglotError  # noqa: PLC0415
 
@@ -128,13 +128,13 @@ def to_duckdb(statement: exp.Query, before: int | None) -> Translated:
     except SqlglotError as error:
         raise QueryError(
             f"this can't be translated for DuckDB: {_first_line(error)}. It may run in Athena; "
-            "here, write it another way"
+            "here, write it differently"
         ) from error
     return Translated(sql, versions)
 
 
 def reads_run_before(statement: exp.Query) -> bool:
-    """Say whether a statement reads the run published before the current one."""
+    """Return whether a statement reads the run published before the current one."""
     from sqlglot import exp  # noqa: PLC0415
 
     return any(
@@ -144,12 +144,12 @@ def reads_run_before(statement: exp.Query) -> bool:
 
 
 def with_version(statement: exp.Query, before: int | None) -> str:
-    """Give the statement for Athena, the run before put in place of version 0.
+    """Return the statement for Athena, with the previous run's snapshot instead of version 0.
 
     Raises
     ------
     QueryError
-        If there was no run before.
+        If there is no previous run.
     """
     from sqlglot import exp  # noqa: PLC0415
 
@@ -161,7 +161,7 @@ def with_version(statement: exp.Query, before: int | None) -> str:
 
 
 def _typed(statement: exp.Query) -> exp.Query:
-    """Find out the types, which decide whether a division is one of whole numbers."""
+    """Annotate types, which determine whether a division is one of whole numbers."""
     from sqlglot.errors import SqlglotError  # noqa: PLC0415
     from sqlglot.optimizer.annotate_types import annotate_types  # noqa: PLC0415
     from sqlglot.optimizer.qualify import qualify  # noqa: PLC0415
@@ -181,13 +181,13 @@ def _typed(statement: exp.Query) -> exp.Query:
         )
         typed: exp.Query = annotate_types(qualified, schema=_SCHEMA, dialect="trino")
     except SqlglotError:
-        # What is wrong with it, DuckDB says better.
+        # DuckDB's message about the error is better.
         return tree
     return typed
 
 
 def _unqualify(tree: exp.Query) -> None:
-    """Take the database off the table's name, and let case not matter, as in Athena."""
+    """Remove the database from the table's name, and make it case-insensitive, as in Athena."""
     from sqlglot import exp  # noqa: PLC0415
 
     for table in tree.find_all(exp.Table):
@@ -201,7 +201,7 @@ def _unqualify(tree: exp.Query) -> None:
 
 
 def _name_columns(tree: exp.Query) -> None:
-    """Name the columns that have no name, the way Athena does."""
+    """Name the unnamed columns as Athena does."""
     from sqlglot import exp  # noqa: PLC0415
 
     first: exp.Expr = tree
@@ -220,7 +220,7 @@ def _name_columns(tree: exp.Query) -> None:
 
 
 def _versions(tree: exp.Query, before: int | None) -> list[int]:
-    """Give each version of the table a name of its own, and tell which there are."""
+    """Give each version of the table its own name, and return the versions."""
     from sqlglot import exp  # noqa: PLC0415
 
     found = []
@@ -228,7 +228,7 @@ def _versions(tree: exp.Query, before: int | None) -> list[int]:
         table = version.parent
         number = _number(version)
         if not isinstance(table, exp.Table) or table.name != TABLE:
-            raise QueryError(f"FOR VERSION AS OF can be used with the table {TABLE} only")
+            raise QueryError(f"FOR VERSION AS OF can only be used with the table {TABLE}")
         number = _before(before) if number == BEFORE else number
         if not table.alias:
             table.set("alias", exp.TableAlias(this=exp.to_identifier(TABLE)))
@@ -258,12 +258,12 @@ def _before(before: int | None) -> int:
 
 
 def _as_athena_means(tree: exp.Query) -> None:
-    """Replace functions that DuckDB has under the same name with another meaning."""
+    """Replace functions that have the same name but another meaning in DuckDB."""
     from sqlglot import exp  # noqa: PLC0415
 
     for node in list(tree.find_all(exp.DateDiff)):
         unit = (node.text("unit") or "day").lower()
-        # Trino counts whole units that went by, DuckDB's date_diff the boundaries crossed.
+        # Trino counts full units that passed, DuckDB's date_diff the boundaries crossed.
         node.replace(
             exp.Anonymous(
                 this="date_sub", expressions=[exp.Literal.string(unit), node.expression, node.this]
@@ -280,9 +280,9 @@ def _order(tree: exp.Query) -> None:
 
 
 def _only_select(kind: str) -> str:
-    return f"a statement of the kind {kind} was given: only SELECT can be run here"
+    return f"{kind} is not allowed: only SELECT can be run here"
 
 
 def _first_line(error: Exception) -> str:
-    """Keep what is wrong and where; the rest is the SQL with terminal colours."""
+    """Return what is wrong and where; the rest is the SQL with terminal colors."""
     return str(error).partition("\n")[0].rstrip(". ")

@@ -1,6 +1,6 @@
-"""What can go wrong in the command, each with the exit code it ends with.
+"""Errors of the command, with their exit codes.
 
-What the classes say of themselves makes up ``docs/errors.md``.
+``docs/errors.md`` is generated from their docstrings.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from register_contract.runs import EXIT_OTHER, EXIT_SESSION, EXIT_USAGE
 
 
 class ClientHealthCliError(Exception):
-    """Root of the errors that the command reports in a line and without a traceback.
+    """Root of the errors that the command reports in one line, without a traceback.
 
     Parameters
     ----------
     message
-        What was found, what was expected and the next step.
+        What was found, what was expected, and the next step.
 
     Attributes
     ----------
     exit_code : int
-        What the process ends with.
+        Exit code of the process.
     """
 
     exit_code = EXIT_OTHER
@@ -28,9 +28,9 @@ class ClientHealthCliError(Exception):
 class SettingsError(ClientHealthCliError):
     """An argument has a value that can't be used.
 
-    Why: an argument is missing, contradicts another, names nothing that is there, or is not written
-    as it must be.
-    What to do: give the argument as the message says. Each command's `--help` has an example.
+    Why: an argument is missing, contradicts another, names something that doesn't exist, or has the
+    wrong format.
+    What to do: correct the argument as the message says. Each command's `--help` has an example.
     """
 
     exit_code = EXIT_USAGE
@@ -39,17 +39,16 @@ class SettingsError(ClientHealthCliError):
 class LakeError(ClientHealthCliError):
     """The lake, or the table in it, can't be read.
 
-    Why: nothing has been published there yet, the path is another one's, or a file of the lake is
-    missing.
-    What to do: check the path behind `--lake`. If it is right and nothing was published yet,
+    Why: nothing has been published there yet, the path is wrong, or a file of the lake is missing.
+    What to do: check the path after `--lake`. If it is right and nothing has been published yet,
     publish first: `client-health run`.
 
     Parameters
     ----------
     lake
-        The lake as it was asked for.
+        The lake as given.
     message
-        What was found, what was expected and the next step.
+        What was found, what was expected, and the next step.
     """
 
     exit_code = EXIT_USAGE
@@ -62,8 +61,8 @@ class LakeError(ClientHealthCliError):
 class QueryError(ClientHealthCliError):
     """The SQL of a query was refused.
 
-    Why: the SQL has a mistake, names a column or table that is not there, or is no SELECT. Queries
-    can only read.
+    Why: the SQL has a mistake, names a column or table that doesn't exist, or isn't a SELECT.
+    Queries can only read.
     What to do: fix the SQL. docs/reference.md lists the columns.
 
     Parameters
@@ -78,9 +77,10 @@ class QueryError(ClientHealthCliError):
 class ServiceFailedError(ClientHealthCliError):
     """The local sessions service didn't start.
 
-    Why: Java is missing or is another version, the port is taken, a package was not installed, or
+    Why: Java is missing or has another version, the port is in use, a package is not installed, or
     the machine has no memory left.
-    What to do: read the service's last words in the message. `make setup` installs what is missing.
+    What to do: read the service's last output in the message. `make setup` installs what is
+    missing.
     """
 
     exit_code = EXIT_SESSION
@@ -89,15 +89,15 @@ class ServiceFailedError(ClientHealthCliError):
 class RunFailedError(ClientHealthCliError):
     """A run ended without publishing.
 
-    Why: the run ended with an error of the runner, whose lines and code it has.
+    Why: the run ended with an error of the runner; this error has its lines and exit code.
     What to do: follow the lines `next:` and `more:`.
 
     Parameters
     ----------
     message
-        The runner's own lines: stage, cell, cause, notebook, next step.
+        The runner's lines: stage, cell, cause, notebook, next step.
     exit_code
-        The runner's.
+        The runner's exit code.
     """
 
     def __init__(self, message: str, exit_code: int) -> None:

@@ -1,4 +1,4 @@
-"""JupyterLab on the notebooks, with the official kernel and a local service behind it."""
+"""JupyterLab with the notebooks, the official kernel, and a local service."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _STOP_SECONDS = 10
 
 
 def sample_delivery(data: Path) -> dict[str, Path]:
-    """Give a small delivery to try the notebooks on; made where there is none.
+    """Return a small delivery for trying the notebooks; create it if missing.
 
     Parameters
     ----------
@@ -43,15 +43,15 @@ def sample_delivery(data: Path) -> dict[str, Path]:
 
 
 def session_defaults(data: Path, files: Mapping[str, Path]) -> dict[str, str]:
-    """Give the Spark settings that stand for notebook parameters left empty.
+    """Return the Spark settings that give values to empty notebook parameters.
 
-    The service sets them on every session beside the notebook's own `--conf`. (The kernel's
-    variable `glue_spark_conf` would replace that one.)
+    The service sets them on every session in addition to the notebook's own `--conf`. (The
+    kernel's variable `glue_spark_conf` would replace that one.)
 
     Parameters
     ----------
     data
-        Folder for data that isn't committed; the lake goes there.
+        Folder for data that isn't committed, including the lake.
     files
         The file of each source.
     """
@@ -61,10 +61,10 @@ def session_defaults(data: Path, files: Mapping[str, Path]) -> dict[str, str]:
 
 @contextlib.contextmanager
 def official_kernel() -> Iterator[Path]:
-    """Give a Jupyter data folder with the official kernel under its own name.
+    """Yield a Jupyter data folder with the official kernel under its own name.
 
-    Its own specification starts a bare `python`, whichever comes first on the path; this one
-    starts the interpreter that the kernel is installed in.
+    The kernel's own specification starts a bare `python`, whichever comes first on the path; this
+    one starts the interpreter that the kernel is installed in.
     """
     with TemporaryDirectory(prefix="client-health-jupyter-") as folder:
         kernel = Path(folder) / "kernels" / KERNEL
@@ -80,14 +80,14 @@ def official_kernel() -> Iterator[Path]:
 
 
 def jupyter_environment(client: Mapping[str, str], kernels: Path) -> dict[str, str]:
-    """Give JupyterLab's environment, which its kernels inherit.
+    """Return JupyterLab's environment, which its kernels inherit.
 
     Parameters
     ----------
     client
         The environment of a client of the local service.
     kernels
-        A Jupyter data folder to look into before all others.
+        A Jupyter data folder, which is searched first.
     """
     path = os.pathsep.join(filter(None, [str(kernels), client.get("JUPYTER_PATH")]))
     # The kernel runs tools by their bare names.
@@ -103,18 +103,18 @@ def run_jupyter(
     Parameters
     ----------
     notebooks
-        Its root folder.
+        Root folder of JupyterLab.
     environment
-        Its whole environment.
+        Its complete environment.
     browser
-        Whether to open one.
+        Whether to open a browser.
     port
-        On 127.0.0.1; the next free one is taken where it is in use.
+        Port on 127.0.0.1; if it is in use, the next free one.
 
     Returns
     -------
     int
-        What it exits with.
+        Its exit code.
     """
     command = [
         sys.executable,
@@ -127,12 +127,12 @@ def run_jupyter(
     if not browser:
         command.append("--no-browser")
     if os.geteuid() == 0:
-        # In a container root is the only user there is.
+        # In a container, root is the only user.
         command.append("--allow-root")
     process = subprocess.Popen(command, env=dict(environment))
     try:
         while True:
-            # Ctrl-C reaches JupyterLab as well, which asks whether it is meant.
+            # Ctrl-C also reaches JupyterLab, which asks for confirmation.
             with contextlib.suppress(KeyboardInterrupt):
                 return process.wait()
     finally:

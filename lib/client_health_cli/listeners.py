@@ -14,19 +14,19 @@ from register_run import Delivery, Listener
 
 
 class PlainListener(Listener):
-    """Writes a line when a stage starts and when it ends.
+    """Listener that prints a line when a stage starts and when it ends.
 
     Parameters
     ----------
     console
-        Where to.
+        The console to print to.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
-        """Write the run's name and the delivery's."""
+        """Print the names of the run and the delivery."""
         size = sum(item.size for item in delivery.objects)
         self._line(
             f"run {run_id} of delivery {delivery.delivery_id}"
@@ -34,33 +34,33 @@ class PlainListener(Listener):
         )
 
     def stage_started(self, stage: str, cells: int) -> None:
-        """Write that a stage starts."""
+        """Print that a stage starts."""
         self._line(f"{stage}: started, {cells} cells")
 
     def stage_skipped(self, stage: str, receipt: Receipt) -> None:
-        """Write that a stage was done before."""
+        """Print that an earlier start finished a stage."""
         self._line(f"{stage}: done by an earlier start, {total(receipt, 'out'):,} rows")
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
-        """Write that a stage has ended."""
+        """Print that a stage has finished."""
         self._line(f"{stage}: done in {seconds:.1f} s, {total(receipt, 'out'):,} rows")
 
     def note(self, text: str) -> None:
-        """Write a remark."""
+        """Print a note."""
         self._line(text)
 
     def _line(self, text: str) -> None:
-        # Paths and messages are no markup, and are not to be broken at the console's width.
+        # Paths and messages are not markup, and must not be wrapped at the console's width.
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 class LiveListener(PlainListener):
-    """Shows each stage as a bar: cells done, and how far Spark is within the running one.
+    """Listener that shows a bar per stage: cells done, and Spark's progress in the current one.
 
     Parameters
     ----------
     progress
-        The display, started.
+        The started display.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -69,11 +69,11 @@ class LiveListener(PlainListener):
         self._tasks: dict[str, TaskID] = {}
         self._cell = 0
         self._cells = 1
-        # Spark's progress is told from a thread of its own.
+        # Spark's progress is reported from a separate thread.
         self._lock = threading.Lock()
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
-        """Show that the session is being made, which takes the longest at first."""
+        """Show that the session is starting, which is the longest step at first."""
         super().run_started(run_id, delivery)
         self._tasks["session"] = self._progress.add_task("session", total=None, doing="starting")
 
@@ -121,12 +121,12 @@ class LiveListener(PlainListener):
 
 @contextlib.contextmanager
 def listening(console: Console) -> Iterator[Listener]:
-    """Give the listener that suits the console.
+    """Yield the right listener for the console.
 
     Parameters
     ----------
     console
-        Where progress goes; standard error as a rule, so that results can be piped.
+        Console for progress, usually standard error, so that results can be piped.
     """
     if not console.is_terminal:
         yield PlainListener(console)

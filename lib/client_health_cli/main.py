@@ -1,6 +1,6 @@
 """The client-health command: reads the arguments and turns errors into exit codes.
 
-What a subcommand needs is imported when it runs, so that `--help` answers at once.
+Subcommands import what they need when they run, so that `--help` is fast.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from client_health_cli.commands import (
 from client_health_cli.errors import ClientHealthCliError
 
 _EPILOG = (
-    "Exit codes: 0 done; 2 usage, configuration or unusable input; 3 a quality gate stopped the "
-    "run; 4 a session, statement or service failed; 1 anything else."
+    "Exit codes: 0 done; 2 usage, configuration, or unusable input; 3 a quality gate stopped the "
+    "run; 4 a session, statement, or service failed; 1 anything else."
 )
 
 app = typer.Typer(
     name="client-health",
-    help="Run, read and try out the client register pipeline, on this machine or on AWS.",
+    help="Run, query, and try out the client register pipeline, on this machine or on AWS.",
     epilog=_EPILOG,
     no_args_is_help=True,
     add_completion=False,
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Parameters
     ----------
     arguments
-        What follows the command's name; taken from the process if None.
+        The arguments after the command's name (default: those of the process).
     """
     try:
         app(args=None if arguments is None else list(arguments), prog_name="client-health")

@@ -1,4 +1,4 @@
-"""Maintenance of a lake: asked for here, done in an interactive session."""
+"""Maintenance of a lake, in an interactive session."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
 
 @dataclass(frozen=True)
 class Maintained:
-    """What maintenance found and did; see ``client_health.publish.maintenance.maintain``."""
+    """The results of maintenance; see ``client_health.publish.maintenance.maintain``."""
 
     publications: int
     snapshots_before: int
@@ -43,7 +43,7 @@ def maintain(
     limits: Limits,
     note: Callable[[str], None],
 ) -> Maintained | None:
-    """Maintain a lake in a session of its own.
+    """Maintain a lake in a separate session.
 
     Parameters
     ----------
@@ -54,16 +54,16 @@ def maintain(
     sessions
         `local`, `aws`, or a service's URL.
     notebooks
-        Folder of the notebooks: the session is the one that they ask for.
+        Folder of the notebooks, which define the session.
     limits
         How long things may take.
     note
-        Gets a line for people.
+        Called with a line for people.
 
     Returns
     -------
     Maintained or None
-        None when nothing has been published there.
+        None if nothing has been published there.
 
     Raises
     ------

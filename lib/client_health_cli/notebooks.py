@@ -1,4 +1,4 @@
-"""Where the three notebooks are."""
+"""The location of the three notebooks."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from register_contract.runs import STAGES
 
 
 def notebooks_folder(asked: Path | None = None) -> Path:
-    """Find the folder with the three notebooks.
+    """Return the folder with the three notebooks.
 
     Parameters
     ----------
     asked
-        Where to look; if None, `notebooks/` of the current directory, then of the source tree
-        that this package was installed from.
+        The folder; if None, `notebooks/` in the current directory, then in the source tree that
+        this package was installed from.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A run as the command asks for it: the request to the runner, and where its sessions are."""
+"""The command's request to the runner, and the place of its sessions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
 
 @dataclass(frozen=True)
 class Asked:
-    """What the command's options say.
+    """The command's options.
 
     Parameters
     ----------
@@ -31,21 +31,21 @@ class Asked:
     notebooks
         Folder of the three notebooks.
     raw
-        A folder with the three sources; empty where each is named.
+        A folder with the three sources; empty if each is named.
     sources
-        File or folder of each source that was named.
+        File or folder of each named source.
     run_id, as_of
-        Given instead of derived ones.
+        Override the derived values.
     force
-        Start the run afresh.
+        Whether to start the run over.
     accept_volume_change
-        Let the number of rows differ from the last published one as it may.
+        Whether the number of rows may differ in any way from the last published one.
     accept_older
-        Let the delivery's day be before that of the published one.
+        Whether the delivery's day may be before the published one.
     sessions
         `local`, `aws`, or a service's URL.
     id_key
-        Location of the key for ids; empty for the user's own.
+        Location of the key for ids; empty means the user's own.
     """
 
     lake: str
@@ -61,12 +61,12 @@ class Asked:
     id_key: str = ""
 
     def check(self) -> None:
-        """Refuse what can be seen to be wrong before anything is started.
+        """Refuse invalid options before anything is started.
 
         Raises
         ------
         SettingsError
-            With the option's name.
+            Names the option.
         """
         named = sorted(name for name, place in (self.sources or {}).items() if place)
         if self.raw and named:
@@ -91,7 +91,7 @@ class Asked:
 
 
 def request(asked: Asked) -> RunRequest:
-    """Build what the runner is asked to do.
+    """Return the request to the runner.
 
     Parameters
     ----------
@@ -101,12 +101,12 @@ def request(asked: Asked) -> RunRequest:
     Returns
     -------
     RunRequest
-        Of the three notebooks, in their order; where sessions are made is still to be said.
+        For the three notebooks, in order, still without session settings.
 
     Raises
     ------
     InputError
-        If the folder doesn't hold one source of each kind.
+        If the folder doesn't have exactly one source of each kind.
     """
     id_key = asked.id_key
     if id_key and not id_key.startswith("arn:"):
@@ -126,14 +126,14 @@ def request(asked: Asked) -> RunRequest:
 
 
 def session_limits(sessions: str, variables: Mapping[str, str]) -> Limits:
-    """Say how long things may take, with local sessions less than with those of AWS.
+    """Return how long things may take; limits for local sessions are shorter than for AWS.
 
     Parameters
     ----------
     sessions
         `local`, `aws`, or a service's URL.
     variables
-        The environment, which may say otherwise.
+        The environment, which may override the limits.
 
     Raises
     ------
@@ -145,14 +145,14 @@ def session_limits(sessions: str, variables: Mapping[str, str]) -> Limits:
 
 @contextlib.contextmanager
 def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]:
-    """Say where sessions are made, and for `local` keep a service running meanwhile.
+    """Yield the settings for sessions; for `local`, run a service meanwhile.
 
     Parameters
     ----------
     sessions
         `local`, `aws`, or a service's URL.
     lake
-        The lake; sessions on one in S3 are told the region, as the deployed job's are.
+        The lake; for one in S3, sessions get the region as an argument, like the deployed job's.
 
     Raises
     ------
@@ -177,7 +177,7 @@ def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]
             id_prefix=job_client_health.SESSION_PREFIX,
             default_arguments=arguments,
             environment={"AWS_ENDPOINT_URL_GLUE": sessions, "glue_endpoint_url": sessions},
-            # The kernels ignore the endpoint where a profile is set.
+            # The kernels ignore the endpoint if a profile is set.
             removed_variables=("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "glue_profile"),
         )
 
@@ -189,17 +189,17 @@ def looked_at(request: RunRequest) -> Iterator[Callable[[], Delivery | None]]:
     Parameters
     ----------
     request
-        What the runner is asked to do.
+        The request to the runner.
 
     Yields
     ------
     callable
-        Waits for what was found; None where the runner is to look itself, since S3 only lists.
+        Waits for the delivery and returns it; None if the runner must look itself, as for S3.
 
     Raises
     ------
     InputError
-        If a source is missing, on the call.
+        If a source is missing; raised by the callable.
     """
     if any(place.startswith("s3://") for place in request.sources.values()):
         yield lambda: None

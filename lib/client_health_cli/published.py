@@ -1,4 +1,4 @@
-"""The published table of a local lake: its snapshots, and the files each consists of."""
+"""The published table of a local lake: its snapshots and their files."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ TABLE: Final = "clientoutput"
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A state of the table, as its metadata tells of it.
+    """A snapshot, from the table's metadata.
 
     Attributes
     ----------
     snapshot_id
         Its number.
     committed_at
-        When, in UTC.
+        Time of its commit, in UTC.
     made_current_at
-        When it became what readers see; None if it never did.
+        Time from which readers saw it; None if they never did.
     is_current_ancestor
         Whether it is what readers see now, or an ancestor of that.
     summary
-        Its properties, the publication record of a run among them.
+        Its properties, including the publication record of a run.
     """
 
     snapshot_id: int
@@ -56,22 +56,22 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """A snapshot of the published table: the current one, or one that was.
+    """A snapshot of the published table: the current or an earlier one.
 
     Attributes
     ----------
     lake
-        The lake as it was asked for.
+        The lake as given.
     snapshot_id
         The snapshot.
     files
         Absolute paths of its data files, in order.
     snapshots
-        All that the table's metadata tells of, oldest first.
+        All snapshots in the table's metadata, oldest first.
     metadata
         The tables that Athena has beside an Iceberg table, by the names behind its `$`.
     rows
-        What the files hold, where they are in S3, which DuckDB has no reader for here.
+        The files' rows, if they are in S3, for which DuckDB has no reader here.
     """
 
     lake: str
@@ -83,7 +83,7 @@ class PublishedTable:
 
     @property
     def published(self) -> tuple[Snapshot, ...]:
-        """What runs published and readers saw, oldest first."""
+        """Snapshots that runs published and readers saw, oldest first."""
         return tuple(
             one
             for one in self.snapshots
@@ -94,7 +94,7 @@ class PublishedTable:
 def published_table(
     lake: str, snapshot_id: int | None = None, *, may_be_empty: bool = False
 ) -> PublishedTable:
-    """Find the data files of a snapshot.
+    """Return a snapshot with its data files.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def published_table(
     snapshot_id
         The snapshot; the current one if None.
     may_be_empty
-        Give a table without files instead of refusing it.
+        Whether to return a table without files instead of refusing it.
 
     Returns
     -------
@@ -113,7 +113,7 @@ def published_table(
     Raises
     ------
     LakeError
-        If there is no lake or no published table there, it has no such snapshot, the snapshot is
+        If there is no lake or no published table, the table has no such snapshot, the snapshot is
         empty, or it can't be read.
     """
     with opened(lake) as table:
@@ -165,7 +165,7 @@ def _time(milliseconds: int) -> dt.datetime:
 
 @contextlib.contextmanager
 def opened(lake: str) -> Iterator[Table]:
-    """Load the table from the lake's catalogue, and tell what can't be read."""
+    """Yield the table from the lake's catalog; an error says what can't be read."""
     if is_remote(lake):
         yield remote_table(lake)
         return
@@ -178,7 +178,7 @@ def opened(lake: str) -> Iterator[Table]:
             "Publish one first: client-health run --raw FOLDER --lake " + lake,
         )
 
-    # Heavy, and needed only from here on.
+    # Slow to import, and only needed from here on.
     from pyiceberg.catalog.sql import SqlCatalog  # noqa: PLC0415
     from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
     from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
@@ -201,17 +201,17 @@ def opened(lake: str) -> Iterator[Table]:
     except (SQLAlchemyError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise LakeError(
-            lake, f"the table {TABLE} in {folder} can't be read: {reason}. Is it a lake, and whole?"
+            lake, f"the table {TABLE} in {folder} can't be read: {reason}. Is the lake complete?"
         ) from error
 
 
 def is_remote(lake: str) -> bool:
-    """Tell whether a lake is in S3, with its table in the Glue Data Catalog."""
+    """Return whether a lake is in S3, with its table in the Glue Data Catalog."""
     return lake.startswith("s3://")
 
 
 def lake_folder(lake: str) -> Path:
-    """Give the folder that a lake's URI names.
+    """Return the folder that a lake's URI names.
 
     Raises
     ------
@@ -225,40 +225,39 @@ def lake_folder(lake: str) -> Path:
 
 
 def data_files(lake: str, tasks: Iterable[FileScanTask]) -> tuple[str, ...]:
-    """Give the paths of the files to scan, in order.
+    """Return the paths of the files to scan, in order.
 
     Parameters
     ----------
     lake
-        For messages.
+        The lake, for messages.
     tasks
-        What Iceberg plans to scan.
+        Iceberg's plan for the scan.
 
     Raises
     ------
     LakeError
-        If rows are deleted by files of their own, since reading the data files alone would bring
-        these rows back.
+        If the table has delete files: reading only the data files would include deleted rows.
     """
     paths = []
     for task in tasks:
         if task.delete_files:
             raise LakeError(
                 lake,
-                f"the table {TABLE} has rows deleted by files of their own (merge-on-read), which "
-                "a local query can't apply: rewrite its data files first",
+                f"the table {TABLE} has delete files (merge-on-read), which a local query can't "
+                "apply: rewrite its data files first",
             )
         paths.append(_local_path(task.file.file_path))
     return tuple(sorted(paths))
 
 
 def _local_path(location: str) -> str:
-    # Iceberg doesn't percent-encode locations: what stands there is the name of the file.
+    # Iceberg doesn't percent-encode locations: a location is the name of the file.
     if location.startswith("file:"):
         return "/" + location.removeprefix("file:").lstrip("/")
     return location
 
 
 def _quoted(path: Path) -> str:
-    """Write a path for an SQLite URI."""
+    """Quote a path for an SQLite URI."""
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")

@@ -1,4 +1,4 @@
-"""The queries that are kept in files, one a question."""
+"""The queries in files, one query per file."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from client_health_cli.errors import SettingsError
 
 @dataclass(frozen=True)
 class Question:
-    """A query with a name.
+    """A named query.
 
     Attributes
     ----------
     name
-        The file's, without its ending.
+        The file's name, without its ending.
     meaning
         What it answers: the comment in its first line.
     sql
-        Athena's SQL, the comment included.
+        Athena's SQL, including the comment.
     """
 
     name: str
@@ -28,13 +28,13 @@ class Question:
 
 
 def questions(folder: Path | None = None) -> dict[str, Question]:
-    """Read all queries, by name.
+    """Return all queries, by name.
 
     Parameters
     ----------
     folder
-        Where the files are; if None, `queries/` of the current directory, then of the source
-        tree that this package was installed from.
+        Folder of the files; if None, `queries/` in the current directory, then in the source tree
+        that this package was installed from.
 
     Raises
     ------
@@ -52,16 +52,16 @@ def questions(folder: Path | None = None) -> dict[str, Question]:
 
 
 def question(name: str, folder: Path | None = None) -> Question:
-    """Read one query.
+    """Return one query.
 
     Raises
     ------
     SettingsError
-        If there is none of that name.
+        If there is none with that name.
     """
     known = questions(folder)
     if name not in known:
-        raise SettingsError(f"there is no query {name!r}: there are {', '.join(known)}")
+        raise SettingsError(f"there is no query {name!r}: choose one of {', '.join(known)}")
     return known[name]
 
 

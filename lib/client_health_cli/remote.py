@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def glue_catalog() -> Catalog:
-    """Open the account's Data Catalog, at the endpoints that the environment names.
+    """Return the account's Data Catalog, at the endpoints that the environment names.
 
     Returns
     -------
     Catalog
-        boto3 reads ``AWS_ENDPOINT_URL_GLUE`` by itself; Arrow's S3 client has to be told.
+        boto3 reads ``AWS_ENDPOINT_URL_GLUE`` itself; Arrow's S3 client gets its endpoint here.
     """
     from pyiceberg.catalog.glue import GlueCatalog  # noqa: PLC0415 - heavy
 
@@ -36,7 +36,7 @@ def glue_catalog() -> Catalog:
 
 
 def remote_table(lake: str) -> Table:
-    """Load the published table of a lake in S3.
+    """Return the published table of a lake in S3.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def remote_table(lake: str) -> Table:
     Raises
     ------
     LakeError
-        If there is no such table, it is another lake's, or it can't be read.
+        If there is no such table, it belongs to another lake, or it can't be read.
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""The local sessions service, started and stopped with a block of code."""
+"""The local sessions service, for the duration of a block of code."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def local_service(
     log: IO[Any] | None = None,
     python: Path | None = None,
 ) -> Iterator[LocalService]:
-    """Keep a local sessions service running.
+    """Run a local sessions service during a block of code.
 
     Parameters
     ----------
@@ -28,16 +28,16 @@ def local_service(
     working_directory
         Where sessions' code runs; the current directory if None.
     port
-        On 127.0.0.1; 0 for a free one.
+        Port on 127.0.0.1; 0 for a free one.
     log
-        Where the service's log goes; nowhere if None.
+        File for the service's log; none is kept if None.
     python
         Interpreter of sessions' drivers and workers; this one if None.
 
     Raises
     ------
     ServiceFailedError
-        If it doesn't start.
+        If the service doesn't start.
     """
     service = LocalService(
         spark_conf=spark_conf,

@@ -1,4 +1,4 @@
-"""What a run did, as tables for a person."""
+"""A run's summary, as tables for people."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def print_summary(console: Console, outcome: RunOutcome, lake: str) -> None:
     Parameters
     ----------
     console
-        Where to.
+        The console to print to.
     outcome
-        Of the run. A receipt may be missing when the run had been published before; what only
-        it would know is shown as a dash.
+        Outcome of the run. If the run was already published, a receipt may be missing; its numbers
+        are shown as dashes.
     lake
-        As the command was given it.
+        The lake as given to the command.
     """
     if outcome.status == "already_published":
-        said = "is already published: nothing to do (--force starts it afresh)"
+        said = "is already published: nothing to do (--force starts it over)"
     else:
         said = f"is published; its stages took {sum(outcome.seconds.values()):.1f} s"
     _say(console, f"Run {outcome.run_id} {said}.")
@@ -53,7 +53,7 @@ def print_summary(console: Console, outcome: RunOutcome, lake: str) -> None:
     )
     places = sorted({str(PurePosixPath(place).parent) for place in outcome.notebooks.values()})
     for place in places:
-        # A path object would make one slash of the two in a URI.
+        # A path object turns a URI's two slashes into one.
         _say(console, f"Executed notebooks: {place.replace(':/', '://', 1)}/")
     if "://" not in lake:
         _say(console, f"Next: client-health query --lake {shlex.quote(lake)} {shlex.quote(_TRY)}")
@@ -64,7 +64,7 @@ def _say(console: Console, text: str) -> None:
 
 
 def _accounting(receipts: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Build the row accounting: a line for each source, and their sum."""
+    """Return the row accounting: one line per source, and the sum."""
     columns = [
         ("ingested", "01_ingest", "out"),
         ("rejected", "02_transform", "rejected"),
@@ -76,7 +76,7 @@ def _accounting(receipts: Mapping[str, Mapping[str, Any]]) -> Table:
     ):
         columns.insert(3, ("suppressed", "03_quality", "suppressed"))
     table = _table("source", *(title for title, _, _ in columns), footer=True)
-    # A dictionary keeps the order in which receipts name the sources, a set wouldn't.
+    # A dictionary keeps the receipts' order of sources; a set wouldn't.
     sources = list(dict.fromkeys(name for receipt in receipts.values() for name in receipt["rows"]))
     counts = {
         title: [
@@ -122,7 +122,7 @@ def _largest_first(counts: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
 
 
 def _table(first: str, *numbers: str, footer: bool = False) -> Table:
-    """Begin a table with a column of names and columns of numbers."""
+    """Return an empty table with a column of names and columns of numbers."""
     table = Table(box=box.SIMPLE_HEAD, show_footer=footer, pad_edge=False)
     table.add_column(first, no_wrap=True)
     for title in numbers:

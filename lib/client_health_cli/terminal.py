@@ -1,4 +1,4 @@
-"""What is written for a person: progress, sizes, counts."""
+"""Output for people: progress, sizes, counts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 
 def size_text(size: int) -> str:
-    """Write a number of bytes with a fitting unit of 1,000s."""
+    """Return a number of bytes with a suitable decimal unit."""
     if size < 1000:
         return f"{size} B"
     for unit, factor in (("kB", 1e3), ("MB", 1e6)):
@@ -18,19 +18,19 @@ def size_text(size: int) -> str:
 
 @contextlib.contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
-    """Show a bar on the terminal; nothing when errors are piped elsewhere.
+    """Show a bar on the terminal, unless standard error is redirected.
 
     Parameters
     ----------
     label
-        What is going on.
+        Name of the work.
     total
-        Steps to go.
+        Number of steps.
 
     Yields
     ------
     Callable
-        To be told how many steps were made.
+        Call it with the number of steps done.
     """
     from rich.console import Console  # noqa: PLC0415 - slows the start of every command
     from rich.progress import Progress  # noqa: PLC0415

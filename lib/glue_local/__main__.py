@@ -1,4 +1,4 @@
-"""``python -m glue_local``: run the service until told to stop."""
+"""``python -m glue_local``: run the service until it is stopped."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def _upstream(text: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m glue_local",
-        description="A local AWS Glue Interactive Sessions service. Prints one line of JSON when "
-        "it listens: the endpoint and the environment for its clients. Logs go to stderr.",
+        description="A local AWS Glue Interactive Sessions service. When it listens, it prints one "
+        "line of JSON: the endpoint and the environment for its clients. Logs go to stderr.",
     )
     add = parser.add_argument
     add("--port", type=int, default=0, help="port on 127.0.0.1; 0 takes a free one")
@@ -54,18 +54,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="Spark setting of every session, before its own; repeatable",
     )
-    add("--session-limit", type=int, default=4, help="sessions that may live at once")
+    add("--session-limit", type=int, default=4, help="maximum number of sessions at once")
     add(
         "--upstream",
         type=_upstream,
         metavar="URL",
-        help="emulator of the rest of AWS: knows the jobs, gets every action that is not here",
+        help="emulator of the rest of AWS: knows the jobs, gets every action not supported here",
     )
     add(
         "--environment-credentials",
         action="store_true",
-        help="let in who signs with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this "
-        "environment, as an emulator's Lambda functions do; a new key pair otherwise",
+        help="accept the key pair in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this "
+        "environment, which an emulator's Lambda functions use; otherwise, a new key pair",
     )
     add(
         "--s3-endpoint",
@@ -84,12 +84,12 @@ def _parser() -> argparse.ArgumentParser:
         "--python-shell",
         type=Path,
         metavar="ROOT",
-        help="root folder that job runs start in, as AWS Glue's Python Shell does (needs root); "
-        "the service's own Python otherwise",
+        help="root folder for job runs, as in AWS Glue's Python Shell (needs root); otherwise, "
+        "they use the service's own Python",
     )
-    add("--call-log", type=Path, metavar="FILE", help="gets who called which action, a line each")
-    add("--parent-pid", type=int, help="stop when this process is gone")
-    add("--until-stdin-closes", action="store_true", help="stop when stdin comes to its end")
+    add("--call-log", type=Path, metavar="FILE", help="file for a line per call: action and caller")
+    add("--parent-pid", type=int, help="stop when this process ends")
+    add("--until-stdin-closes", action="store_true", help="stop when stdin is closed")
     add("--stop-seconds", type=float, default=3.0, help=argparse.SUPPRESS)
     add("--job-stop-seconds", type=float, default=20.0, help=argparse.SUPPRESS)
     add("--minute-seconds", type=float, default=60.0, help=argparse.SUPPRESS)
@@ -103,7 +103,7 @@ def _watch_parent(pid: int, gone: Callable[[], None]) -> None:
 
 
 def _watch_stdin(gone: Callable[[], None]) -> None:
-    # Not through sys.stdin: its lock, held here, would be missed when the interpreter ends.
+    # Not through sys.stdin: this thread would hold its lock when the interpreter ends.
     while os.read(0, 1024):
         pass
     gone()
@@ -126,7 +126,7 @@ async def _serve(options: argparse.Namespace) -> None:
         upstream=options.upstream,
         s3_endpoint=options.s3_endpoint,
         job_stop_seconds=options.job_stop_seconds,
-        # Not resolved: an environment's interpreter is a link, and is known by its path.
+        # Not resolved: an environment's interpreter is a link, and its path identifies it.
         session_python=os.path.abspath(options.session_python),  # noqa: PTH100
         job_log_folder=options.job_log_folder and options.job_log_folder.absolute(),
         python_shell=options.python_shell and options.python_shell.absolute(),
@@ -140,7 +140,7 @@ async def _serve(options: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
 
     def gone() -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended already
+        with contextlib.suppress(RuntimeError):  # the loop has already ended
             loop.call_soon_threadsafe(stop.set)
 
     if options.parent_pid is not None:
@@ -163,12 +163,12 @@ async def _serve(options: argparse.Namespace) -> None:
 
 
 def main() -> int:
-    """Run the service; 0 when it was asked to stop, 1 when it could not listen."""
+    """Run the service; return 0 if it was asked to stop, 1 if it could not listen."""
     options = _parser().parse_args()
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
     )
-    # It quotes what it can't read of a request, which may be a statement's code.
+    # It quotes requests that it can't read, which may contain a statement's code.
     logging.getLogger("tornado").setLevel(logging.ERROR)
     try:
         asyncio.run(_serve(options))

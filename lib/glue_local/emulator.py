@@ -1,8 +1,8 @@
 """The emulator of the other AWS services, for tests and for the chain on one machine.
 
-It runs from an environment of its own (``tools/side_environment.py``), keeps everything in
-memory and checks no signatures. Lambda functions run in processes of its own, which inherit its
-environment: with ``service_endpoint`` their calls of Glue go to the local service.
+It runs in a separate environment (``tools/side_environment.py``), keeps everything in memory, and
+checks no signatures. Its Lambda functions run in child processes, which inherit its environment:
+with ``service_endpoint``, they call the local service for Glue.
 """
 
 from __future__ import annotations
@@ -30,42 +30,42 @@ ENVIRONMENT = Path(__file__).resolve().parents[2] / ".venv-emulator"
 _ADDRESS = "127.0.0.1"
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0
-# Of the caller's environment nothing that belongs to another AWS or another Python.
+# Variables of the caller that are for another AWS or another Python.
 _FOREIGN = ("AWS_", "PYTHON", "VIRTUAL_ENV")
 
 
 class EmulatorError(GlueLocalError):
     """The AWS emulator could not be started.
 
-    Shown: the terminal, of `make e2e`.
-    Why: its environment was not made, or another program took the port between two looks.
-    What to do: run `make e2e`, then try again; see its log.
+    Shown: on the terminal, by `make e2e`.
+    Why: its environment does not exist, or another program took the port in the meantime.
+    What to do: run `make e2e`, then try again; see the emulator's log.
     """
 
 
 class Emulator:
-    """The emulator as a process, started on entering and ended on leaving the block.
+    """The emulator as a process that starts on entering and ends on leaving the block.
 
     Parameters
     ----------
     log : Path, optional
-        File that its log goes to; dropped at the end unless told.
+        File for its log (default: none is kept).
     port : int, optional
         0 takes a free one.
     region : str, optional
-        Where its resources are.
+        Region of its resources.
     service_endpoint : str, optional
-        Where Lambda functions find Glue: the local service, which forwards what it does not do.
+        Endpoint of Glue for Lambda functions: the local service, which forwards other actions.
     python : Path, optional
         The interpreter of the emulator's environment.
 
     Attributes
     ----------
     endpoint : str
-        URL of every service, once it has started.
+        URL of every service, after the start.
     environment : dict of str to str
-        The variables that point clients at it. The key pair is the one its Lambda functions sign
-        with: a local service that is started with it (``--environment-credentials``) lets them in.
+        The variables that point clients at it. Its Lambda functions sign with this key pair, so a
+        local service that is started with it (``--environment-credentials``) accepts them.
 
     Examples
     --------
@@ -99,7 +99,7 @@ class Emulator:
 
     @property
     def pid(self) -> int | None:
-        """Process id of what keeps it, while it runs."""
+        """Process id of its keeper, while it runs."""
         return self._process.pid if self._process else None
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
@@ -116,12 +116,12 @@ class Emulator:
         )
 
     def start(self) -> Self:
-        """Start it and wait until it answers.
+        """Start the emulator and wait until it answers.
 
         Raises
         ------
         EmulatorError
-            When it is not installed, or ends first.
+            If it is not installed, or ends before that.
         """
         if not self._python.exists():
             raise EmulatorError(
@@ -144,7 +144,7 @@ class Emulator:
                 words = log.read_text(encoding="utf-8", errors="replace").strip()[-600:]
                 self.stop()
                 raise EmulatorError(
-                    f"The emulator did not start on {self.endpoint}. Its last words: "
+                    f"The emulator did not start on {self.endpoint}. Its last output: "
                     f"{words or '(none)'}. Try again, or run 'make e2e'."
                 )
             time.sleep(0.02)
@@ -163,7 +163,7 @@ class Emulator:
             "SFTP_ENABLED": "0",
             "MINISTACK_ACCOUNT_ID": ACCOUNT,
             "MINISTACK_REGION": self.environment["AWS_REGION"],
-            # Functions are unpacked there, and go with the folder.
+            # Functions are unpacked there, and are removed with the folder.
             "TMPDIR": str(folder),
             MARK: str(folder),
         }
@@ -179,11 +179,11 @@ class Emulator:
             connection.close()
 
     def stop(self) -> None:
-        """End it, its functions and everything it kept; harmless when it has ended."""
+        """End the emulator with its functions and data; do nothing if it has already ended."""
         process, self._process = self._process, None
         folder, self._folder = self._folder, None
         if process is not None and process.stdin is not None:
-            # Nothing is worth saving: it ends as it would if we died.
+            # There is nothing to save: it ends as if this process had died.
             process.stdin.close()
             try:
                 process.wait(_STOP_SECONDS)
@@ -206,9 +206,9 @@ class Emulator:
 
 
 def free_port() -> int:
-    """Return a port on loopback that nobody listens on now.
+    """Return a free port on loopback.
 
-    Somebody may take it before it is used; whoever starts on it says so then.
+    Another program may take it before it is used; then the start fails.
     """
     with socket.socket() as probe:
         probe.bind((_ADDRESS, 0))

@@ -1,6 +1,6 @@
-"""Everything that can go wrong here: API answers, and failures of the service itself.
+"""Errors of this package: error answers of the API, and failures of the service itself.
 
-What the classes say of themselves makes up ``docs/errors.md``.
+``docs/errors.md`` is generated from their docstrings.
 """
 
 from __future__ import annotations
@@ -8,47 +8,49 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-# The codes that the service answers with, all of them the API's own.
+# The error codes of the service. All of them are codes of the AWS Glue API.
 CODES: Mapping[str, str] = MappingProxyType(
     {
-        "AccessDeniedException": "The Host header names another service, or a browser sent it.",
-        "AlreadyExistsException": "The id is taken by another session; choose another.",
-        "ConcurrentRunsExceededException": "As many runs of the job are there as may; wait for "
-        "one, or stop it.",
-        "EntityNotFoundException": "There is no session, statement or job run of that id; list "
+        "AccessDeniedException": "The Host header names another service, or a browser sent the "
+        "request.",
+        "AlreadyExistsException": "Another session has this id; choose another id.",
+        "ConcurrentRunsExceededException": "The job has as many runs as allowed; wait for one "
+        "to end, or stop it.",
+        "EntityNotFoundException": "There is no session, statement, or job run with this id; list "
         "them.",
         "IllegalSessionStateException": "The session's state does not allow it: statements need "
-        "READY, deleting needs an end. Look at its Status and ErrorMessage.",
-        "IncompleteSignatureException": "The Authorization header is no AWS Signature Version 4.",
+        "READY, deleting needs an ended session. Look at its Status and ErrorMessage.",
+        "IncompleteSignatureException": "The Authorization header is not an AWS Signature Version "
+        "4.",
         "InternalServiceException": "The service failed; its log says where. Try again.",
-        "InvalidInputException": "An argument makes no sense here, or the session has timed out; "
-        "the message says which.",
-        "InvalidSignatureException": "The signature is of another key, request or time, or was "
-        "used before. Take the environment of the running service; each start makes new keys.",
-        "JobRunInTerminalStateException": "The job run has ended, so that it can't be stopped.",
+        "InvalidInputException": "An argument is invalid, or the session has timed out; the "
+        "message says which.",
+        "InvalidSignatureException": "The signature is for another key, request, or time, or was "
+        "used before. Use the environment of the running service; each start creates new keys.",
+        "JobRunInTerminalStateException": "The job run has ended and can't be stopped.",
         "MissingAuthenticationTokenException": "The request is unsigned; sign it.",
-        "OperationNotSupportedException": "An action of AWS Glue that is not here; the message "
-        "lists those that are.",
-        "ResourceNumberLimitExceededException": "As many sessions live as may; stop one.",
-        "SerializationException": "The body is no JSON object.",
-        "SessionBusyException": "100 statements wait already; wait for some.",
-        "UnknownOperationException": "AWS Glue has no such action, or it is not POST /.",
-        "UnrecognizedClientException": "The access key is of another start of the service; take "
+        "OperationNotSupportedException": "The local service doesn't support this action of AWS "
+        "Glue; the message lists those that it supports.",
+        "ResourceNumberLimitExceededException": "As many sessions as allowed are active; stop one.",
+        "SerializationException": "The body is not a JSON object.",
+        "SessionBusyException": "100 statements are already waiting; wait for some to finish.",
+        "UnknownOperationException": "AWS Glue has no such action, or the request is not POST /.",
+        "UnrecognizedClientException": "The access key is from another start of the service; use "
         "the environment that the running one printed.",
-        "ValidationException": "A parameter is missing, unknown, too long, or of another kind.",
+        "ValidationException": "A parameter is missing, unknown, too long, or of the wrong type.",
     }
 )
 
 
 class GlueLocalError(Exception):
-    """Root of every error this package raises."""
+    """Root of this package's errors."""
 
 
 class ApiError(GlueLocalError):
-    """A refusal that the client sees, under one of the API's own codes.
+    """The service refused a request, with one of the API's error codes.
 
-    Shown: the client, as the API's own error (exit code 4 in a run).
-    Why: the service refused a request. Nothing was changed by it.
+    Shown: by the client, as an error of the API (exit code 4 in a run).
+    Why: the request is invalid or not allowed now. It changed nothing.
     What to do: look up the code in the table below.
 
     Parameters
@@ -56,10 +58,10 @@ class ApiError(GlueLocalError):
     code : str
         The exception's name in the AWS Glue API, such as ``EntityNotFoundException``.
     message : str
-        What was found, what was expected, the next step.
+        What was found, what was expected, and the next step.
     status : int
-        The HTTP status; 400 as the API answers, 403 where the caller is not let in, 500 where
-        the service is at fault.
+        HTTP status: 400 as the API answers, 403 if the caller has no access, 500 if the service
+        itself failed.
     """
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
@@ -70,17 +72,17 @@ class ApiError(GlueLocalError):
 
     @classmethod
     def not_found(cls, what: str, name: object) -> ApiError:
-        """Name a thing that isn't there."""
+        """Build for a thing that doesn't exist."""
         return cls("EntityNotFoundException", f"{what} {name} was not found.")
 
     @classmethod
     def invalid(cls, message: str) -> ApiError:
-        """Refuse an argument whose meaning is wrong, whatever its shape."""
+        """Build for an argument with a wrong meaning, even if its type is right."""
         return cls("InvalidInputException", message)
 
     @classmethod
     def wrong_state(cls, session_id: str, state: str, wanted: str) -> ApiError:
-        """Refuse an action that the session's state does not allow."""
+        """Build for an action that the session's state does not allow."""
         return cls(
             "IllegalSessionStateException",
             f"Session {session_id} is in {state} state; {wanted}.",
@@ -88,12 +90,12 @@ class ApiError(GlueLocalError):
 
 
 class JarError(GlueLocalError):
-    """A jar that Spark needs is absent, could not be fetched, or is not the pinned one.
+    """A jar that Spark needs is missing, could not be fetched, or is not the pinned one.
 
-    Why: the jar was never fetched on this machine, the network is not there, or what was fetched is
-    not the file whose hash is pinned.
-    What to do: connect to the network once and run `python -m glue_local.prepare`. Never go on with
-    a jar of another hash: find out who answered for the registry.
+    Why: the jar was never fetched on this machine, there is no network, or the fetched file does
+    not have the pinned hash.
+    What to do: connect to the network once and run `python -m glue_local.prepare`. Never use a jar
+    with another hash: find out which server answered instead of the registry.
 
     Parameters
     ----------
@@ -112,31 +114,32 @@ class JarError(GlueLocalError):
 class SessionStartError(GlueLocalError):
     """A session could not be started; its message becomes the session's ``ErrorMessage``.
 
-    Why: a file, module or setting that it was to start with is not there or not valid, or Java is
+    Why: a file, module, or setting that it should start with is missing or invalid, or Java is
     missing.
     What to do: fix the argument that the message names, then run again.
     """
 
 
 class ServiceStartError(GlueLocalError):
-    """The service process ended, or said nothing, before it was ready.
+    """The service process ended, or stayed silent, before it was ready.
 
-    Shown: the terminal (exit code 4).
-    Why: the port is taken, or a package that the service needs is not installed.
-    What to do: choose another port, or install with `make setup`; see its log.
+    Shown: on the terminal (exit code 4).
+    Why: the port is in use, or a package that the service needs is not installed.
+    What to do: choose another port, or install the packages with `make setup`; see the service's
+    log.
 
     Parameters
     ----------
     exit_code : int or None
-        Its exit code; None when it was still running.
+        Exit code of the process; None if it was still running.
     last_words : str
-        The end of what it wrote to stderr.
+        The end of its output on stderr.
     """
 
     def __init__(self, exit_code: int | None, last_words: str) -> None:
         found = "did not become ready" if exit_code is None else f"ended with code {exit_code}"
         super().__init__(
-            f"The local sessions service {found}. Its last words: {last_words or '(none)'}. "
+            f"The local sessions service {found}. Its last output: {last_words or '(none)'}. "
             "Run 'python -m glue_local' by hand to see more."
         )
         self.exit_code = exit_code

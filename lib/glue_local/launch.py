@@ -1,4 +1,4 @@
-"""Start the service as a process of its own, for as long as a block of code runs."""
+"""Runs the service as a separate process, for the duration of a block of code."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from glue_local.errors import ServiceStartError
 from glue_local.settings import REMOVED_VARIABLES
 
 _STOP_SECONDS = 30
-# An upstream answers for every service: an endpoint of one alone would lead past it.
+# An upstream answers for every service: an endpoint for a single service would bypass it.
 _OTHER_ENDPOINT = ("AWS_ENDPOINT_URL_",)
 
 
 class LocalService:
-    """The local sessions service, started on entering and stopped on leaving the block.
+    """The local sessions service, which starts on entering and stops on leaving the block.
 
     Parameters
     ----------
     spark_conf : Mapping of str to str, optional
         Spark settings of every session, before the session's own.
     working_directory : Path, optional
-        Where sessions' code runs; the current directory unless told.
+        Where sessions' code runs (default: the current directory).
     driver_memory : str, optional
         Heap of each session's Spark driver.
     port : int, optional
         0 takes a free one.
     environment : Mapping of str to str, optional
-        The service's own environment, which sessions inherit; ours unless told.
+        The service's own environment, which sessions inherit (default: this process's).
     log : file, optional
-        Where the service's log goes; kept for the error message alone unless told.
+        File for the service's log (default: kept only for the error message).
     arguments : sequence of str, optional
         Further arguments of ``python -m glue_local``.
     upstream : Mapping of str to str, optional
         The environment of an emulator's clients, such as
-        :attr:`glue_local.emulator.Emulator.environment`. Job runs need it, every action that is
-        not here goes there, and its key pair is let in here.
+        :attr:`glue_local.emulator.Emulator.environment`. Job runs need it, actions that the service
+        doesn't have are forwarded to it, and the service accepts its key pair.
     job_log_folder : Path, optional
-        Keeps the output of job runs.
+        Folder for the output of job runs.
     python_shell : Path, optional
-        The root folder that job runs start in; the service's own Python unless told.
+        Root folder for job runs (default: they use the service's own Python).
 
     Examples
     --------
@@ -95,7 +95,7 @@ class LocalService:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """Process id, while it runs."""
         return self._process.pid if self._process else None
 
     def client_environment(self, outer: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -110,7 +110,7 @@ class LocalService:
         Raises
         ------
         ServiceStartError
-            When it ends first.
+            If it ends before that.
         """
         with contextlib.ExitStack() as stack:
             log = self._log or stack.enter_context(tempfile.TemporaryFile())
@@ -120,7 +120,7 @@ class LocalService:
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=self._outer,
-                # A Ctrl-C on the terminal is ours to handle: we stop the service in good order.
+                # This process handles Ctrl-C on the terminal, and stops the service properly.
                 start_new_session=True,
             )
             assert self._process.stdout is not None  # noqa: S101 - a pipe was asked for
@@ -139,7 +139,7 @@ class LocalService:
         return self
 
     def stop(self) -> None:
-        """Stop the service and its sessions; harmless when it has stopped."""
+        """Stop the service and its sessions; do nothing if it has already stopped."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -1,7 +1,7 @@
-"""``python -m glue_local.prepare``: fetch, check and make everything that a session starts with.
+"""``python -m glue_local.prepare``: fetch, check, and create everything that sessions start with.
 
-``--all`` adds what only some sessions need: the jars that read and write ``s3://``, and a class
-archive for those without a table format.
+``--all`` adds what only some sessions need: the jars for ``s3://``, and a class archive for
+sessions without a table format.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from glue_local.spark import class_data, jars
 
 
 def main() -> int:
-    """Fetch what is missing, check everything, say so in a line."""
+    """Fetch what is missing, check everything, and report it in one line."""
     parser = argparse.ArgumentParser(prog="python -m glue_local.prepare")
     parser.add_argument(
         "--all", action="store_true", help="the jars of S3 (340 MB) and a second archive too"

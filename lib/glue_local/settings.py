@@ -1,4 +1,4 @@
-"""What a start of the service is given, read once at the edge."""
+"""The settings of one start of the service."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ ROLE = f"arn:aws:iam::{ACCOUNT}:role/GlueLocalSessions"
 
 @dataclass(frozen=True)
 class Credentials:
-    """The key pair that this start of the service accepts, and no other."""
+    """The only key pair that this start of the service accepts."""
 
     access_key: str
     secret_key: str = field(repr=False)
 
     @classmethod
     def generate(cls) -> Credentials:
-        """Return a pair that was never used before."""
+        """Return a new, random key pair."""
         return cls("LOCAL" + secrets.token_hex(8).upper(), secrets.token_urlsafe(30))
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Credentials | None:
-        """Return the pair that an environment holds, if it does."""
+        """Return the key pair in an environment, or None."""
         access_key = environment.get("AWS_ACCESS_KEY_ID")
         secret_key = environment.get("AWS_SECRET_ACCESS_KEY")
         return cls(access_key, secret_key) if access_key and secret_key else None
@@ -42,41 +42,41 @@ class ServiceSettings:
     port : int
         TCP port on 127.0.0.1; 0 takes a free one.
     region : str
-        Region that the environment lines name.
+        Region in the clients' environment.
     working_directory : Path
         Where the sessions' code runs.
     driver_memory : str
-        Heap of each session's Spark driver, as Spark writes it.
+        Heap of each session's Spark driver, in Spark's notation.
     spark_conf : Mapping of str to str
         Spark configuration of every session, before the session's own.
     session_limit : int
-        How many sessions may live at once.
+        Maximum number of sessions at once.
     minute_seconds : float
-        Seconds that one minute of an idle timeout lasts; other than 60 in tests only.
+        Seconds in one minute of an idle timeout; only tests change it from 60.
     stop_seconds : float
-        How long a session's processes get to end by themselves before they are killed.
+        How long a session's processes may take to end by themselves before they are killed.
     start_seconds : float
         How long a session may take to become ready.
     output_limit : int
-        Most characters of text that a statement may print.
+        Maximum number of characters that a statement may print.
     upstream : str or None
-        An emulator of the rest of AWS: it knows the jobs, and what this service does not do is
-        forwarded to it.
+        An emulator of the rest of AWS: it knows the jobs, and gets the actions that this service
+        doesn't have.
     s3_endpoint : str or None
-        Where S3 is; sessions get what reads ``s3://`` there.
+        Endpoint of S3; with it, sessions get the jars and settings for ``s3://``.
     job_log_folder : Path or None
-        Where the output of job runs goes, two files a run; dropped without.
+        Folder for the output of job runs, two files per run; without it, the output is dropped.
     call_log : Path or None
-        Gets a line of JSON for each request: the action, the caller's User-Agent, and the name of
-        what it is about; nothing of its content.
+        File for a line of JSON per request: the action, the caller's User-Agent, and the name of
+        the resource, without the content.
     job_stop_seconds : float
-        How long a job run's script gets to end after SIGTERM before it is killed.
+        How long a job run's script may take to end after SIGTERM before it is killed.
     session_python : str
-        Interpreter of sessions' drivers and workers; the service's own unless told.
+        Interpreter of sessions' drivers and workers (default: the service's own).
     python_shell : Path or None
-        The root folder that job runs start in; without, they run in the service's own Python.
+        Root folder for job runs; without it, they run in the service's own Python.
     inherited : Mapping of str to str
-        Variables of every session and job run, over the service's own.
+        Variables of every session and job run, which override the service's own.
     """
 
     port: int = 0
@@ -102,7 +102,7 @@ class ServiceSettings:
 def client_environment(
     endpoint: str, credentials: Credentials, settings: ServiceSettings
 ) -> dict[str, str]:
-    """Return the variables that point boto3, the AWS command line and the kernels here.
+    """Return the variables that point boto3, the AWS command line, and the kernels here.
 
     Parameters
     ----------
@@ -111,14 +111,14 @@ def client_environment(
     credentials : Credentials
         Key pair of this start.
     settings : ServiceSettings
-        Gives the region.
+        Provides the region.
 
     Returns
     -------
     dict of str to str
-        The last five are read by the Glue kernels alone. With this request origin and a user id
-        they skip their look-up of the caller, whose host nobody can redirect. With an upstream,
-        every other service of AWS is there.
+        Only the Glue kernels read the last five. With this request origin and a user id, they skip
+        looking up the caller, for which the host can't be changed. With an upstream, the variables
+        point all other services of AWS at it.
     """
     return {
         **({"AWS_ENDPOINT_URL": settings.upstream} if settings.upstream else {}),
@@ -135,6 +135,6 @@ def client_environment(
     }
 
 
-# A profile makes the official kernel ignore the endpoint, and a session token would be sent
-# beside our key pair: both would take the caller elsewhere than here.
+# A profile makes the official kernel ignore the endpoint, and a session token would be sent along
+# with our key pair: with either, requests would not be for this service.
 REMOVED_VARIABLES = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "glue_profile", "AWS_SESSION_TOKEN")

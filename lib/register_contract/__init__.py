@@ -1,7 +1,8 @@
-"""What session, runner, job and reconciler must agree on, in the standard library alone.
+"""What session, runner, job, and reconciler must agree on.
 
-Its modules are its public names: ``runs.staging_path``, ``manifest.parse``. Each loads when it is
-asked for. Valid from Python 3.9 on: the Lambda and the Python Shell job carry it as it is.
+Its modules are its public names: ``runs.staging_path``, ``manifest.parse``. Each is loaded on first
+use. It needs only the standard library and Python 3.9 or later: the Lambda function and the Python
+Shell job include it unchanged.
 """
 
 from importlib import import_module

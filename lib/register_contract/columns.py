@@ -1,4 +1,4 @@
-"""The register's columns, and the values that they can have."""
+"""The register's columns and their possible values."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class Column:
     type : str
         Spark SQL type.
     meaning, significado : str
-        What it holds, in English and in Portuguese.
+        What it contains, in English and in Portuguese.
     default : str or int or None
-        What a null becomes; None where a null cannot occur.
+        What a null becomes; None if a null cannot occur.
     personal : bool
-        Whether the value says something about a person (LGPD art. 5, I): never shown in a
-        sample, and kept out of the table's column statistics.
+        Whether the value is personal data (LGPD art. 5, I): never shown in a sample, and left out
+        of the table's column statistics.
     masked : bool
         Whether the published value is the mask.
     required : bool
@@ -97,14 +97,14 @@ COLUMNS: tuple[Column, ...] = (
         DEFAULT_TIMESTAMP,
     ),
 )
-# What the stages hand over: everything but the id, which is made last.
+# What the stages hand over: everything except the id, which is created last.
 REGISTER_COLUMNS: tuple[Column, ...] = COLUMNS[1:]
 
 TITLES: tuple[str, ...] = ("Sr.", "Sra.", "Srta.", "Dr.", "Dra.")
 SEXES: Mapping[str, str] = MappingProxyType(
     {"F": "F", "FEM": "F", "FEMININO": "F", "M": "M", "MASC": "M", "MASCULINO": "M"}
 )
-# Names without accents and in capitals, the way they are compared.
+# Names without accents and in capitals, as they are compared.
 STATES: Mapping[str, str] = MappingProxyType(
     {
         "ACRE": "AC", "ALAGOAS": "AL", "AMAPA": "AP", "AMAZONAS": "AM", "BAHIA": "BA",

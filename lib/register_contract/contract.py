@@ -1,7 +1,7 @@
-"""The data contract: columns, sources, rules and limits, as data.
+"""The data contract: columns, sources, rules, and limits, as data.
 
-Transformations, quality gates, and the published table read this module, and so does the host that
-runs papermill. Columns, sources, and rules are declared in modules of their own and named here.
+Transformations, quality gates, and the host that runs papermill read this module. It exports
+columns, sources, and rules from the modules that declare them.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ __all__ = [
 CATALOG = "glue_catalog"
 DATABASE = "db_client_insurance"
 TABLE = f"{DATABASE}.{publications.TABLE}"
-# Keeps the record of each publication for good: the snapshots of the table itself expire.
+# Keeps the record of each publication forever: the snapshots of the table itself expire.
 LOG_TABLE = f"{DATABASE}.{publications.LOG}"
 PARTITION_COLUMN = "convenio"
 
@@ -91,7 +91,7 @@ class Limits:
     rejected_share : float
         The largest share of ingested rows that may be rejected.
     volume_change : float
-        How far the number of rows may be from the last published one.
+        The largest change in the number of rows, as a share of the last publication's.
     """
 
     rejected_share: float = 0.05
@@ -102,9 +102,9 @@ LIMITS = Limits()
 
 
 def rules_fingerprint() -> str:
-    """Return 16 hex digits that change when the contract does.
+    """Return 16 hex digits that change when the contract changes.
 
-    Part of a run's identity: the same delivery under other rules is another run.
+    They are part of a run's identity: the same delivery under other rules is another run.
     """
     described = {
         "columns": [

@@ -1,7 +1,7 @@
-"""The manifest of a stage's files: which there are, and what each holds.
+"""The manifest of a stage's files: their names and contents.
 
-A task that ran twice leaves two files; only one of them is named here, and only a named file
-exists for whoever reads on. The manifest stands beside the files under a name that data never has.
+A task that ran twice leaves two files. The manifest names only one of them, and the next stage
+reads only named files. The manifest is in the files' folder, under a name that data never has.
 """
 
 from __future__ import annotations
@@ -11,29 +11,29 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
-#: Its name in the folder of the files.
+#: The manifest's name in the folder of the files.
 NAME = "_manifest.jsonl"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One file of a manifest, with what was counted while it was written.
+    """One file of a manifest, with the counts taken while it was written.
 
     Parameters
     ----------
     file : str
         Its name in the folder.
     source : str
-        The source whose rows it holds.
+        The source whose rows it contains.
     rows : int
     size : int
         In bytes.
     malformed : int
         Rows that could not be split into columns.
     undecodable : int
-        Other rows with a letter that is lost: their text may not be UTF-8.
+        Other rows with a lost letter: their text may not be UTF-8.
     convenios : int
-        Different health plans, as they came.
+        Different health plans, as delivered.
     """
 
     file: str
@@ -52,12 +52,12 @@ def dump(lines: Iterable[Line]) -> str:
 
 
 def parse(text: str) -> list[Line]:
-    """Read the text of a manifest.
+    """Parse the text of a manifest.
 
     Raises
     ------
     ValueError
-        It is none.
+        The text isn't a manifest.
     """
     try:
         return [Line(**json.loads(line)) for line in text.splitlines()]
@@ -66,26 +66,26 @@ def parse(text: str) -> list[Line]:
 
 
 def fingerprint(sizes: Mapping[str, int]) -> str:
-    """Return what a handover is known by: sha256 over the sorted lines ``name size``.
+    """Return the fingerprint of a handover: sha256 over the sorted lines ``name size``.
 
     Parameters
     ----------
     sizes : mapping of str to int
-        Name to bytes of each file.
+        Size in bytes of each file, by name.
     """
     lines = sorted(f"{name} {size}\n" for name, size in sizes.items())
     return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def fingerprint_of(text: str, sizes: Mapping[str, int]) -> str:
-    """Return what a handover with a manifest is known by: the files that it names, and itself.
+    """Return the fingerprint of a handover with a manifest: over its named files and itself.
 
     Parameters
     ----------
     text : str
-        Of the manifest.
+        Text of the manifest.
     sizes : mapping of str to int
-        Name to bytes of each file that is there, others as well.
+        Size in bytes of each file in the folder, by name; files that it doesn't name are ignored.
 
     Raises
     ------

@@ -1,9 +1,9 @@
 """Which runs are published, read from Iceberg's metadata JSON.
 
-A publication is a snapshot on ``main`` of the published table whose summary carries a run's record.
-Snapshots expire, so a second table, the log, keeps each record for good: one append each, whose
-own summary carries it. A commit that died before it reached the log is still seen on ``main``; the
-next session adds it. Neither Spark nor PyIceberg is needed to read any of this.
+A publication is a snapshot on ``main`` of the published table whose summary has a run's record.
+Snapshots expire, so a second table, the log, keeps each record forever, in the summary of an
+append. If a session dies before the append, ``main`` still shows the publication; the next session
+adds it to the log. Reading this needs neither Spark nor PyIceberg.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from register_contract import receipts
 
-#: Names, in their database, of the published table and of the log of publications.
+#: Names of the published table and of the log of publications, in their database.
 TABLE, LOG = "clientoutput", "publications"
 #: The branch that readers see.
 MAIN = "main"
@@ -25,21 +25,21 @@ MAIN = "main"
 RUN_ID = "pipeline.run-id"
 DELIVERY_ID = "pipeline.delivery-id"
 RECEIPT = "pipeline.receipt"
-#: Tells whether two publications used the same id key, without saying anything about it.
+#: Shows whether two publications used the same id key, without revealing it.
 KEY_CHECK = "pipeline.key-check"
-# Of the log alone: which commit of which table a record is about.
+# Only in the log: which commit of which table a record is about.
 _SNAPSHOT_ID = "pipeline.snapshot-id"
 _SEQUENCE = "pipeline.sequence-number"
 _TABLE_UUID = "pipeline.table-uuid"
 _WITHDRAWN = "pipeline.withdrawn"
-# As the first version of the record named the delivery.
+# The delivery's name in the first version of the record.
 _OLD_NAME = "pipeline.drop-id"
 
 Metadata = Mapping[str, Any]
 
 
 class OldLakeError(Exception):
-    """The table was written by a version whose names are no longer read."""
+    """The table was written by a version whose names are no longer supported."""
 
 
 @dataclass(frozen=True)
@@ -49,17 +49,17 @@ class Publication:
     Parameters
     ----------
     run_id, delivery_id : str
-        The run, and what it published.
+        The run, and the delivery that it published.
     snapshot_id : str
         The snapshot of the published table.
     sequence : int
         Iceberg's sequence number of that snapshot: later publications have higher ones.
     table_uuid : str
-        The table that the snapshot is of.
+        The table of the snapshot.
     key_check : str
-        Of the key that the ids were made with; empty where unknown.
+        Check of the key that the ids were made with; empty if unknown.
     receipt : mapping
-        The receipt, without its handover, of the stage that wrote the rows; empty where the record
+        The receipt, without its handover, of the stage that wrote the rows; empty if the record
         has none.
     """
 
@@ -73,26 +73,26 @@ class Publication:
 
     @property
     def day(self) -> str:
-        """Day of the delivery, as an ISO date; empty where unknown."""
+        """Day of the delivery, as an ISO date; empty if unknown."""
         return str(self.receipt.get("as_of", ""))
 
     @property
     def rows(self) -> int | None:
-        """Published rows; None where unknown."""
+        """Number of published rows; None if unknown."""
         return receipts.total(self.receipt, "out") if "rows" in self.receipt else None
 
     @property
     def attempt(self) -> str:
-        """The start of the stage that wrote its rows; empty where unknown."""
+        """The start of the stage that wrote its rows; empty if unknown."""
         return str(self.receipt.get("attempt", ""))
 
     def log_properties(self, *, withdrawn: bool = False) -> dict[str, str]:
-        """Return the summary of the append that puts this record into the log.
+        """Return the summary of the append that adds this record to the log.
 
         Parameters
         ----------
         withdrawn : bool
-            Record that ``main`` was rolled back past it, instead of its publication.
+            Whether to record that ``main`` was rolled back past it, instead of its publication.
         """
         text = json.dumps(dict(self.receipt), separators=(",", ":"), ensure_ascii=False)
         return {
@@ -109,16 +109,16 @@ class Publication:
 
 @dataclass(frozen=True)
 class History:
-    """What the two tables tell of publications.
+    """The publications that the two tables show.
 
     Parameters
     ----------
     published : tuple of Publication
         What is published, oldest first: each run that readers saw and that was not rolled back.
     unlogged : tuple of Publication
-        Those of them that the log lacks.
+        Those of them that are missing from the log.
     rolled_back : tuple of Publication
-        What the log has as published, although ``main`` was rolled back past it.
+        Published according to the log, although ``main`` was rolled back past them.
     """
 
     published: tuple[Publication, ...] = ()
@@ -142,20 +142,20 @@ class History:
 
 
 def parse(body: bytes) -> Metadata:
-    """Read a metadata file, which Iceberg may have compressed; its name does not always tell."""
+    """Parse a metadata file. Iceberg may have compressed it, which its name doesn't always show."""
     content = gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body
     metadata: Metadata = json.loads(content)
     return metadata
 
 
 def read(table: Metadata | None, log: Metadata | None) -> History:
-    """Say what is published.
+    """Return what is published.
 
     Parameters
     ----------
     table, log : mapping, optional
-        Metadata of the published table and of the log, each as :func:`parse` gives it; None
-        where the table is not there.
+        Metadata of the published table and of the log, as :func:`parse` returns it; None if the
+        table doesn't exist.
 
     Returns
     -------
@@ -190,12 +190,12 @@ def read(table: Metadata | None, log: Metadata | None) -> History:
 
 
 def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
-    """Say whether a snapshot is another one or comes after it, as far as can be proven.
+    """Return whether a snapshot provably is or descends from another one.
 
     Parameters
     ----------
     metadata : mapping
-        Of their table, as :func:`parse` gives it.
+        Metadata of their table, as :func:`parse` returns it.
     snapshot_id, ancestor : str
     """
     parents = (one.get("parent-snapshot-id") for one in _walk(metadata, snapshot_id))
@@ -203,25 +203,25 @@ def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
 
 
 class BranchState(enum.Enum):
-    """What has become of an audit branch."""
+    """State of an audit branch."""
 
     #: It can be published.
     READY = "ready"
     #: ``main`` has its rows.
     PUBLISHED = "published"
-    #: It is not there, or its head is another snapshot.
+    #: It does not exist, or its head is another snapshot.
     GONE = "gone"
-    #: Others have published since it was made.
+    #: Others have published since it was created.
     OVERTAKEN = "overtaken"
 
 
 def branch_state(metadata: Metadata, branch: str, snapshot_id: str) -> BranchState:
-    """Say whether a branch is still what a stage wrote, and can still be published.
+    """Return whether a branch is still what a stage wrote, and can still be published.
 
     Parameters
     ----------
     metadata : mapping
-        Of the published table, as :func:`parse` gives it.
+        Metadata of the published table, as :func:`parse` returns it.
     branch, snapshot_id : str
         The branch, and the head that the stage gave it.
     """
@@ -269,10 +269,10 @@ def _publication(
 
 
 def _is_rolled_back(one: Publication, table: Metadata, main: list[Mapping[str, Any]]) -> bool:
-    """Say whether a snapshot is proven to have left ``main``.
+    """Return whether a snapshot has provably left ``main``.
 
-    That it is not among main's ancestors proves nothing, since a walk over them ends where
-    snapshots have expired. That it is there, and a fork of one of them, does.
+    A snapshot that is missing among main's ancestors proves nothing, since that list ends where
+    snapshots have expired. A snapshot that still exists, and forks off one of them, does.
     """
     ancestors = {str(snapshot["snapshot-id"]) for snapshot in main}
     if one.snapshot_id in ancestors:
@@ -282,13 +282,13 @@ def _is_rolled_back(one: Publication, table: Metadata, main: list[Mapping[str, A
 
 
 def _main_snapshots(metadata: Metadata) -> Iterator[Mapping[str, Any]]:
-    """Walk from the newest snapshot of main to the oldest that has not expired."""
+    """Yield the snapshots from main's newest to the oldest that has not expired."""
     main = metadata.get("refs", {}).get(MAIN, {})
     yield from _walk(metadata, main.get("snapshot-id", metadata.get("current-snapshot-id")))
 
 
 def _walk(metadata: Metadata, snapshot_id: object) -> Iterator[Mapping[str, Any]]:
-    """Walk from a snapshot to the oldest one before it that has not expired."""
+    """Yield a snapshot and its ancestors, up to the oldest that has not expired."""
     snapshots = {str(item["snapshot-id"]): item for item in metadata.get("snapshots", ())}
     head = str(snapshot_id)
     while head in snapshots:

@@ -1,4 +1,4 @@
-"""How long what a lake holds is kept: for the command, and for the template on AWS."""
+"""How long a lake's data is kept, for the command and for the template on AWS."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ class Retention:
     Parameters
     ----------
     snapshot_days : int
-        Age in days from which a snapshot may go.
+        Age in days after which a snapshot may be removed.
     snapshots_kept : int
-        How many stay whatever their age; each publication is one.
+        How many stay, whatever their age; each publication is one.
     orphan_days : int
-        Age in days from which a file that no snapshot names is deleted: longer than any run writes.
+        Age in days after which a file that no snapshot names is deleted: longer than any run takes.
     """
 
     snapshot_days: int = 7

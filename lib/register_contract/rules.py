@@ -1,7 +1,7 @@
-"""The rules that rows and runs must keep, each declared once.
+"""The rules for rows and runs, each declared once.
 
 ``client_health`` binds their conditions by name. Errors, reference, data dictionary, fingerprint,
-and sample data are made from what stands here.
+and sample data are generated from these declarations.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ class Criticality(enum.Enum):
     GATE = "gate"
 
 
-_DEFECT = "A defect of the library, not of the data: go back to the version that worked last."
+_DEFECT = "This is a defect of the library, not the data: go back to the last version that worked."
 
 
 class Gate(str, enum.Enum):
-    """The gates: what an error can name, and nothing else.
+    """The gates. An error can name only these.
 
     Parameters
     ----------
     meaning, significado : str
-        When it stops a run, in English and in Portuguese.
+        When the gate stops a run, in English and in Portuguese.
     next_step : str
         What to do then.
     column : str
-        The column that it is about; empty for the whole.
+        The column that it checks; empty for a whole delivery.
     """
 
     meaning: str
@@ -47,7 +47,7 @@ class Gate(str, enum.Enum):
         next_step: str = "",
         column: str = "",
     ) -> Gate:
-        """Make a member that is its name, with its facts beside it; a name alone looks one up."""
+        """Create a member that equals its name and has its facts as attributes."""
         gate = str.__new__(cls, name)
         gate._value_ = name
         gate.meaning, gate.significado = meaning, significado
@@ -56,28 +56,28 @@ class Gate(str, enum.Enum):
 
     COLUNAS_DE_ENTRADA = (
         "colunas_de_entrada",
-        "a source's column is missing or there twice",
+        "a source's column is missing or present twice",
         "uma coluna da fonte falta ou aparece duas vezes",
         "Have the source delivered with the columns that docs/reference.md lists for it, each "
-        "once. Nothing is guessed from their position.",
+        "once. Columns are never guessed from their position.",
     )
     CODIFICACAO_DE_ENTRADA = (
         "codificacao_de_entrada",
         "a source is not written in UTF-8",
         "uma fonte não está em UTF-8",
-        "Have the source delivered in UTF-8: read as anything else, names would be wrong letter "
-        "by letter.",
+        "Have the source delivered in UTF-8: in any other encoding, names would have wrong "
+        "letters.",
     )
     ESQUEMA_DIFERENTE = (
         "esquema_diferente",
         "the output's columns differ from the contract",
         "as colunas de saída diferem do contrato",
-        "The notebook and the contract disagree: go back to the version that worked last, or fix "
+        "The notebook and the contract disagree: go back to the last version that worked, or fix "
         "the one that changed.",
     )
     SAIDA_VAZIA = (
         "saida_vazia",
-        "not one row to publish",
+        "no row to publish",
         "nenhuma linha para publicar",
         "Every row was rejected: see the reasons in the receipt of 02_transform, and have the "
         "sources fixed.",
@@ -86,8 +86,8 @@ class Gate(str, enum.Enum):
         "fonte_vazia",
         "a source without a row",
         "uma fonte sem linhas",
-        "Have the source delivered again, with its rows: published empty, it would take all its "
-        "people out of the table.",
+        "Have the source delivered again, with its rows: if it were published empty, all its "
+        "people would disappear from the table.",
     )
     NULO_OBRIGATORIO = (
         "nulo_obrigatorio",
@@ -104,7 +104,7 @@ class Gate(str, enum.Enum):
     )
     CPF_DUPLICADO = (
         "cpf_duplicado",
-        "a CPF twice after duplicates were removed",
+        "a CPF occurs twice after duplicates were removed",
         "um CPF se repete depois da remoção de duplicatas",
         _DEFECT,
         "cpf",
@@ -113,8 +113,8 @@ class Gate(str, enum.Enum):
         "contagem_divergente",
         "the rows of a source do not add up",
         "as linhas de uma fonte não fecham a conta",
-        "Run again with --force, which repeats every stage; if it stays, go back to the version "
-        "that worked last.",
+        "Run again with --force, which repeats every stage; if that doesn't help, go back to the "
+        "last version that worked.",
     )
     REJEITADOS_DEMAIS = (
         "rejeitados_demais",
@@ -125,24 +125,24 @@ class Gate(str, enum.Enum):
     )
     VOLUME_DIFERENTE = (
         "volume_diferente",
-        "far from the number of rows last published",
+        "the number of rows differs too much from the last publication's",
         "o número de linhas está longe do da última publicação",
         "If this number of rows is right, run again with --accept-volume-change; if not, have the"
-        " files delivered again, whole.",
+        " complete files delivered again.",
     )
     REMESSA_ANTIGA = (
         "remessa_antiga",
-        "a later day's delivery is published already",
+        "a later day's delivery is already published",
         "a remessa de um dia posterior já está publicada",
-        "If the older register is to replace the newer one, run again with --accept-older; on AWS"
+        "To replace the newer register with the older one, run again with --accept-older; on AWS,"
         " start the job by hand with --CLAIM and --ACCEPT_OLDER true.",
     )
     AUDITORIA_DIVERGENTE = (
         "auditoria_divergente",
-        "the audit branch is not what was written",
+        "the audit branch differs from what was written",
         "o branch de auditoria difere do que foi gravado",
-        "Run the same command again: the branch is written anew. If it stays, go back to the "
-        "version that worked last.",
+        "Run the same command again: it rewrites the branch. If that doesn't help, go back to the "
+        "last version that worked.",
     )
 
     __str__ = str.__str__
@@ -161,7 +161,7 @@ class Rule:
     meaning, significado : str
         When it is broken, in English and in Portuguese.
     column : str
-        The column that it is about; empty for a whole line or delivery.
+        The column that it checks; empty for a whole line or delivery.
     """
 
     name: str
@@ -231,14 +231,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "estado_desconhecido",
         Criticality.WARN,
-        "estado given but no Brazilian state",
+        "estado given but not a Brazilian state",
         "estado informado, mas que não é do Brasil",
         "estado",
     ),
     Rule(
         "numero_invalido",
         Criticality.WARN,
-        "house number given but no whole number",
+        "house number given but not a whole number",
         "número da casa informado, mas que não é um inteiro",
         "numero",
     ),

@@ -1,7 +1,6 @@
-"""A run, as every side knows it: its stages, its name, its places in the lake, its end.
+"""Stages, names, paths in the lake, and exit codes of a run.
 
-Whoever starts a run, does a part of it, or judges it afterwards names these things alike: session,
-runner, job, command, dashboard, and Lambda function.
+Session, runner, job, command, dashboard, and Lambda function all use these.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Iterable
 
 INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
 _ALL = ("run_id", "lake", "attempt")
-#: Each stage's notebook, in their order, and the parameters that it takes.
+#: Each stage's notebook, in order, and the parameters that it takes.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     INGEST: (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
     TRANSFORM: (*_ALL, "id_key"),
@@ -20,14 +19,14 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
 }
 STAGES = tuple(PARAMETERS)
 
-#: How a run, the job, and the command end: published, something unforeseen, wrong usage or input,
-#: a gate, a session or service.
+#: Exit codes of a run, the job, and the command: published, something unexpected, wrong usage or
+#: input, a gate, a session or service.
 EXIT_PUBLISHED, EXIT_OTHER, EXIT_USAGE, EXIT_GATE, EXIT_SESSION = range(5)
-#: Another start of the same run would end the same way: only a person can help.
+#: Codes with which another start of the same run would end again: only a person can help.
 EXITS_FOR_GOOD = frozenset({EXIT_USAGE, EXIT_GATE})
 
 #: Names of the errors that the notebooks' library raises for unusable input and settings, at a
-#: gate, and when others have published since the rows were written.
+#: gate, and if others have published since the rows were written.
 INPUT_ERRORS = ("InputError", "SettingsError")
 GATE_ERRORS = ("QualityGateError",)
 MOVED_ERRORS = ("MainMovedError",)
@@ -37,12 +36,12 @@ _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
 
 def is_run_id(text: str) -> bool:
-    """Return whether a text can name a run: up to 64 letters, digits, ``_``, ``.`` and ``-``."""
+    """Return whether a text can name a run: up to 64 letters, digits, ``_``, ``.``, and ``-``."""
     return bool(_RUN_ID.match(text))
 
 
 def name_run(delivery_id: str, library_version: str, rules: str) -> str:
-    """Name a run by its input: the same delivery, library, and rules are the same run.
+    """Return a run's name, made from its input: same delivery, library, and rules, same run.
 
     Parameters
     ----------
@@ -59,7 +58,7 @@ def name_run(delivery_id: str, library_version: str, rules: str) -> str:
 
 
 def name_delivery(lines: Iterable[str]) -> str:
-    """Name a delivery by what it consists of.
+    """Return a delivery's name, made from its objects.
 
     Parameters
     ----------
@@ -75,14 +74,14 @@ def name_delivery(lines: Iterable[str]) -> str:
 
 
 def object_line(source: str, version: str, size: int, key: str = "") -> str:
-    """Describe one object of a delivery.
+    """Return the line that describes one object of a delivery.
 
     Parameters
     ----------
     source : str
         The source that it belongs to.
     version : str
-        Version id or ETag in S3, a hash of its content elsewhere.
+        Version id or ETag in S3; elsewhere, a hash of its content.
     size : int
         In bytes.
     key : str, optional
@@ -93,17 +92,17 @@ def object_line(source: str, version: str, size: int, key: str = "") -> str:
 
 
 def receipt_path(run_id: str, stage: str) -> str:
-    """Return where in the lake a stage's receipt is."""
+    """Return the path of a stage's receipt in the lake."""
     return f"runs/{run_id}/{stage}.json"
 
 
 def notebook_path(run_id: str, stage: str) -> str:
-    """Return where in the lake a stage's executed notebook is."""
+    """Return the path of a stage's executed notebook in the lake."""
     return f"runs/{run_id}/{stage}.ipynb"
 
 
 def staging_path(run_id: str, name: str = "") -> str:
-    """Return where in the lake a run's own files are, or a folder of them."""
+    """Return the path of a run's staging folder in the lake, or of a folder in it."""
     return f"staging/{run_id}/{name}" if name else f"staging/{run_id}"
 
 

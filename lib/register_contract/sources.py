@@ -1,4 +1,4 @@
-"""The three files of a delivery: their names, columns and formats."""
+"""The three files of a delivery: their names, columns, and formats."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ class Source:
     Parameters
     ----------
     name : str
-        ``parquet``, ``csv`` or ``json``; the order of :data:`SOURCES` breaks ties between
+        ``parquet``, ``csv``, or ``json``; the order of :data:`SOURCES` breaks ties between
         duplicates.
     file : str
         Its usual file name.
     renamed : Mapping[str, str]
-        Column of the register to the source's own name, where they differ.
+        The source's name of a column by the register's name, where they differ.
     date : DateFormat
         How ``data_nascimento`` is written.
     timestamp : DateFormat
         How ``data_cadastro`` is written.
     ignored : tuple of str
-        Columns that the source carries and the register does not.
+        Columns that the source has and the register does not.
     """
 
     name: str
@@ -50,12 +50,12 @@ class Source:
     ignored: tuple[str, ...] = ()
 
     def column(self, name: str) -> str:
-        """Return the source's own name of a column of the register."""
+        """Return the source's name of a column of the register."""
         return self.renamed.get(name, name)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The source's own names of all columns that it must have."""
+        """The source's names of all columns that it must have."""
         return tuple(self.column(column.name) for column in REGISTER_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""A run of the register: its delivery, its stages with their receipts, its record.
+"""A run of the register: its delivery, stages, receipts, and record.
 
 ``run_pipeline`` does what a ``RunRequest`` asks for. A name loads its module when it is asked for:
 only a run needs papermill.

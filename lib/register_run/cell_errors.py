@@ -1,4 +1,4 @@
-"""From the error of a notebook's cell to the runner's own: its name decides the kind."""
+"""Maps the error of a notebook's cell to one of the runner's errors, by its name."""
 
 from collections.abc import Sequence
 
@@ -38,13 +38,13 @@ def from_cell(
     gate_errors: Sequence[str] = runs.GATE_ERRORS,
     moved_errors: Sequence[str] = runs.MOVED_ERRORS,
 ) -> StrictGlueError:
-    """Turn the error of a notebook's cell into the one of its kind, by its name.
+    """Return the runner's error for the error of a notebook's cell, chosen by its name.
 
     Parameters
     ----------
     input_errors, gate_errors, moved_errors : sequence of str
-        Names that the notebooks' own library gives to unusable input, to gates, and to a table
-        that others have published meanwhile.
+        Names that the notebooks' library uses for unusable input, for gates, and for a table that
+        others have published to in the meantime.
     """
     kinds: dict[str, type[StrictGlueError]] = {kind.reported_as: kind for kind in _REPORTED}
     kinds.update(dict.fromkeys(input_errors, InputError))
@@ -53,9 +53,9 @@ def from_cell(
     kind = kinds.get(ename, NotebookFailed)
     steps = {
         InputError: "fix or replace what the message names, then run again",
-        GateStopped: "do what the gate asks for; the notebook shows all that it found",
-        MainMoved: "see that nobody else writes to the table, then run again",
-        NotebookFailed: "open the executed notebook: the whole traceback is in that cell",
+        GateStopped: "do what the gate asks for; the notebook shows all its findings",
+        MainMoved: "make sure that nothing else writes to the table, then run again",
+        NotebookFailed: "open the executed notebook: that cell has the full traceback",
     }
     return kind(
         f"{ename}: {evalue}" if evalue else ename,

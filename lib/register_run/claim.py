@@ -1,7 +1,7 @@
-"""A claim: the delivery that a reconciler found complete, and what became of the run it asked for.
+"""A claim: a delivery that the reconciler found complete, and the outcome of its run.
 
-The reconciler (``jobs/reconciler/claims.py``) writes the claim once and never changes it; the job
-reads it, works on exactly the versions that it names, and leaves its outcome beside it.
+The reconciler (``jobs/reconciler/claims.py``) writes the claim once and never changes it. The job
+reads it, works on exactly the versions that it names, and writes the outcome next to it.
 """
 
 import json
@@ -23,7 +23,7 @@ class Claim:
     Parameters
     ----------
     uri : str
-        Where the claim is.
+        Location of the claim.
     delivery : Delivery
         The versions that it names.
     """
@@ -38,7 +38,7 @@ class Claim:
         Raises
         ------
         InputError
-            There is none, it isn't a claim, or its name is not that of its objects.
+            There is none, it isn't a claim, or its name does not match its objects.
         """
         body = storage.read_bytes(uri)
         if body is None:
@@ -64,12 +64,12 @@ class Outcome:
     Parameters
     ----------
     exit_code : int
-        The job's.
+        Exit code of the job.
     status : str
-        ``published``, ``already_published``, ``stopped`` (a person or a new upload is needed) or
-        ``failed`` (another start may go on).
+        ``published``, ``already_published``, ``stopped`` (a person or a new upload is needed), or
+        ``failed`` (another start may continue).
     run_id, job_run_id : str
-        The run, and this start of the job; empty where unknown.
+        The run, and this start of the job; empty if unknown.
     message : str
         What a person should read first.
     """
@@ -81,7 +81,7 @@ class Outcome:
     message: str = ""
 
     def leave(self, claim: str) -> None:
-        """Write it beside the claim, for the reconciler and for people.
+        """Write the outcome next to the claim, for the reconciler and for people.
 
         Parameters
         ----------
@@ -105,5 +105,5 @@ def _object(item: Any) -> DeliveryObject:  # noqa: ANN401 - as JSON has it
 def _unusable(uri: str, found: str) -> InputError:
     return InputError(
         f"claim {uri}: {found}; expected the claim of a complete delivery",
-        next_step="let the reconciler make it: upload the three files again",
+        next_step="upload the three files again, so that the reconciler writes a new claim",
     )

@@ -1,4 +1,4 @@
-"""The delivery: the complete register of a day, and the fingerprint that names it."""
+"""The delivery: a day's complete register, and the fingerprint that names it."""
 
 import hashlib
 import os
@@ -47,11 +47,11 @@ class Delivery:
         ``d`` and 16 hexadecimal digits: a fingerprint of versions and sizes of its objects,
         and of the keys of those in S3. The path of a local file does not count.
     as_of : str
-        timezone.utc date of the newest change of any of its objects.
+        UTC date of the newest change of any of its objects.
     sources : mapping of str to str
         Location of each source.
     objects : tuple of DeliveryObject
-        Everything that belongs to it.
+        All of its objects.
     """
 
     delivery_id: str
@@ -61,7 +61,7 @@ class Delivery:
 
     @classmethod
     def read(cls, sources: Mapping[str, str]) -> "Delivery":
-        """Look at the sources and fingerprint them.
+        """Find the sources' files and fingerprint them.
 
         Parameters
         ----------
@@ -71,7 +71,7 @@ class Delivery:
         Raises
         ------
         InputError
-            A source is missing, empty or unreadable.
+            A source is missing, empty, or unreadable.
         """
         places = {name: storage.normalise(uri) for name, uri in sources.items()}
         found = [item for name, uri in sorted(places.items()) for item in _objects(name, uri)]
@@ -85,17 +85,17 @@ class Delivery:
         ----------
         lake : str
             URI of the lake. The copies go to ``deliveries/<source>/delivery_id=<delivery_id>/``;
-            those that an earlier start made are left as they are.
+            those from an earlier start are kept.
 
         Returns
         -------
         Delivery
-            Of the same name and day, with the copies as its sources.
+            With the same name and day, and the copies as its sources.
 
         Raises
         ------
         InputError
-            One of the versions is gone.
+            One of the versions no longer exists.
         """
         places = {}
         for source, place in self.sources.items():
@@ -110,19 +110,19 @@ class Delivery:
 
 
 def delivery_id(objects: Sequence[DeliveryObject]) -> str:
-    """Name a delivery by what it consists of: sources, versions, sizes, and keys of those in S3."""
+    """Return a delivery's name, made from sources, versions, sizes, and, in S3, keys."""
     return runs.name_delivery(map(_line, objects))
 
 
 def find_sources(raw: str) -> dict[str, str]:
-    """Find exactly one Parquet, one CSV and one JSON source in a folder or prefix.
+    """Find exactly one Parquet, one CSV, and one JSON source in a folder or prefix.
 
     Parameters
     ----------
     raw : str
         Folder or ``s3://`` prefix. Each source is a file or folder directly in it whose name
-        ends as its format does (``.parquet``; ``.csv``; ``.json``, ``.jsonl``, ``.ndjson``;
-        the last two also compressed), or a folder named ``parquet``, ``csv`` or ``json``.
+        has the format's ending (``.parquet``; ``.csv``; ``.json``, ``.jsonl``, ``.ndjson``;
+        CSV and JSON also compressed), or a folder named ``parquet``, ``csv``, or ``json``.
 
     Returns
     -------
@@ -132,7 +132,7 @@ def find_sources(raw: str) -> dict[str, str]:
     Raises
     ------
     InputError
-        A format is missing or there more than once; all are named at once.
+        A format is missing or present more than once; the message names all of these.
     """
     root = storage.normalise(raw)
     entries = sorted({file.name.split("/", 1)[0] for file in _files(raw, root)})
@@ -162,14 +162,14 @@ def _objects(source: str, uri: str) -> list[DeliveryObject]:
         raise InputError(
             f"source {source} has no file: {uri} is {_absent(uri)}; expected a file, or a folder"
             " of files",
-            next_step="check the path, and that the upload has ended",
+            next_step="check the path, and that the upload has finished",
         )
     empty = [file.name for file in files if not file.size]
     if empty:
         more = f" and {len(empty) - 1} more" if len(empty) > 1 else ""
         raise InputError(
             f"source {source} is empty: {empty[0]}{more} with 0 bytes at {uri}; expected data",
-            next_step="upload it again, whole",
+            next_step="upload the complete file again",
         )
     look = _with_version if storage.is_s3(uri) else _with_content
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -187,14 +187,14 @@ def _absent(uri: str) -> str:
     if path.is_dir():
         return "a folder without data files"
     if path.is_symlink():
-        return "a link to nowhere"
-    return "no regular file" if path.exists() else "missing"
+        return "a broken link"
+    return "not a regular file" if path.exists() else "missing"
 
 
 def _files(what: str, uri: str) -> list[StoredFile]:
     try:
         if not storage.is_s3(uri):
-            # Listing skips a folder that may not be read, and what is in it with it.
+            # Listing skips a folder that may not be read, with everything in it.
             for _ in os.walk(storage.local_path(uri), onerror=_raise):
                 pass
         return storage.list_files(uri)
@@ -238,8 +238,8 @@ def _copy(item: DeliveryObject, target: str) -> None:
         storage.copy_version(item.name, item.version, target)
     except FileNotFoundError as error:
         raise InputError(
-            f"source {item.source} is gone: version {item.version} of {item.name} was there when"
-            " the delivery was complete; expected it to stay",
+            f"source {item.source} is gone: version {item.version} of {item.name} existed when"
+            " the delivery was complete; expected that it still exists",
             next_step="upload the three files again: they are a new delivery",
         ) from error
 

@@ -1,4 +1,4 @@
-"""What can end a run besides its session; see :mod:`strict_glue.errors` for that."""
+"""Errors that can end a run, other than those of its session (:mod:`strict_glue.errors`)."""
 
 from collections.abc import Sequence
 
@@ -7,13 +7,14 @@ from strict_glue import StrictGlueError
 
 
 class InputError(StrictGlueError):
-    """The delivery is missing, doubled, empty, unreadable or truncated.
+    """A file of the delivery is missing, duplicated, empty, unreadable, or truncated.
 
-    Why: an upload has not ended, went elsewhere or came twice, a file was cut off, or this account
-    may not read it. A notebook's own settings, such as the id key, end a run this way as well.
-    What to do: deliver the file that the message names again, or give its right path, then run the
-    same command. Other files are another delivery and so another run: the failed one needs no
-    cleaning up.
+    Why: an upload has not finished, went to another place, or came twice; a file was cut off; or
+    this account may not read it. Invalid settings of a notebook, such as the id key, also end a run
+    with this error.
+    What to do: deliver the file that the message names again, or correct its path, then run the
+    same command. Other files are another delivery and so another run: you don't have to clean up
+    the failed one.
     """
 
     exit_code = EXIT_USAGE
@@ -22,48 +23,48 @@ class InputError(StrictGlueError):
 class GateStopped(StrictGlueError):  # noqa: N818 - says what happened
     """A gate of the notebooks refused to publish.
 
-    Why: the input could be read, and what came of it must not be published. The message names every
-    gate that refused; [QualityGateError](#qualitygateerror) has a line on each. Readers still see
-    the last publication.
-    What to do: do what stands beside the gate's name in the table of gates. The same command on the
-    same input ends the same way.
+    Why: the input could be read, but its result must not be published. The message names every gate
+    that refused; [QualityGateError](#qualitygateerror) explains each of them. Readers still see the
+    last publication.
+    What to do: do what the table of gates says for the gate. The same command on the same input
+    ends the same way.
     """
 
     exit_code = EXIT_GATE
 
 
 class MainMoved(StrictGlueError):  # noqa: N818 - says what happened
-    """The table was published by others while this run was between two stages, again and again.
+    """Others repeatedly published to the table while this run was between two stages.
 
-    Why: other runs, or people, wrote to the table at the same time. Each time this run wrote its
-    rows anew on top of theirs, and gave up in the end.
-    What to do: see that nobody else writes to the table, then run the same command: the last two
-    stages are repeated, the others are not.
+    Why: other runs, or people, wrote to the table at the same time. Each time, this run wrote its
+    rows again on top of theirs, until it gave up.
+    What to do: make sure that nothing else writes to the table, then run the same command. It
+    repeats the last two stages only.
     """
 
     exit_code = EXIT_OTHER
 
 
 class NotebookFailed(StrictGlueError):  # noqa: N818 - says what happened
-    """A notebook's own code raised.
+    """The code of a notebook raised an error.
 
-    Why: the code of a cell met something that it does not foresee, such as a full disk, too little
-    memory or a defect. The name after the cell's number is the true one.
-    What to do: open the executed notebook at the cell that the message names: the whole traceback
-    is there. When the cause is gone, the same command goes on after the last finished stage. If it
-    is a defect, go back to the version that worked last.
+    Why: the code of a cell met a problem that it does not handle, such as a full disk, too little
+    memory, or a defect. The name after the cell's number is that of the original error.
+    What to do: open the executed notebook at the cell that the message names: it has the full
+    traceback. After you fix the cause, the same command continues after the last finished stage.
+    If the cause is a defect, go back to the last version that worked.
     """
 
     exit_code = EXIT_OTHER
 
 
 class ReceiptError(StrictGlueError):
-    """A stage left no receipt, or one that is incomplete or untrue.
+    """A stage wrote no receipt, or one that is incomplete or untrue.
 
-    Why: the notebook ended before its last cell, its numbers do not add up, or the files it handed
-    over are no longer those it wrote. Without a true receipt the stage has not happened.
-    What to do: run the same command again: the stage starts afresh. If the same problem is named
-    twice, start the run afresh with `--force`, and look who else writes into the lake.
+    Why: the notebook ended before its last cell, its numbers do not add up, or the files that it
+    handed over have changed since. Without a true receipt, the stage counts as not done.
+    What to do: run the same command again: the stage starts over. If the same problem is reported
+    twice, start the run over with `--force`, and find out what else writes to the lake.
     """
 
     exit_code = EXIT_SESSION
@@ -74,38 +75,38 @@ class ReceiptError(StrictGlueError):
         return cls(
             f"no receipt at {uri}: the notebook ended before its last cell wrote one",
             stage=stage,
-            next_step="run again: the stage starts afresh; if it stays, see the last cell that ran",
+            next_step="run again: the stage starts over; if that fails, see the last cell that ran",
         )
 
     @classmethod
     def untrue(cls, stage: str, uri: str, problems: Sequence[str]) -> "ReceiptError":
-        """Build from everything that is wrong with a receipt, named at once."""
+        """Build from all problems of a receipt."""
         return cls(
             f"receipt {uri} is not accepted: {'; '.join(problems)}",
             stage=stage,
-            next_step="run again: the stage starts afresh; --force starts the whole run afresh",
+            next_step="run again: the stage starts over; --force starts the whole run over",
         )
 
 
 class RunInProgress(StrictGlueError):  # noqa: N818 - says what happened
-    """Another process works on the same run.
+    """Another process is working on the same run.
 
-    Why: the same delivery was started twice. The other process goes on undisturbed.
-    What to do: wait for it, and look at its outcome. Only if that process is gone or hangs, end it
-    and run the same command again.
+    Why: the same delivery was started twice. The other process continues.
+    What to do: wait for it, and check its result. If it hangs, end it. Once it is gone without a
+    result, run the same command again.
     """
 
     exit_code = EXIT_SESSION
 
 
 class Terminated(SystemExit):
-    """The run was stopped from outside (SIGTERM), its session as well.
+    """The run was stopped from outside (SIGTERM), and stopped its session.
 
-    Why: somebody, or the host that shuts down, asked the run to stop.
-    What to do: run the same command again: it goes on after the last finished stage.
+    Why: a person, or a host that is shutting down, asked the run to stop.
+    What to do: run the same command again: it continues after the last finished stage.
     """
 
-    # Unwinds like a SystemExit, so that everything is cleaned up on its way.
+    # It is a SystemExit, so that everything is cleaned up while it propagates.
 
     def __init__(self) -> None:
         super().__init__(EXIT_SESSION)

@@ -1,4 +1,4 @@
-"""What a run tells while it goes on. Every method may be left as it is."""
+"""What a run reports while it runs. A subclass overrides the methods that it needs."""
 
 import logging
 
@@ -9,16 +9,16 @@ log = logging.getLogger(__name__)
 
 
 class Listener:
-    """Gets told what a run does; the base class does nothing with it.
+    """Receiver of a run's reports; the base class ignores them.
 
-    `progress` is called from a thread of its own, everything else from the run's.
+    `progress` is called from a separate thread, everything else from the run's thread.
     """
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
-        """Note that a run has its name."""
+        """Note that a run has started, and its name."""
 
     def delivery_kept(self, delivery: Delivery) -> None:
-        """Note that copies of the delivery's objects are in the lake, as its sources say."""
+        """Note that the lake has copies of the delivery's objects, at its sources' locations."""
 
     def stage_started(self, stage: str, cells: int) -> None:
         """Note that a notebook of ``cells`` cells starts."""
@@ -33,14 +33,14 @@ class Listener:
         """Note that an earlier start finished a stage, and that its receipt is still true."""
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
-        """Note that a stage is done, and its receipt accepted."""
+        """Note that a stage is done and its receipt is accepted."""
 
     def note(self, text: str) -> None:
         """Note something worth a line."""
 
 
 class LogListener(Listener):
-    """Writes what a run does to the log, a line each."""
+    """Listener that writes each report to the log, in one line."""
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
         """Log the names of run and delivery."""
@@ -49,7 +49,7 @@ class LogListener(Listener):
         )
 
     def delivery_kept(self, delivery: Delivery) -> None:
-        """Log where the copies are."""
+        """Log the locations of the copies."""
         for source, place in delivery.sources.items():
             log.info("delivery %s: %s kept as %s", delivery.delivery_id, source, place)
 
@@ -58,11 +58,11 @@ class LogListener(Listener):
         log.info("%s: %d cells", stage, cells)
 
     def stage_skipped(self, stage: str, receipt: Receipt) -> None:
-        """Log that a stage is taken over from an earlier start."""
+        """Log that an earlier start finished a stage."""
         log.info("%s: done by an earlier start, receipt verified", stage)
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
-        """Log how many rows a stage handed over, and in what time."""
+        """Log how many rows a stage handed over, and how long it took."""
         log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
 
     def note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""One process at a time works on a run."""
+"""A lock that lets only one process at a time work on a run."""
 
 import contextlib
 import fcntl
@@ -13,13 +13,13 @@ from register_run.errors import RunInProgress
 def held(lake: str, run_id: str) -> Iterator[None]:
     """Hold the run's lock; the operating system frees it when this process dies.
 
-    In S3 there is none: there the delivery's claim keeps two jobs apart, and the table's commit
-    decides between two that got past it.
+    There is no lock in S3: there, the delivery's claim keeps two jobs apart, and the table's commit
+    decides if two still run.
 
     Raises
     ------
     RunInProgress
-        Another process holds it.
+        Another process holds the lock.
     """
     if storage.is_s3(lake):
         yield

@@ -1,4 +1,4 @@
-"""Metrics of a run as a log line that CloudWatch reads: the embedded metric format."""
+"""Metrics of a run as a log line in CloudWatch's embedded metric format."""
 
 import json
 import time
@@ -15,21 +15,21 @@ def embedded(
     dimensions: Mapping[str, str],
     facts: Optional[Mapping[str, Any]] = None,
 ) -> str:
-    """Write metrics as one line of JSON.
+    """Return metrics as one line of JSON.
 
     Parameters
     ----------
     metrics : mapping of str to float
-        By name. Names that end in ``Seconds`` have that unit, the rest none.
+        Values by name. Names that end in ``Seconds`` have that unit, the others none.
     dimensions : mapping of str to str
-        What they are told apart by.
+        Dimensions that distinguish the metrics.
     facts : mapping, optional
-        Searchable beside them, without becoming metrics.
+        Further searchable fields that don't become metrics.
 
     Returns
     -------
     str
-        For standard output: CloudWatch Logs makes metrics of such a line by itself.
+        For standard output: CloudWatch Logs extracts the metrics from such a line.
     """
     described = [
         {"Name": name, "Unit": "Seconds" if name.endswith("Seconds") else "None"}
@@ -45,12 +45,12 @@ def embedded(
 
 
 def of_receipts(receipts: Mapping[str, Receipt]) -> dict[str, float]:
-    """Count what a published run's receipts account for.
+    """Return the row counts of a published run, from its receipts.
 
     Parameters
     ----------
     receipts : mapping of str to mapping
-        By stage, in their order.
+        Receipts by stage, in order.
 
     Returns
     -------

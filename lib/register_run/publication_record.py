@@ -1,4 +1,4 @@
-"""What is published in a lake, read without Spark from its catalogue and Iceberg's metadata."""
+"""What a lake has published, read without Spark from its catalog and Iceberg's metadata."""
 
 import sqlite3
 from contextlib import closing
@@ -22,12 +22,12 @@ _LOCK_SECONDS = 20.0
 
 
 def history(lake: str, published: PublishedTable) -> History:
-    """Read which runs a lake has published.
+    """Return which runs a lake has published.
 
     Parameters
     ----------
     lake : str
-        A local lake has its catalogue in ``catalog.db``; an ``s3://`` one in the Glue Data
+        A local lake has its catalog in ``catalog.db``; an ``s3://`` lake, in the Glue Data
         Catalog.
     published : PublishedTable
         Names of the tables.
@@ -35,14 +35,14 @@ def history(lake: str, published: PublishedTable) -> History:
     Returns
     -------
     History
-        Empty when there is no table yet.
+        Empty if there is no table yet.
 
     Raises
     ------
     ConfigurationError
-        The lake was written by a version whose names are no longer read.
+        The lake was written by a version whose names are no longer supported.
     StrictGlueError
-        A metadata file that the catalogue names is gone.
+        A metadata file that the catalog names is missing.
     """
     table = _metadata(lake, published, published.table)
     log = _metadata(lake, published, published.log) if table else None
@@ -50,7 +50,7 @@ def history(lake: str, published: PublishedTable) -> History:
         return publications.read(table, log)
     except OldLakeError:
         raise ConfigurationError(
-            f"the lake {lake} was written by an earlier version, whose names are no longer read",
+            f"an earlier version wrote the lake {lake}; its names are no longer supported",
             next_step="start a new lake: name another folder or prefix",
         ) from None
 
@@ -58,21 +58,21 @@ def history(lake: str, published: PublishedTable) -> History:
 def receipt_of(
     publication: Publication, table: str, stage: str, attempt: str = ""
 ) -> Optional[Receipt]:
-    """Rebuild the last stage's receipt, for one that was lost after the commit.
+    """Rebuild the last stage's receipt, if it was lost after the commit.
 
     Parameters
     ----------
     publication : Publication
-        What was published; its record is that of the stage that wrote the rows.
+        What was published; its record is from the stage that wrote the rows.
     table : str
         Name of the published table.
     stage, attempt : str
-        The last stage, and the start of it that published; empty where unknown.
+        The last stage, and its start that published; empty if unknown.
 
     Returns
     -------
     mapping or None
-        None when the record says too little.
+        None if the record has too little information.
     """
     if publication.rows is None:
         return None
@@ -91,7 +91,7 @@ def receipt_of(
 
 
 def metadata(lake: str, published: PublishedTable) -> Optional[Metadata]:
-    """Read the newest metadata of the published table; ``None`` when there is no table."""
+    """Return the newest metadata of the published table; ``None`` if there is no table."""
     return _metadata(lake, published, published.table)
 
 
@@ -102,8 +102,8 @@ def _metadata(lake: str, published: PublishedTable, table: str) -> Optional[Meta
     body = storage.read_bytes(location)
     if body is None:
         raise StrictGlueError(
-            f"the catalogue names {location} as the metadata of {table}, but there is no such file",
-            next_step="restore the file or the catalogue; nothing was changed",
+            f"the catalog names {location} as the metadata of {table}, but there is no such file",
+            next_step="restore the file or the catalog; nothing was changed",
         )
     return publications.parse(body)
 

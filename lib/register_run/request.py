@@ -1,4 +1,4 @@
-"""What a run is asked to do, and what it did: frozen, read once at the edge."""
+"""The request for a run, and its outcome, as frozen dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,16 +35,16 @@ class Stage:
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """Where it stands what is published.
+    """The tables that show what is published.
 
     Parameters
     ----------
     table : str
         The published Iceberg table, ``database.name``.
     log : str
-        The table that keeps each publication's record for good.
+        The table that keeps each publication's record forever.
     catalog : str
-        Name of the catalogue.
+        Name of the catalog.
     older_gate : str
         Name of the gate that stops a delivery older than the published one.
     """
@@ -57,7 +57,7 @@ class PublishedTable:
 
 @dataclass(frozen=True)
 class RunRequest:
-    """Everything that decides what a run does.
+    """Everything that determines what a run does.
 
     Parameters
     ----------
@@ -66,24 +66,24 @@ class RunRequest:
     lake : str
         Folder, or ``s3://bucket/prefix``.
     delivery : Delivery, optional
-        What was found of the sources already, such as the versions of a claim.
+        What is already known about the sources, such as the versions of a claim.
     stages : tuple of Stage
-        In their order; the last one publishes.
+        In order; the last one publishes.
     library_version, rules : str
-        Version of the notebooks' library and fingerprint of its rule set. With the delivery they
-        name the run.
+        Version of the notebooks' library and fingerprint of its rule set. Together with the
+        delivery, they name the run.
     published : PublishedTable
-        Where it stands what is published.
+        The tables that show what is published.
     run_id, as_of : str, optional
-        Given instead of being derived from the delivery; ``as_of`` is an ISO date.
+        Override the values derived from the delivery; ``as_of`` is an ISO date.
     force : bool
-        Forget what the run has done, even when it is published, and start afresh.
+        Whether to discard what the run has done, even if it is published, and start over.
     accept_older : bool
-        Let the delivery's day be before that of the published one; a parameter of notebooks too.
+        Whether the delivery's day may be before the published one; also a notebook parameter.
     parameters : mapping of str to object
         Further notebook parameters.
     input_errors, gate_errors, moved_errors : tuple of str
-        Names of the errors that notebooks raise for unusable input, at a gate, and when others
+        Names of the errors that notebooks raise for unusable input, at a gate, and if others
         have published since the rows were written.
     """
 
@@ -113,15 +113,15 @@ class RunOutcome:
     Parameters
     ----------
     status : str
-        ``published``, or ``already_published`` when nothing was left to do.
+        ``published``, or ``already_published`` if nothing was left to do.
     receipts : mapping of str to Receipt
         Receipt of each stage that has one.
     notebooks : mapping of str to str
         Path or URI of each executed notebook.
     seconds : mapping of str to float
-        What each stage took that ran this time.
+        Duration of each stage that ran this time.
     snapshot_id : str
-        The snapshot that carries the run's record.
+        The snapshot with the run's record.
     """
 
     run_id: str

@@ -1,8 +1,8 @@
-"""A run, told from top to bottom.
+"""A run, from start to end.
 
-The delivery names the run. What the run has already done is looked up and verified; the rest is
-done, in one session, stage by stage, each ended by its receipt. The session is stopped however
-it ends.
+The delivery names the run. The runner looks up and verifies what the run has already done, then
+executes the remaining stages in one session; each stage ends with its receipt. The runner stops the
+session in any case.
 """
 
 import contextlib
@@ -38,11 +38,11 @@ from strict_glue import (
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
-# How often rows are written anew since others have published meanwhile.
+# How often rows are written if others keep publishing meanwhile.
 _PUBLISHINGS = 3
 
-# What the session had at its start is put back between stages, and everything else removed, so
-# that no stage leans on another's leftovers.
+# Between stages, the session's variables are reset to those at its start, so that no stage depends
+# on variables of another.
 _KEEP = "__kept_between_stages__ = dict(globals())"
 _CLEAR = """\
 for __name in [name for name in globals() if name not in __kept_between_stages__]:
@@ -53,39 +53,39 @@ globals().update(__kept_between_stages__)
 
 
 def run_pipeline(asked: RunRequest, listener: Optional[Listener] = None) -> RunOutcome:
-    """Publish a delivery, or find that it is published.
+    """Publish a delivery, or find that it is already published.
 
     Parameters
     ----------
     asked : RunRequest
         What to do.
     listener : Listener, optional
-        Hears what happens meanwhile.
+        Receives reports during the run.
 
     Returns
     -------
     RunOutcome
-        Only of a run whose every stage has a complete and true receipt, or that the table's
-        main branch carries.
+        Only for a run with a complete and true receipt of every stage, or one that is published on
+        the table's main branch.
 
     Raises
     ------
     StrictGlueError
-        Anything else; ``exit_code`` says which kind.
+        The run failed; ``exit_code`` says how.
     Terminated
         SIGTERM arrived; the session has been stopped.
     """
     try:
         return _run(asked, listener or Listener())
     except (ClientError, BotoCoreError) as error:
-        raise failure("lake or catalogue", error) from error
+        raise failure("lake or catalog", error) from error
 
 
 def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
     if asked.run_id and not runs.is_run_id(asked.run_id):
         raise ConfigurationError(
             f"{asked.run_id!r} isn't a run id",
-            next_step="use up to 64 letters, digits, dots, dashes and underscores",
+            next_step="use up to 64 letters, digits, dots, dashes, and underscores",
         )
     delivery = asked.delivery or Delivery.read(asked.sources)
     run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), _lake(asked), listener)
@@ -110,7 +110,7 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
                 except MainMoved as error:
                     if attempt == _PUBLISHINGS:
                         raise
-                    listener.note(f"others have published meanwhile, again ({error.message})")
+                    listener.note(f"others have published meanwhile; repeating ({error.message})")
                     _repeat_writing(receipts)
                     _refuse_older(run, publication_record.history(run.lake, asked.published))
         return _outcome(run, "published", receipts, _snapshot_of(last), seconds)
@@ -123,7 +123,7 @@ def _stages(
     receipts: dict[str, Receipt],
     seconds: dict[str, float],
 ) -> Optional[Receipt]:
-    """Do the stages that have no receipt, in their order; return the last one's."""
+    """Run the stages that have no receipt, in order; return the last stage's receipt."""
     before: Optional[Receipt] = None
     for stage in run.request.stages:
         if stage.name not in receipts:
@@ -137,13 +137,13 @@ def _stages(
 
 
 def _repeat_writing(receipts: dict[str, Receipt]) -> None:
-    """Forget the stage that wrote the branch which ``main`` has left behind."""
+    """Remove the receipt of the stage whose branch no longer descends from ``main``."""
     for name in [name for name, one in receipts.items() if "branch" in one["handover"]]:
         del receipts[name]
 
 
 def name_run(delivery: Delivery, asked: RunRequest) -> str:
-    """Name a run by its input; see :func:`register_contract.runs.name_run`."""
+    """Return a run's name, made from its input; see :func:`register_contract.runs.name_run`."""
     return runs.name_run(delivery.delivery_id, asked.library_version, asked.rules)
 
 
@@ -158,7 +158,7 @@ def _lake(asked: RunRequest) -> str:
 
 
 def _kept(run: Run) -> Run:
-    """Let the run work on copies in its lake where both are in S3, where uploads may follow."""
+    """Return the run on copies in its lake if both are in S3, where new uploads may follow."""
     if not all(map(storage.is_s3, (run.lake, *run.delivery.sources.values()))):
         return run
     kept = replace(run, delivery=run.delivery.kept_in(run.lake))
@@ -167,19 +167,19 @@ def _kept(run: Run) -> Run:
 
 
 def _forget(run: Run) -> None:
-    """Remove what the run has left outside the table, so that it starts afresh."""
+    """Remove the run's files outside the table, so that it starts over."""
     storage.delete_tree(storage.join(run.lake, runs.staging_path(run.run_id)))
     for stage in run.request.stages:
         storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
 
 
 def _refuse_older(run: Run, history: History) -> None:
-    """Stop before a session is paid for when a later day's delivery is published.
+    """Stop, before a session costs money, if a later day's delivery is published.
 
     Raises
     ------
     GateStopped
-        An older register must not replace a newer one, unless a person says so.
+        An older register must not replace a newer one, unless a person allows it.
     """
     last = history.last
     if last is None or run.request.accept_older or not run.as_of < last.day:
@@ -187,7 +187,7 @@ def _refuse_older(run: Run, history: History) -> None:
     raise GateStopped(
         f"{run.request.published.older_gate}: the delivery is of {run.as_of}, the published one"
         f" ({last.delivery_id}) of {last.day}; an older register would replace a newer one",
-        next_step="if that is meant, run again with --accept-older; on AWS start the job with"
+        next_step="if that is intended, run again with --accept-older; on AWS, start the job with"
         " --CLAIM and --ACCEPT_OLDER true",
     )
 
@@ -202,7 +202,7 @@ def _already_published(run: Run, published: Publication) -> RunOutcome:
     last = run.request.stages[-1]
     found: dict[str, Receipt] = {}
     for stage in run.request.stages:
-        with contextlib.suppress(ReceiptError):  # only told, no longer decisive
+        with contextlib.suppress(ReceiptError):  # only for information
             stored = receipt.load(run.lake, run.run_id, stage.name)
             if stored is not None:
                 found[stage.name] = stored
@@ -217,9 +217,9 @@ def _already_published(run: Run, published: Publication) -> RunOutcome:
 
 
 def _verified_receipts(run: Run) -> dict[str, Receipt]:
-    """Take over the stages that an earlier start finished, as far as they are still true.
+    """Return the receipts of the stages that an earlier start finished, as far as still true.
 
-    The last stage is never among them: had it been finished, the table would carry the run.
+    The last stage is never among them: if it had finished, the table would show the run.
     """
     verified: dict[str, Receipt] = {}
     before: Optional[Receipt] = None
@@ -231,7 +231,7 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
                 break
             receipt.verify(found, run.expected(stage, before), run.lake, table)
         except ReceiptError as error:
-            run.listener.note(f"{stage.name} is done again: {error.message}")
+            run.listener.note(f"{stage.name} is repeated: {error.message}")
             break
         run.listener.stage_skipped(stage.name, found)
         verified[stage.name] = before = found
@@ -240,19 +240,19 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
 
 @contextlib.contextmanager
 def _session(run: Run, started: int) -> Iterator[tuple[Session, Kernels]]:
-    """Give a ready session for the stages from number ``started`` on; stop it in any case."""
+    """Yield a ready session for the stages from number ``started`` on; stop it in any case."""
     asked: dict[str, Any] = {}
     for stage in run.request.stages[started:]:
         wishes = session_request.configuration(read_notebook(stage), stage.notebook)
         if asked and wishes != asked:
             raise ConfigurationError(
-                f"{stage.notebook} asks for another session than the notebook before it",
+                f"{stage.notebook} asks for a different session than the notebook before it",
                 stage=stage.name,
-                next_step="write the same %%configure into all notebooks: a run has one session",
+                next_step="write the same %%configure in all notebooks: a run has one session",
             )
         asked = wishes
     if not storage.is_s3(run.lake):
-        # Under the run's lock nobody else works on it; in S3, the delivery's claim must tell.
+        # The lock keeps others off the run. In S3 there is no lock, so a session may be in use.
         _stop_leftovers(own_session.client(run.request.session), run)
     with (
         own_session.created(
@@ -266,12 +266,12 @@ def _session(run: Run, started: int) -> Iterator[tuple[Session, Kernels]]:
 
 
 def _stop_leftovers(client: "GlueClient", run: Run) -> None:
-    """Stop sessions that an earlier start of this run left: a killed process stops nothing."""
+    """Stop sessions that an earlier start of this run left, for example because it was killed."""
     tag = {session_request.RUN_TAG: run.run_id}
     start = session_request.id_start(run.request.session, run.run_id)
     for left in alive(client, tag, start, run.request.limits):
         left.stop()
-        run.listener.note(f"session {left.session_id} was left by an earlier start, stopped")
+        run.listener.note(f"stopped session {left.session_id}, which an earlier start left")
 
 
 def _outcome(

@@ -1,4 +1,4 @@
-"""One stage: its notebook executed by papermill, its receipt checked."""
+"""One stage: papermill executes its notebook, and the runner checks its receipt."""
 
 import os
 import time
@@ -37,7 +37,7 @@ from strict_glue import (
 
 @dataclass(frozen=True)
 class Run:
-    """A named run: what was asked, on which delivery, in which lake."""
+    """A named run: its request, its delivery, and its lake."""
 
     request: RunRequest
     delivery: Delivery
@@ -51,13 +51,13 @@ class Run:
         return self.request.as_of or self.delivery.as_of
 
     def notebook_of(self, stage: Stage) -> str:
-        """Give the location of a stage's executed notebook."""
+        """Return the location of a stage's executed notebook."""
         return storage.join(self.lake, runs.notebook_path(self.run_id, stage.name))
 
     def expected(
         self, stage: Stage, before: Optional[Receipt], attempt: Optional[str] = None
     ) -> Expected:
-        """Say what a stage's receipt must agree with."""
+        """Return what a stage's receipt must agree with."""
         return Expected(
             stage=stage.name,
             run_id=self.run_id,
@@ -69,7 +69,7 @@ class Run:
         )
 
     def is_last(self, stage: Stage) -> bool:
-        """Tell whether the stage is the one that publishes."""
+        """Return whether the stage is the one that publishes."""
         return stage is self.request.stages[-1]
 
 
@@ -79,7 +79,7 @@ def read_notebook(stage: Stage) -> NotebookNode:
     Raises
     ------
     ConfigurationError
-        There is none, or it isn't a notebook.
+        The file does not exist, or isn't a notebook.
     """
     body = storage.read_bytes(stage.notebook)
     try:
@@ -97,7 +97,7 @@ def read_notebook(stage: Stage) -> NotebookNode:
 def run_stage(
     run: Run, stage: Stage, session: Session, before: Optional[Receipt], kernels: Kernels
 ) -> Receipt:
-    """Execute a stage in a session and accept its receipt.
+    """Execute a stage in a session and check its receipt.
 
     Parameters
     ----------
@@ -106,11 +106,11 @@ def run_stage(
     stage : Stage
         One of its stages.
     session : Session
-        Ready, and free of earlier stages' variables.
+        Ready, and without earlier stages' variables.
     before : Receipt, optional
-        Of the stage before.
+        Receipt of the previous stage.
     kernels : Kernels
-        Where its kernel comes from; the next one starts meanwhile.
+        Provides the kernel; meanwhile, the next one starts.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def run_stage(
         A cell failed, the session ended, or there is no complete and true receipt.
     """
     attempt = uuid.uuid4().hex
-    # What an earlier start left must not be taken for this one's.
+    # An earlier start's receipt must not be taken for this one's.
     storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
     try:
         _execute(run, stage, session, attempt, kernels)
@@ -126,13 +126,13 @@ def run_stage(
     except StrictGlueError as error:
         error.at(stage=stage.name, notebook=run.notebook_of(stage))
         if isinstance(error, MainMoved):
-            raise  # the stage itself has seen what main carries; the session goes on
+            raise  # the stage itself has checked main; the session is still needed
         rebuilt = _published_nevertheless(run, stage, session, before, attempt)
         if rebuilt is None:
             raise
         run.listener.note(
             f"{stage.name} failed after its commit ({shorten(error.message)}); the table"
-            " carries the run, so its receipt was rebuilt from there"
+            " has the run's record, so the receipt was rebuilt from it"
         )
         return rebuilt
 
@@ -178,7 +178,7 @@ def _execute(run: Run, stage: Stage, session: Session, attempt: str, kernels: Ke
             f"the kernel process on this host did not start: {error}",
             next_step="see its messages on standard error, then run again",
         ) from error
-    # papermill takes a SystemExit for a success.
+    # papermill treats a SystemExit as a success.
     for index, cell in enumerate(executed.cells):
         for output_of_cell in cell.get("outputs", ()):
             if output_of_cell["output_type"] == "error":
@@ -211,7 +211,7 @@ def _accepted(run: Run, stage: Stage, before: Optional[Receipt], attempt: str) -
         on_main = published.snapshot_id if published else "none"
         named = found["handover"].get("snapshot_id", "none")
         if published is None or named != on_main:
-            problem = f"it names snapshot {named}, main carries {on_main} for this run"
+            problem = f"it names snapshot {named}, but main has {on_main} for this run"
             raise ReceiptError.untrue(stage.name, uri, [problem])
     return found
 
@@ -219,12 +219,12 @@ def _accepted(run: Run, stage: Stage, before: Optional[Receipt], attempt: str) -
 def _published_nevertheless(
     run: Run, stage: Stage, session: Session, before: Optional[Receipt], attempt: str
 ) -> Optional[Receipt]:
-    """Look whether the failed last stage had committed; rebuild its receipt if so."""
+    """Rebuild the receipt of a failed last stage if the stage had committed."""
     if not run.is_last(stage):
         return None
-    session.stop()  # so that nothing is committed after the look
+    session.stop()  # so that nothing is committed after this check
     published = publication_record.history(run.lake, run.request.published).of_run(run.run_id)
-    # With --force an earlier start's snapshot may carry the same run id.
+    # With --force, an earlier start's snapshot may have the same run id.
     written = before["handover"].get("snapshot_id") if before else None
     if published is None or published.snapshot_id != written:
         return None
@@ -253,13 +253,13 @@ def _parameters(run: Run, stage: Stage, attempt: str) -> dict[str, Any]:
     if unknown:
         raise ConfigurationError(
             f"{stage.name} takes {', '.join(unknown)}, which the run does not have",
-            next_step="give them in the request's parameters",
+            next_step="add them to the request's parameters",
         )
     return {name: known[name] for name in stage.parameters}
 
 
 def kernel_environment(run: Run, session: Session) -> dict[str, str]:
-    """Give the variables of a kernel that attaches to the run's session."""
+    """Return the environment of a kernel that attaches to the run's session."""
     settings = run.request.session
     inherited = {
         name: value for name, value in os.environ.items() if name not in settings.removed_variables
@@ -273,5 +273,5 @@ def kernel_environment(run: Run, session: Session) -> dict[str, str]:
 
 
 def _literal(path: str) -> str:
-    """Protect a path from papermill, which fills in what stands in braces."""
+    """Escape braces in a path, which papermill would fill in."""
     return path.replace("{", "{{").replace("}", "}}")

@@ -1,4 +1,4 @@
-"""Small files by URI: local paths and ``s3://``, read, written, listed, deleted."""
+"""Reads, writes, lists, and deletes small files at local paths and ``s3://`` URIs."""
 
 import os
 import re
@@ -22,17 +22,17 @@ _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _GONE = _ABSENT | {"NoSuchVersion", "412", "PreconditionFailed"}
 _UNVERSIONED = "null"
 _ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
-# Says of a copy which version it is of.
+# Metadata of a copy: the version that it was copied from.
 _SOURCE = "source-version"
 _DELETE_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class StoredFile:
-    """One file or object: where it is, its name below what was listed, and its version.
+    """One file or object: its location, its name below the listed one, and its version.
 
-    ``version`` is an object's ETag until `version_of` is asked for more; a local file has none
-    until its content is read.
+    ``version`` is an object's ETag; `version_of` returns its version id. A local file has no
+    version until its content is read.
     """
 
     uri: str
@@ -43,19 +43,19 @@ class StoredFile:
 
 
 def is_s3(uri: str) -> bool:
-    """Tell whether ``uri`` names an object or prefix of S3."""
+    """Return whether ``uri`` names an object or prefix in S3."""
     return uri.startswith(("s3://", "s3a://"))
 
 
 def local_path(uri: str) -> Path:
-    """Give the absolute path of a local path or ``file:`` URI."""
+    """Return the absolute path for a local path or ``file:`` URI."""
     if uri.startswith("file:"):
         uri = unquote(urlsplit(uri).path)
     return Path(uri).expanduser().absolute()
 
 
 def normalise(uri: str) -> str:
-    """Give one spelling to a location: no closing slash, local paths absolute."""
+    """Return a location in one form: without a final slash, local paths absolute."""
     return uri.rstrip("/") if is_s3(uri) else str(local_path(uri))
 
 
@@ -71,7 +71,7 @@ def s3_parts(uri: str) -> tuple[str, str]:
 
 
 def read_bytes(uri: str) -> Optional[bytes]:
-    """Read a whole file; ``None`` when there is none."""
+    """Return a file's content; ``None`` if it does not exist."""
     if not is_s3(uri):
         try:
             return local_path(uri).read_bytes()
@@ -88,7 +88,7 @@ def read_bytes(uri: str) -> Optional[bytes]:
 
 
 def write_text(uri: str, text: str) -> None:
-    """Write a whole file; readers see the old one or the new one."""
+    """Write a file as a whole: readers see either the old one or the new one."""
     if is_s3(uri):
         bucket, key = s3_parts(uri)
         _s3().put_object(Bucket=bucket, Key=key, Body=text.encode())
@@ -101,7 +101,7 @@ def write_text(uri: str, text: str) -> None:
 
 
 def delete(uri: str) -> None:
-    """Delete a file; one that is not there is fine."""
+    """Delete a file, if it exists."""
     if is_s3(uri):
         bucket, key = s3_parts(uri)
         _s3().delete_object(Bucket=bucket, Key=key)
@@ -110,7 +110,7 @@ def delete(uri: str) -> None:
 
 
 def delete_tree(uri: str) -> None:
-    """Delete everything below a folder or prefix; one that is not there is fine."""
+    """Delete everything below a folder or prefix, if it exists."""
     if not is_s3(uri):
         shutil.rmtree(local_path(uri), ignore_errors=True)
         return
@@ -123,18 +123,18 @@ def delete_tree(uri: str) -> None:
 
 
 def list_files(uri: str) -> list[StoredFile]:
-    """List the data files of a location, by name.
+    """Return the data files of a location, sorted by name.
 
     Parameters
     ----------
     uri : str
-        A file, or a folder or prefix. Names below it that start with ``_`` or ``.``, and
-        whatever is in folders of such a name, are no data.
+        A file, or a folder or prefix. Files and folders below it whose names start with ``_`` or
+        ``.`` are not data.
 
     Returns
     -------
     list of StoredFile
-        Names are relative to ``uri``, or the file's own name; empty when nothing is there.
+        Names are relative to ``uri``, or the file's own name; empty if there are no files.
     """
     found = _s3_files(uri) if is_s3(uri) else _local_files(local_path(uri))
     return sorted(
@@ -148,9 +148,9 @@ def list_files(uri: str) -> list[StoredFile]:
 
 
 def version_of(file: StoredFile) -> str:
-    """Give the version id of an object, or its ETag where its bucket keeps no versions.
+    """Return the version id of an object, or its ETag if its bucket keeps no versions.
 
-    Content that is uploaded again has the same ETag and another version id.
+    If the same content is uploaded again, the ETag stays the same and the version id changes.
     """
     bucket, key = s3_parts(file.uri)
     found = _s3().head_object(Bucket=bucket, Key=key)
@@ -166,23 +166,23 @@ def copy_version(source: str, version: str, target: str) -> None:
     source, target : str
         URIs of objects.
     version : str
-        As `version_of` gives it. A target that was copied from it is left as it is.
+        As `version_of` returns it. A target that is already a copy of it is not copied again.
 
     Raises
     ------
     FileNotFoundError
-        That version is gone.
+        The version no longer exists.
     """
     client = _s3()
     bucket, key = s3_parts(source)
     to_bucket, to_key = s3_parts(target)
     if _copied_from(client, to_bucket, to_key) == version:
         return
-    # An ETag has 32 hexadecimal digits, and a dash with a number where it came in parts.
+    # An ETag has 32 hexadecimal digits, and for an upload in parts also a dash and a number.
     is_etag = _ETAG.fullmatch(version) is not None
     place: CopySourceTypeDef = {"Bucket": bucket, "Key": key}
     extra: dict[str, Any] = {"Metadata": {_SOURCE: version}, "MetadataDirective": "REPLACE"}
-    # Tags say nothing to us, and copying them would take leave of its own.
+    # We don't use tags, and copying them would need another permission.
     extra["TaggingDirective"] = "REPLACE"
     if is_etag:
         extra["CopySourceIfMatch"] = version
@@ -190,7 +190,7 @@ def copy_version(source: str, version: str, target: str) -> None:
         place["VersionId"] = version
     try:
         client.copy(place, to_bucket, to_key, ExtraArgs=extra)
-    except S3CopyFailedError as error:  # of parts: the object changed in between
+    except S3CopyFailedError as error:  # a copy in parts: the object changed in between
         raise FileNotFoundError(source) from error
     except ClientError as error:
         if error.response["Error"]["Code"] in _GONE:
@@ -227,7 +227,7 @@ def _s3_files(uri: str) -> Iterator[StoredFile]:
                 name = key.rsplit("/", 1)[-1]
             elif key.startswith(folder) and not key.endswith("/"):
                 name = key[len(folder) :]
-            else:  # `upload` also lists `upload-old/...`; keys that end in / are folder marks
+            else:  # `upload` also lists `upload-old/...`; keys that end in / mark folders
                 continue
             yield StoredFile(
                 f"s3://{bucket}/{key}",

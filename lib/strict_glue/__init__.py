@@ -1,8 +1,8 @@
 """Strict notebook runs on AWS Glue Interactive Sessions: client, kernel, and papermill engine.
 
-A name loads its module when it is asked for; errors and settings need nothing but the standard
-library. The engine is papermill's ``glue_strict`` (an entry point); ``own_session`` gives a session
-of one's own, and ``Session`` is what can be done with it.
+Each name is loaded on first use; errors and settings need only the standard library. papermill
+finds the engine ``glue_strict`` by its entry point. ``own_session`` creates a session, and
+``Session`` provides its methods.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""Calls of the Interactive Sessions API: the client, what is worth another try, for how long."""
+"""Calls of the Interactive Sessions API: the client, and what is retried for how long."""
 
 import importlib.util
 import os
@@ -43,8 +43,8 @@ _TRANSIENT = frozenset(
         "TooManyRequestsException",
     }
 )
-# What an answer must hold to be one. botocore lets a web page of a proxy, or half a document,
-# pass for an answer that is empty.
+# What an answer must contain to be accepted. botocore takes a proxy's web page, or half a document,
+# for an empty answer.
 _MEMBERS = {
     "CreateSession": ("Session",),
     "GetSession": ("Session", "Status"),
@@ -69,7 +69,7 @@ _LONGEST_PAUSE = 5.0
 
 
 class NoAnswerError(BotoCoreError):
-    """Something answered, but not the Glue API: a proxy, a sign-in page, half a document."""
+    """The answer was not from the Glue API: a proxy, a sign-in page, half a document."""
 
     fmt = "no answer of the Glue API came back ({found})"
 
@@ -82,18 +82,18 @@ def glue_client(
     profile: Optional[str] = None,
     credentials: Optional[Mapping[str, str]] = None,
 ) -> "GlueClient":
-    """Make a client of the sessions API. TLS is verified; retries are the caller's.
+    """Return a client of the sessions API. It verifies TLS, and leaves retries to the caller.
 
     Parameters
     ----------
     environment : mapping of str to str, optional
-        Variables to go by (default: this process's): ``glue_endpoint_url`` or
+        Variables to read (default: this process's): ``glue_endpoint_url`` or
         ``AWS_ENDPOINT_URL_GLUE``, ``region``, ``AWS_REGION`` or ``AWS_DEFAULT_REGION``, and
-        the keys. What they leave open is boto3's to find.
+        the keys. boto3 finds what they don't give.
     endpoint, region, profile : str, optional
-        Given explicitly, they win.
+        Override the environment.
     credentials : mapping of str to str, optional
-        Temporary credentials under the names that the official kernel gives them.
+        Temporary credentials, under the official kernel's names.
     """
     variables = os.environ if environment is None else environment
     keys = credentials or {
@@ -102,7 +102,7 @@ def glue_client(
         if name in variables and not profile
     }
     core = botocore.session.Session(profile=profile)
-    # A picture reaches the client in members that only the official kernel's model has.
+    # Only the official kernel's model has the members that contain pictures.
     model = _kernel_model_folder()
     if model is not None:
         core.set_config_variable("data_path", str(model))
@@ -122,7 +122,7 @@ def glue_client(
                 retries={"total_max_attempts": 1, "mode": "standard"},
                 connect_timeout=5,
                 read_timeout=30,
-                # A company's proxy does not know this machine's own addresses.
+                # A company's proxy cannot reach this machine's own addresses.
                 proxies={} if urlsplit(address or "").hostname in _LOOPBACK else None,
             ),
         )
@@ -133,11 +133,11 @@ def glue_client(
 
 
 def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any:  # noqa: ANN401
-    """Call the API until it answers, as long as another try is worth it.
+    """Call the API, and retry for a limited time.
 
-    Throttling, 5xx answers and lost connections are tried again until ``budget`` seconds are
-    over; any other error is raised as it is. The function may run more than once, so it must
-    be one that bears repeating.
+    Throttling, 5xx answers, and lost connections are retried until ``budget`` seconds are over;
+    any other error is raised unchanged. The function may run more than once, so it must be
+    repeatable.
 
     Raises
     ------
@@ -156,7 +156,7 @@ def call(function: Callable[..., Any], budget: float, **arguments: Any) -> Any: 
 def _answer(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401
     try:
         return function(**arguments)
-    except ResponseParserError as error:  # which is none of botocore's other errors
+    except ResponseParserError as error:  # not a subclass of botocore's other errors
         raise NoAnswerError(found="it cannot be read") from error
 
 
@@ -175,7 +175,7 @@ def _refuse_what_is_no_answer(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether the same call may succeed a moment later."""
+    """Return whether the same call may succeed a moment later."""
     return (
         is_in_doubt(error)
         or error_code(error) in _TRANSIENT
@@ -184,24 +184,24 @@ def is_transient(error: BaseException) -> bool:
 
 
 def is_in_doubt(error: BaseException) -> bool:
-    """Tell whether the call may have taken effect although it failed."""
+    """Return whether the call may have taken effect although it failed."""
     if isinstance(error, ClientError):
         return _status(error) >= _SERVER_ERROR
-    # A certificate that does not verify is an answer: asking again changes nothing.
+    # A certificate that cannot be verified is final: a retry changes nothing.
     return isinstance(
         error, (BotoConnectionError, HTTPClientError, NoAnswerError)
     ) and not isinstance(error, SSLError)
 
 
 def error_code(error: BaseException) -> str:
-    """Give the API's name of an error; empty when the error is not the API's."""
+    """Return the API's name of an error; empty if the error is not from the API."""
     if not isinstance(error, ClientError):
         return ""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def failure(operation: str, error: Exception) -> ServiceError:
-    """Build the service error that says what became of ``operation``."""
+    """Return the service error for a failed ``operation``."""
     if isinstance(error, ClientError):
         cause = f"{error_code(error)}: {error.response.get('Error', {}).get('Message', '')}"
     else:

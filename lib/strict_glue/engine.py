@@ -1,8 +1,8 @@
 """The papermill engine ``glue_strict``: nbclient on the strict kernel.
 
-Beside papermill's own engine it hands an environment to the kernel, says which cell starts,
-keeps one time limit for all cells together, and records in the notebook when the kernel died
-or ran out of time, where papermill would leave a cell without an output.
+Unlike papermill's own engine, it passes an environment to the kernel, reports which cell starts,
+and has one time limit for all cells together. If the kernel dies or runs out of time, it records
+that in the notebook, where papermill would leave a cell without an output.
 """
 
 import logging
@@ -47,7 +47,7 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
             trouble = (KernelDied.reported_as, "the kernel process on this host ended")
             raise self._record(cell, *trouble) from error
         except CellTimeoutError as error:
-            trouble = (StageTimeout.reported_as, "the notebook's time limit is over")
+            trouble = (StageTimeout.reported_as, "the notebook reached its time limit")
             raise self._record(cell, *trouble) from error
 
     def _record(self, cell: NotebookNode, ename: str, evalue: str) -> CellExecutionError:
@@ -57,13 +57,13 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
         return CellExecutionError(traceback[0], ename, evalue)
 
     def wait_for_reply(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401
-        if self._lost:  # papermill's last question would wait for ever
+        if self._lost:  # papermill's last request would wait forever
             raise DeadKernelError("no kernel to ask")
         return super().wait_for_reply(*arguments, **options)
 
 
 class StrictEngine(NBClientEngine):  # type: ignore[misc]
-    """Executes a notebook for papermill; see `execute_managed_notebook`."""
+    """The engine that papermill calls; see `execute_managed_notebook`."""
 
     @classmethod
     def execute_managed_notebook(
@@ -87,17 +87,17 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
         Parameters
         ----------
         nb_man, kernel_name, log_output, stdout_file, stderr_file, start_timeout
-            As papermill gives them.
+            As papermill passes them.
         execution_timeout : float, optional
-            Limit of a single cell in seconds.
+            Limit for a single cell in seconds.
         kernel_environment : mapping of str to str, optional
             All variables of the kernel process (default: this process's).
         on_cell : callable, optional
-            Called with number and count of cells, from 1, before each.
+            Called before each cell, with its number from 1 and the number of cells.
         remaining : callable, optional
-            Gives the seconds that are left for all cells together.
+            Returns the seconds that are left for all cells together.
         prepared : KernelManager, optional
-            Of a kernel that runs already, with that environment.
+            Manager of a kernel that already runs with that environment.
         """
         total = len(nb_man.nb.cells)
 
@@ -106,7 +106,7 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
                 on_cell(cell_index + 1, total)
 
         def limit(_cell: NotebookNode) -> Optional[int]:
-            # nbclient takes 0 for no limit at all.
+            # To nbclient, 0 means no limit at all.
             return None if remaining is None else max(1, int(remaining()))
 
         attached = SESSION_VARIABLE in (kernel_environment or {})
@@ -120,7 +120,7 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
             timeout=None if execution_timeout is None else int(execution_timeout),
             timeout_func=None if remaining is None else limit,
             on_cell_start=started,
-            # An attached kernel holds nothing that would need a farewell.
+            # An attached kernel has nothing to clean up.
             shutdown_kernel="immediate" if attached else "graceful",
         )
         client.prepared = prepared
@@ -129,14 +129,14 @@ class StrictEngine(NBClientEngine):  # type: ignore[misc]
             try:
                 client.execute(**options)
             except DeadKernelError:
-                if not client._lost:  # recorded in its cell otherwise
+                if not client._lost:  # otherwise recorded in its cell
                     raise
             except (KeyboardInterrupt, SystemExit):
-                # The process ends: nobody needs to hear of tasks that nbclient leaves behind.
+                # The process is ending: don't log the tasks that nbclient leaves behind.
                 logging.getLogger("asyncio").setLevel(logging.CRITICAL)
                 raise
 
 
 def register() -> None:
-    """Make the engine known to papermill where the entry point is not installed."""
+    """Register the engine with papermill, for use without the installed entry point."""
     papermill_engines.register(NAME, StrictEngine)

@@ -1,8 +1,8 @@
-"""What can end a run, and with which exit code.
+"""Errors that can end a run, with their exit codes.
 
-Every error carries its facts as attributes; ``str(error)`` is the few lines a person
-needs: stage and cell, the true cause, the executed notebook, the next step, and where the page
-of errors has more. That page, ``docs/errors.md``, is made from what the classes say of themselves.
+Every error has its facts as attributes. ``str(error)`` is the few lines that a person needs: stage
+and cell, the original cause, the executed notebook, the next step, and a link to the page of
+errors. That page, ``docs/errors.md``, is generated from the docstrings of the classes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,17 +11,17 @@ from typing import Any, Optional, TypeVar
 _Error = TypeVar("_Error", bound="StrictGlueError")
 
 PAGE = "docs/errors.md"
-#: The strict kernel ends an error of its own with this and the next step.
+#: The last line of the strict kernel's own errors is this and the next step.
 NEXT = "next: "
 _CAUSE_LINES = 3
 _CAUSE_CHARACTERS = 600
 
 
 class StrictGlueError(Exception):
-    """Something that nobody foresaw ended the run; root of this package's errors.
+    """Something unexpected ended the run; root of this package's errors.
 
-    Why: something that the run relies on is not there, although nobody would have taken it away:
-    the table's metadata file that the catalogue names, for one.
+    Why: something that the run relies on is missing, although nothing should have removed it: for
+    example, the table's metadata file that the catalog names.
     What to do: restore what the message names, then run the same command again.
 
     Parameters
@@ -31,7 +31,7 @@ class StrictGlueError(Exception):
     next_step : str
         What the reader can do about it.
     stage, notebook : str, optional
-        Stage that was running, and where its executed notebook is kept.
+        Stage that was running, and the location of its executed notebook.
     cell : int, optional
         Position of the cell that failed, counted from 1 over all cells of the notebook.
     ename, evalue : str, optional
@@ -67,7 +67,7 @@ class StrictGlueError(Exception):
         self.notebook = notebook
 
     def at(self: _Error, *, stage: str, notebook: Optional[str] = None) -> _Error:
-        """Add where it happened, unless that is known already."""
+        """Add where it happened, unless already known."""
         self.stage = self.stage or stage
         self.notebook = self.notebook or notebook
         return self
@@ -86,11 +86,11 @@ class StrictGlueError(Exception):
 
 
 class ConfigurationError(StrictGlueError):
-    """The request itself cannot be carried out: usage, settings, a notebook's magics.
+    """The run cannot be carried out as requested by arguments, settings, and notebook magics.
 
     Why: an argument, a variable, or the `%%configure` cell of a notebook asks for something that
-    cannot be done; or a notebook is not where it was said to be.
-    What to do: fix the one thing that the message names, then run the same command again.
+    is not possible; or a notebook is not at the given path.
+    What to do: fix what the message names, then run the same command again.
     """
 
     exit_code = 2
@@ -101,10 +101,10 @@ class SessionError(StrictGlueError):
     """A session could not be created, or ended before its work was done.
 
     Why: the service refused the session (role, workers, limits, arguments), could not start it, or
-    ended it: it idled or lived too long, its driver ran out of memory, or somebody stopped it.
-    What to do: read the reason behind the session's state. Fix what a refusal names; for anything
-    else run the same command: it takes a new session and goes on after the last finished stage.
-    Where the driver ran out of memory, ask for larger workers first.
+    ended it: it was idle or ran for too long, its driver ran out of memory, or someone stopped it.
+    What to do: read the reason after the session's state. If the service refused the session, fix
+    what it names. Otherwise, run the same command again: it creates a new session and continues
+    after the last finished stage. If the driver ran out of memory, ask for larger workers first.
     """
 
     exit_code = 4
@@ -115,17 +115,17 @@ class SessionError(StrictGlueError):
         """Build from the service's refusal to create the session."""
         return cls(
             f"session {session_id} could not be created: {cause}",
-            next_step="fix what the service names: role, workers, limits or arguments; run again",
+            next_step="fix what the service names (role, workers, limits, arguments), run again",
         )
 
     @classmethod
     def ended(cls, session_id: str, session: Mapping[str, Any]) -> "SessionError":
-        """Build from what GetSession says of a session that takes no more statements."""
+        """Build from GetSession's answer for a session that accepts no more statements."""
         status = session.get("Status", "unknown")
         reason = session.get("ErrorMessage") or session.get("Description") or ""
         return cls(
             f"session {session_id} is {status}, expected READY" + (f": {reason}" if reason else ""),
-            next_step="what the session held is lost: run again from the first cell, in a new one",
+            next_step="its variables are lost: run again from the first cell, in a new session",
         )
 
     @classmethod
@@ -141,17 +141,17 @@ class SessionError(StrictGlueError):
         """Build for a session whose provisioning took longer than its limit."""
         return cls(
             f"session {session_id} is still {status} after {seconds:.0f} s, expected READY",
-            next_step="look for missing capacity or raise the provisioning limit, then run again",
+            next_step="check the available capacity or raise the provisioning limit, run again",
         )
 
 
 class StatementError(StrictGlueError):
-    """A statement ended in another way than available and ok, without an error of its own.
+    """A statement ended with neither a result nor an error of its own.
 
     Why: the statement was cancelled, failed inside the service, printed more than the service
-    keeps, or was longer than it takes.
-    What to do: run the same command again: the stage starts afresh. When it was cancelled, ask who
-    did; when a cell is too long or prints too much, change that cell.
+    keeps, or was longer than the service accepts.
+    What to do: run the same command again: the stage starts over. If the statement was cancelled,
+    find out who did it. If a cell is too long or prints too much, change that cell.
     """
 
     exit_code = 4
@@ -165,7 +165,7 @@ class StatementError(StrictGlueError):
         found = f"statement {statement.get('Id')} is {statement.get('State')}, expected AVAILABLE"
         return cls(
             f"{found}: {cause}" if cause else found,
-            next_step="how far its code came is not known: run again, the stage starts afresh",
+            next_step="it is not known how far its code got: run again, the stage starts over",
             traceback=output.get("Traceback") or (),
         )
 
@@ -176,12 +176,12 @@ class StatementError(StrictGlueError):
         return cls(
             f"statement {statement.get('Id')} is AVAILABLE with output status {status!r},"
             " expected 'ok'",
-            next_step="run again, the stage starts afresh; if it stays, see the session's log",
+            next_step="run again, the stage starts over; if it fails again, see the session's log",
         )
 
     @classmethod
     def too_long(cls, length: int, limit: int) -> "StatementError":
-        """Build for code that is longer than the service takes."""
+        """Build for code that is longer than the service accepts."""
         return cls(
             f"this cell has {length:,} characters, a statement may have {limit:,}",
             next_step="split the cell, or move its code into a module",
@@ -191,9 +191,9 @@ class StatementError(StrictGlueError):
 class ServiceError(StrictGlueError):
     """The service could not be reached, refused the credentials, or kept failing.
 
-    Why: AWS (or the local service) did not answer, kept failing longer than retries last, answered
-    what isn't an answer of the API, or refused the credentials.
-    What to do: renew the credentials where the message says so; else check region, endpoint and
+    Why: AWS (or the local service) did not answer, failed until the retries ran out, sent something
+    that is not an answer of the API, or refused the credentials.
+    What to do: if the message says so, renew the credentials; otherwise check region, endpoint, and
     network. Then run the same command again.
     """
 
@@ -204,9 +204,9 @@ class ServiceError(StrictGlueError):
 class KernelDied(StrictGlueError):  # noqa: N818 - says what happened
     """The kernel process on this host ended while a cell ran.
 
-    Why: the process beside the runner that passes cells on to the session was killed or could not
-    start, mostly for want of memory on that host. The session itself has been stopped.
-    What to do: see that the host has memory left, then run the same command again.
+    Why: the process next to the runner that sends cells to the session was killed or could not
+    start, usually because that host ran out of memory. The session itself has been stopped.
+    What to do: make sure that the host has free memory, then run the same command again.
     """
 
     exit_code = 4
@@ -216,10 +216,10 @@ class KernelDied(StrictGlueError):  # noqa: N818 - says what happened
 class StageTimeout(StrictGlueError):  # noqa: N818 - says what happened
     """A stage took longer than its limit.
 
-    Why: the data has grown, the session has too few workers, or the cell waits for something that
-    never comes.
-    What to do: look at the executed notebook for the cell it hung in. Run the same command again;
-    if it takes as long, raise `GLUE_PAPERMILL_STAGE_SECONDS` or the number of workers.
+    Why: the data has grown, the session has too few workers, or a cell waits for something that
+    never happens.
+    What to do: see in the executed notebook which cell was running. Run the same command again; if
+    it takes as long again, raise `GLUE_PAPERMILL_STAGE_SECONDS` or the number of workers.
     """
 
     exit_code = 4
@@ -227,7 +227,7 @@ class StageTimeout(StrictGlueError):  # noqa: N818 - says what happened
 
 
 def shorten(text: str) -> str:
-    """Keep the first lines of a cause: messages from the JVM carry whole stack traces."""
+    """Return the first lines of a cause: messages from the JVM contain whole stack traces."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
     kept = []
     for line in lines[:_CAUSE_LINES]:

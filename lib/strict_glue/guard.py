@@ -1,8 +1,8 @@
-"""Stops a session when the process that owns it has gone, however it went.
+"""Stops a session when the process that owns it ends for any reason.
 
-A kernel or runner that is killed cannot stop its session, which would then be paid for until
-its idle timeout. The guard is a small process of its own that holds the other end of a pipe:
-when the pipe closes without a word of dismissal, it stops the session.
+A kernel or runner that is killed cannot stop its session, which would cost money until its idle
+timeout. The guard is a small separate process that holds the other end of a pipe: if the pipe
+closes without a dismissal, it stops the session.
 """
 
 import json
@@ -20,7 +20,7 @@ _DISMISSED = "dismissed"
 
 
 class Guard:
-    """A guard on duty for one session.
+    """A guard process for one session.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Guard:
     environment : mapping of str to str, optional
         Variables of the guard's process (default: this process's).
     endpoint, region, profile : str, optional
-        Where the session is, when the environment does not say.
+        Where the session is, unless the environment says so.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Guard:
         self._say(json.dumps({"session_id": session_id, "place": place}))
 
     def dismiss(self) -> None:
-        """Send the guard home: the session has been stopped, or is to be left running."""
+        """End the guard: the session has been stopped, or must be left running."""
         self._say(_DISMISSED)
         if self._process.stdin is not None:
             self._process.stdin.close()
@@ -67,11 +67,11 @@ class Guard:
                 self._process.stdin.write(line + "\n")
                 self._process.stdin.flush()
             except BrokenPipeError:
-                return  # it has ended; there is nothing that it could still do
+                return  # it has ended and can't do anything anymore
 
 
 def stand(stream: IO[str]) -> None:
-    """Wait for the end of ``stream``; stop the session unless dismissed before."""
+    """Wait for the end of ``stream``, then stop the session unless the guard was dismissed."""
     order = json.loads(stream.readline())
     if stream.readline().strip() == _DISMISSED:
         return
@@ -79,7 +79,7 @@ def stand(stream: IO[str]) -> None:
         client = api.glue_client(**order["place"])
         Session(client, order["session_id"], Limits.from_environment(os.environ)).stop()
     except StrictGlueError:
-        return  # nobody is left to tell; the idle timeout is the last resort
+        return  # there is no one left to report to; the idle timeout is the last resort
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The strict kernel: the official PySpark kernel without its silences.
+"""The strict kernel: the official PySpark kernel, without its silent failures.
 
-Every outcome of a cell other than an available, ok statement is an error in the notebook, with
-its true name, message and traceback. The kernel attaches to the session that the variable
-``GLUE_PAPERMILL_SESSION_ID`` names and leaves it running; run alone (nbval, VS Code,
-JupyterLab) it makes a session of its own, from magics and environment as the official one
-does, and stops it when it is shut down or killed.
+Every result of a cell other than an available, ok statement is an error in the notebook, with
+its original name, message, and traceback. The kernel attaches to the session that the variable
+``GLUE_PAPERMILL_SESSION_ID`` names and leaves it running. Without the variable (nbval, VS Code,
+JupyterLab), it creates its own session from magics and environment, as the official kernel does,
+and stops it when the kernel is shut down or killed.
 """
 
 import base64
@@ -14,8 +14,8 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Optional
 
-# Before the official kernel, whose import would else point botocore of the whole process at
-# another model.
+# Imported before the official kernel, whose import would otherwise point botocore of the whole
+# process at another model.
 from strict_glue import api
 from strict_glue.errors import NEXT, ConfigurationError, StatementError, StrictGlueError
 from strict_glue.guard import Guard
@@ -35,7 +35,7 @@ _IDLE_MINUTES = 60
 
 
 class CodeRaised(Exception):  # noqa: N818 - carries the session's own error
-    """What the code of a cell raised in the session."""
+    """The code of a cell raised an error in the session."""
 
     def __init__(self, output: Mapping[str, Any]) -> None:
         self.ename = output.get("ErrorName") or "Error"
@@ -45,7 +45,7 @@ class CodeRaised(Exception):  # noqa: N818 - carries the session's own error
 
 
 class _Gateway(KernelGateway):  # type: ignore[misc]
-    """The official gateway with a client that verifies TLS, and without STS and IAM."""
+    """The official gateway, with a client that verifies TLS, and without STS and IAM."""
 
     def initialize_clients(
         self,
@@ -60,7 +60,7 @@ class _Gateway(KernelGateway):  # type: ignore[misc]
 
 
 class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
-    """A Glue PySpark kernel that never passes a failure over."""
+    """A Glue PySpark kernel that never hides a failure."""
 
     implementation = "Strict Glue PySpark"
 
@@ -76,7 +76,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
 
     def _set_default_arguments(self) -> None:
         super()._set_default_arguments()
-        # As the runner's sessions: see `request.session_request`.
+        # As for the runner's sessions: see `session_request.session_request`.
         del self.default_arguments["--enable-glue-datacatalog"]
 
     async def do_execute(
@@ -87,11 +87,11 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         user_expressions: Optional[Mapping[str, str]] = None,
         allow_stdin: bool = False,
     ) -> dict[str, Any]:
-        """Run a cell: its magics here, its code in the session."""
+        """Run a cell: its magics in the kernel, its code in the session."""
         count = self.shell.execution_count
         if not store_history and (silent or allow_stdin) and self._session is None:
-            # Editors run statements of their own before the user could configure anything. nbval
-            # keeps no history either, but nobody could answer its cells: those are to be run.
+            # Editors run their own statements before the user can configure anything. nbval keeps
+            # no history either, but can't answer input requests: its cells must run.
             return _reply("ok", count)
         if store_history:
             self.shell.execution_count += 1
@@ -107,19 +107,19 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         except KeyboardInterrupt:
             return self._error(count, "KeyboardInterrupt", "the statement was cancelled", [])
         except Exception as error:
-            # Of a magic, or of this kernel: whoever reads the notebook must see where.
+            # The error is from a magic or from this kernel: the notebook must show where.
             lines = traceback.format_exc().splitlines()
             return self._error(count, type(error).__name__, str(error), lines)
         return _reply("ok", count)
 
     def do_shutdown(self, restart: bool) -> dict[str, Any]:
-        """End the kernel; a session of its own ends with it."""
+        """End the kernel, and the session if the kernel created it."""
         with contextlib.suppress(StrictGlueError):
             self._end_own_session()
         reply: dict[str, Any] = self._do_shutdown(restart)
         return reply
 
-    # -- what the session says -------------------------------------------------------------
+    # -- output of the session -------------------------------------------------------------
 
     def _show(self, statement: Statement) -> None:
         output = statement.get("Output") or {}
@@ -138,7 +138,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
             raise StatementError.incomplete(statement)
 
     def show_text(self, text: str, stream: str = "stdout") -> None:
-        """Show text as one stream output, ended by a newline as the official kernel ends it."""
+        """Show text as one stream output, with a final newline as in the official kernel."""
         content = {"name": stream, "text": text if text.endswith("\n") else f"{text}\n"}
         self.send_response(self.iopub_socket, "stream", content)
 
@@ -147,7 +147,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         if kind == "text/plain":
             self.show_text(result)
             return
-        if "base64" in marks:  # one spelling, whatever line breaks the service put into it
+        if "base64" in marks:  # one form, whatever line breaks the service inserted
             result = base64.b64encode(base64.b64decode(result)).decode()
         content = {"data": {kind: result}, "metadata": {kind: {"width": 640, "height": 480}}}
         self.send_response(self.iopub_socket, "display_data", content)
@@ -182,7 +182,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
             try:
                 session.wait_until_ready()
             except BaseException:
-                # It holds nothing yet, so the next cell may ask for another one.
+                # The session has no variables yet, so the next cell may create another one.
                 self._relieve_guard(stop=session)
                 raise
             self._session = session
@@ -209,7 +209,7 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
             }
 
     def stop_session(self) -> None:
-        """Stop the session that ``%stop_session`` means: never one that is another's."""
+        """Stop the session for ``%stop_session``: never one that another process owns."""
         if self._attach_to:
             self.show_text("The session belongs to the run and is left running.")
             return
@@ -217,13 +217,13 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         self.reset_kernel()
 
     def reset_kernel(self) -> None:
-        """Forget the session; the next cell makes another."""
+        """Forget the session; the next cell creates another."""
         super().reset_kernel()
         self.kernel_gateway = _Gateway()
         self._session = None
 
     def switch_session(self, session_id: str) -> None:
-        """Attach to another session, which must be ready; it is left running at shutdown."""
+        """Attach to another session, which must be ready; shutdown leaves it running."""
         self._end_own_session()
         self.reset_kernel()
         self._attach_to = session_id
@@ -236,14 +236,14 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
     def _relieve_guard(self, stop: Session) -> None:
         guard, self._guard = self._guard, None
         if guard is not None:
-            stop.stop()  # when this raises, the guard stays and tries once more by itself
+            stop.stop()  # if this raises, the guard stays and tries once more by itself
             guard.dismiss()
             self.set_new_session_id(None)
 
-    # -- what the official kernel passes over ----------------------------------------------
+    # -- what the official kernel ignores --------------------------------------------------
 
     def configure(self, configs_json: str) -> None:
-        """Take the settings of ``%%configure``; silent when they can be taken."""
+        """Accept the settings of ``%%configure``, without output if they are valid."""
         asked = settings_of(configs_json)
         if self._attach_to or (self._session is not None and asked == self._configured):
             return
@@ -252,19 +252,19 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         self._configured = asked
 
     def refuse_settings_of_a_running_session(self) -> None:
-        """Raise when a setting could have no effect any more.
+        """Raise an error if a setting can have no effect anymore.
 
-        An attached session has its settings from its owner, who read the same notebook.
+        An attached session has its settings from its owner, which read the same notebook.
         """
         if self._session is not None and not self._attach_to:
             raise ConfigurationError(
                 f"session {self._session.session_id} is running: its settings cannot change",
-                next_step="use %stop_session first, and set them before the next cell",
+                next_step="use %stop_session first, then set them before the next cell",
             )
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[list[str]]:
-        """Hold back what the official code says meanwhile."""
+        """Hold back the output of the official code inside the block."""
         before, self._heard = self._heard, []
         try:
             yield self._heard
@@ -290,11 +290,11 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
         self.shell.register_magics(StrictMagics(self.shell, "", self))
 
     def _get_user_id(self) -> Optional[str]:
-        # The official one asks STS, at a fixed address.
+        # The official kernel asks STS, at a fixed address.
         return os.environ.get("userId")  # noqa: SIM112 - its name in Glue Studio
 
     def get_account_id(self) -> str:
-        """Give the account of the session's role."""
+        """Return the account of the session's role."""
         parts = str(self.get_glue_role_arn()).split(":")
         return parts[4] if len(parts) > 4 else ""
 

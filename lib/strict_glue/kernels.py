@@ -1,4 +1,4 @@
-"""Kernels that start before they are needed: while a session or a stage is waited for."""
+"""Kernels that start early, while the run waits for a session or a stage."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -11,12 +11,12 @@ from jupyter_core.utils import run_sync
 
 from strict_glue import kernelspec
 
-# Unix allows a little more than a hundred characters, and jupyter_client adds a few.
+# Unix allows a little more than 100 characters, and jupyter_client adds a few.
 _LONGEST_SOCKET = 90
 
 
 def reachable_here_alone(manager: Any, folder: Path) -> None:  # noqa: ANN401 - no types
-    """Let a kernel listen in a folder of ours, where nobody else on the machine reaches it."""
+    """Let a kernel listen in our folder, where no other user of the machine can reach it."""
     connection = folder / "connection.json"
     if len(str(connection)) < _LONGEST_SOCKET:
         manager.transport = "ipc"
@@ -29,7 +29,7 @@ class Kernels:
     Parameters
     ----------
     environment : mapping of str to str
-        All variables of their processes.
+        All variables of the kernels' processes.
     """
 
     def __init__(self, environment: Mapping[str, str]) -> None:
@@ -38,7 +38,7 @@ class Kernels:
         self._next: Optional[Any] = None
 
     def prepare(self) -> None:
-        """Start the next kernel, unless one stands ready."""
+        """Start the next kernel, unless one is ready."""
         if self._next is not None:
             return
         folder = self._cleanup.enter_context(kernelspec.temporary())
@@ -49,17 +49,17 @@ class Kernels:
         self._next = manager
 
     def take(self) -> Any:  # noqa: ANN401 - jupyter_client has no types
-        """Give a started kernel's manager, whose user ends it."""
+        """Return a started kernel's manager; the caller ends the kernel."""
         self.prepare()
         manager, self._next = self._next, None
         return manager
 
     def close(self) -> None:
-        """End the kernel that nobody took, and remove all folders."""
+        """End an unused kernel, and remove all folders."""
         manager, self._next = self._next, None
         if manager is not None:
-            # By its process: the event loop still holds what papermill's client left there, and
-            # would tell of it if it ran again.
+            # Kill the process: the event loop still holds tasks of papermill's client, and would
+            # log them if it ran again.
             manager.provisioner.process.kill()
             manager.provisioner.process.wait()
         self._cleanup.close()
@@ -67,7 +67,7 @@ class Kernels:
 
 @contextlib.contextmanager
 def prepared(environment: Mapping[str, str]) -> Iterator[Kernels]:
-    """Give kernels, the first of which starts at once."""
+    """Yield kernels, the first of which starts at once."""
     kernels = Kernels(environment)
     try:
         kernels.prepare()

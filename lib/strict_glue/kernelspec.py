@@ -11,18 +11,18 @@ NAME = "glue_pyspark_strict"
 
 
 def specification() -> dict[str, object]:
-    """Give the content of ``kernel.json``."""
+    """Return the content of ``kernel.json``."""
     return {
-        # A bare `python` would be whichever comes first on somebody's PATH.
+        # A bare `python` would be whichever comes first on the user's PATH.
         "argv": [sys.executable, "-m", "strict_glue.kernel", "-f", "{connection_file}"],
         "display_name": "Glue PySpark (strict)",
-        # papermill chooses how it writes parameters by this.
+        # papermill chooses by this how to write parameters.
         "language": "python",
     }
 
 
 def install(prefix: str = sys.prefix) -> Path:
-    """Write the kernelspec below an environment, for nbval, VS Code and JupyterLab.
+    """Write the kernelspec into an environment, for nbval, VS Code, and JupyterLab.
 
     Returns
     -------
@@ -34,9 +34,9 @@ def install(prefix: str = sys.prefix) -> Path:
 
 @contextlib.contextmanager
 def temporary() -> Iterator[Path]:
-    """Give a folder of kernelspecs with this one in it, for as long as it is needed.
+    """Yield a temporary folder of kernelspecs that contains this one.
 
-    So a run needs no install step, and never uses a kernelspec that another environment left.
+    With it, a run needs no install step, and never uses another environment's kernelspec.
     """
     with tempfile.TemporaryDirectory(prefix="glue-papermill-") as folder:
         yield _write(Path(folder)).parent

@@ -1,8 +1,7 @@
-"""The official kernel's magics, made to fail where they used to shrug.
+"""The official kernel's magics, but an unusable value is an error.
 
-The official ones answer an unusable value with a sentence and go on without it. Here it is an
-error, and a magic that succeeds says nothing, so that a notebook's outputs are the same in
-every session.
+The official magics print a sentence about an unusable value and continue without it. Here, a magic
+that succeeds prints nothing, so that a notebook's outputs are the same in every session.
 """
 
 import contextlib
@@ -17,17 +16,17 @@ from strict_glue.errors import ConfigurationError
 if TYPE_CHECKING:
     from strict_glue.kernel import StrictGlueKernel
 
-# Asked for what they say.
+# Their output is what the user asked for.
 _INFORMATIVE = frozenset({"help", "list_sessions", "session_id", "status"})
-# Not the kernel's: the session itself shows pictures.
+# Not run by the kernel: the session itself shows pictures.
 _OF_THE_SESSION = frozenset({"matplot", "plotly"})
 
 
 class StrictMagics(KernelMagics):  # type: ignore[misc]
-    """Magics that raise; their names are those of the official class."""
+    """Magics that raise errors; the names of the methods are those of the official class."""
 
     def configure(self, line: Optional[str] = None, cell: Optional[str] = None) -> None:
-        """Hand the settings to the kernel, which judges them itself."""
+        """Pass the settings to the kernel, which checks them itself."""
         self.kernel.configure(cell or "")
 
     def _validate_magic(self) -> None:
@@ -38,7 +37,7 @@ class StrictMagics(KernelMagics):  # type: ignore[misc]
         if found is None:
             raise ConfigurationError(
                 f"{line!r} isn't a list of names",
-                next_step="separate the names by commas, without blanks inside them",
+                next_step="separate the names with commas, without spaces inside a name",
             )
         return found
 
@@ -46,18 +45,18 @@ class StrictMagics(KernelMagics):  # type: ignore[misc]
         if not line or not super()._validate_prefix(line):
             raise ConfigurationError(
                 f"{line!r} isn't a session id prefix",
-                next_step="use letters, digits and -/._# only",
+                next_step="use only letters, digits, and -/._#",
             )
         return True
 
 
 def run_leading(kernel: "StrictGlueKernel", code: str) -> str:
-    """Run the magics at the start of a cell; give the code that is left for the session.
+    """Run the magics at the start of a cell; return the rest of the code, for the session.
 
     Raises
     ------
     Exception
-        Whatever a magic raises.
+        Any error that a magic raises.
     """
     lines = code.splitlines()
     rest = 0

@@ -1,4 +1,4 @@
-"""A session of one's own: made, waited for, watched over, stopped."""
+"""Creates a session, waits for it, guards it, and stops it."""
 
 import contextlib
 import os
@@ -29,25 +29,25 @@ def created(
     name: str,
     note: Callable[[str], None],
 ) -> Iterator[Session]:
-    """Give a session that is being made, and stop it in any case; see :func:`wait`.
+    """Yield a session that is being created, and stop it in any case; see :func:`wait`.
 
     Parameters
     ----------
     asked : mapping
         What a notebook's ``%%configure`` asks for.
     settings : SessionSettings
-        What the place adds.
+        What the place of the run adds.
     limits : Limits
         How long things may take.
     name : str
-        Of the run or task: in the session's id and tag.
+        Name of the run or task, for the session's id and tag.
     note : callable
-        Gets a line for people.
+        Called with a line for people.
 
     Raises
     ------
     StrictGlueError
-        It could not be made.
+        The session could not be created.
     """
     variables = _variables(settings)
     wanted = session_request.session_request(asked, settings, variables, name)
@@ -59,7 +59,7 @@ def created(
         try:
             session.stop()
         except StrictGlueError as error:
-            # What ended the work matters more; the guard and the idle timeout are left.
+            # The error that ended the work matters more; guard and idle timeout remain.
             note(f"session {session.session_id} may still run: {error.message}")
         else:
             guard.dismiss()
@@ -86,7 +86,7 @@ def opened(
     name: str,
     note: Callable[[str], None],
 ) -> Iterator[Session]:
-    """Give a ready session, and stop it in any case; parameters as of :func:`created`."""
+    """Yield a ready session, and stop it in any case; parameters as for :func:`created`."""
     with created(asked, settings, limits, name, note) as session:
         wait(session, note)
         yield session

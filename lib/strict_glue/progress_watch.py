@@ -1,4 +1,4 @@
-"""Watches the progress of a session's statements from a thread of its own."""
+"""Watches the progress of a session's statements in a separate thread."""
 
 import threading
 from types import TracebackType
@@ -11,16 +11,16 @@ _RUNNING = frozenset({"WAITING", "RUNNING"})
 
 
 class ProgressWatch:
-    """Reports the running statement's progress, as long as it is entered.
+    """Context that reports the running statement's progress.
 
     Parameters
     ----------
     session : Session
-        Whose statements are watched.
+        The session whose statements are watched.
     report : callable
-        Called with a fraction from 0 to 1, each time it changed.
+        Called with a fraction from 0 to 1, each time that it has changed.
     seconds : float
-        Between two looks.
+        Seconds between two requests.
     """
 
     def __init__(self, session: Session, report: Callable[[float], None], seconds: float) -> None:
@@ -41,7 +41,7 @@ class ProgressWatch:
         traceback: Optional[TracebackType],
     ) -> None:
         self._ended.set()
-        # A look that hangs in the network must not hold up the run.
+        # A request that hangs in the network must not delay the run.
         self._thread.join(2 * self._seconds + 1)
 
     def _watch(self) -> None:
@@ -52,7 +52,7 @@ class ProgressWatch:
         last = -1.0
         while not self._ended.wait(self._seconds):
             statement = self._session.progress(number)
-            # Statements are numbered one by one: go to the newest.
+            # Statements have consecutive numbers: go to the newest.
             while statement is not None and statement["State"] not in _RUNNING:
                 number += 1
                 statement = self._session.progress(number)

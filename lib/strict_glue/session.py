@@ -1,4 +1,4 @@
-"""One interactive session: created, waited for, run statements in, stopped."""
+"""One interactive session: create it, wait for it, run statements in it, stop it."""
 
 import time
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LONGEST_STATEMENT = 68_000
 _ALIVE = frozenset({"READY", "BUSY", "PROVISIONING"})
 _FINAL = frozenset({"AVAILABLE", "CANCELLED", "ERROR", "COMPLETED", "FAILED"})
-# Answers to a statement call that may mean that the session itself has gone.
+# Answers to a statement call that may mean that the session itself has ended.
 _SESSION_IN_DOUBT = frozenset(
     {"EntityNotFoundException", "IllegalSessionStateException", "InvalidInputException"}
 )
@@ -28,14 +28,14 @@ Statement = Mapping[str, Any]
 
 
 class Session:
-    """An interactive session, seen through its API.
+    """An interactive session, used through its API.
 
     Parameters
     ----------
     client : GlueClient
         From `api.glue_client`.
     session_id : str
-        An existing session's.
+        Id of an existing session.
     limits : Limits
         How long its calls may take.
     """
@@ -48,17 +48,17 @@ class Session:
 
     @classmethod
     def create(cls, client: "GlueClient", request: Mapping[str, Any], limits: Limits) -> "Session":
-        """Ask for a session; `wait_until_ready` says when it is there.
+        """Create a session; use `wait_until_ready` to wait for it.
 
         Parameters
         ----------
         request : mapping of str to object
-            Members of CreateSession, ``Id`` among them: it makes the call repeatable.
+            Members of CreateSession, including ``Id``, which makes the call repeatable.
 
         Raises
         ------
         SessionError
-            The service refuses.
+            The service refuses to create it.
         ServiceError
             The service cannot be reached, or refuses the credentials.
         """
@@ -71,7 +71,7 @@ class Session:
                 client.create_session(**request)
             except (ClientError, BotoCoreError) as error:
                 if lost and api.error_code(error) == "AlreadyExistsException":
-                    return  # the answer to the try before was lost, not the session
+                    return  # the previous call created it, only its answer was lost
                 lost = lost or api.is_in_doubt(error)
                 raise
 
@@ -87,14 +87,14 @@ class Session:
         return session
 
     def describe(self) -> Mapping[str, Any]:
-        """Ask the service about the session.
+        """Return the service's description of the session.
 
         Raises
         ------
         SessionError
             There is no such session.
         ServiceError
-            No answer.
+            The service does not answer.
         """
         try:
             answer = api.call(self.client.get_session, self.limits.retries, Id=self.session_id)
@@ -106,12 +106,12 @@ class Session:
         return session
 
     def wait_until_ready(self) -> None:
-        """Wait while the session is provisioned.
+        """Wait until the session is provisioned.
 
         Raises
         ------
         SessionError
-            It failed, ended, or took longer than its limit.
+            The session failed, ended, or took longer than its limit.
         """
         deadline = time.monotonic() + self.limits.provisioning
         pause = _FIRST_POLL
@@ -140,7 +140,7 @@ class Session:
         Returns
         -------
         Statement
-            As GetStatement gives it; its state is final, and any.
+            As GetStatement returns it, in any final state.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Session:
         SessionError
             The session has ended.
         ServiceError
-            No answer.
+            The service does not answer.
         """
         if len(code) > LONGEST_STATEMENT:
             raise StatementError.too_long(len(code), LONGEST_STATEMENT)
@@ -166,12 +166,12 @@ class Session:
         Returns
         -------
         str
-            What it printed.
+            Its output.
 
         Raises
         ------
         StatementError
-            It did not succeed.
+            The code did not succeed.
         """
         statement = self.run(code)
         output = statement.get("Output") or {}
@@ -180,7 +180,7 @@ class Session:
         return str(output.get("Data", {}).get("TextPlain", ""))
 
     def progress(self, number: int) -> Optional[Statement]:
-        """Look at a statement once; ``None`` when it cannot be seen."""
+        """Request a statement once; return ``None`` if that fails."""
         try:
             answer = self.client.get_statement(SessionId=self.session_id, Id=number)
         except (ClientError, BotoCoreError):
@@ -189,17 +189,17 @@ class Session:
         return statement
 
     def last_statement(self) -> int:
-        """Give the highest number of the session's statements so far; -1 when it has none."""
+        """Return the highest number of the session's statements so far; -1 if it has none."""
         numbers = [statement["Id"] for statement in self._list_statements()]
         return max(numbers, default=-1)
 
     def stop(self) -> None:
-        """Stop the session within its limit; one that has ended already is fine.
+        """Stop the session within its limit; a session that has already ended is fine.
 
         Raises
         ------
         ServiceError
-            The service did not take the call.
+            The service did not accept the call.
         """
         try:
             api.call(self.client.stop_session, self.limits.stop, Id=self.session_id)
@@ -209,7 +209,7 @@ class Session:
             raise api.failure("StopSession", error) from error
 
     def _submit(self, code: str) -> int:
-        """Hand the code over exactly once, also when an answer is lost on the way."""
+        """Submit the code exactly once, even if an answer is lost."""
         if self._last_statement is None:
             self._last_statement = self._asked("ListStatements", self.last_statement)
         known = self._last_statement
@@ -242,17 +242,17 @@ class Session:
             statement = self._get_statement(number)
             if statement["State"] in _FINAL:
                 if statement["State"] != "AVAILABLE" or _is_error(statement):
-                    self._check_alive()  # a session that died is the true cause
+                    self._check_alive()  # if the session died, that is the cause
                 return statement
             if time.monotonic() - checked > _SESSION_CHECK:
-                # A session can die and leave its statement running for ever.
+                # A session can die and leave its statement running forever.
                 self._check_alive()
                 checked = time.monotonic()
             time.sleep(pause)
             pause = min(1.5 * pause, self.limits.poll)
 
     def _cancel(self, number: int) -> None:
-        """Cancel a statement, and give the session a moment to be ready for the next one."""
+        """Cancel a statement, and wait until the session accepts the next one."""
         deadline = time.monotonic() + self.limits.stop
         try:
             api.call(
@@ -266,7 +266,7 @@ class Session:
                     return
                 time.sleep(_FIRST_POLL)
         except (ClientError, BotoCoreError, StrictGlueError):
-            return  # it has ended by itself, or the session has; the interrupt goes on anyway
+            return  # the statement or the session has ended; the interrupt is raised anyway
 
     def _get_statement(self, number: int) -> Statement:
         answer = self._asked(
@@ -303,10 +303,10 @@ class Session:
 def alive(
     client: "GlueClient", tags: Mapping[str, str], id_start: str, limits: Limits
 ) -> list[Session]:
-    """Find the living sessions that carry tags, and whose ids begin so.
+    """Return the active sessions that have these tags, and whose ids begin with a text.
 
-    The answer does not repeat the tags, hence the ids: a service that passed the tags over must
-    not have other people's sessions stopped.
+    The ids are checked because the answer does not repeat the tags: if a service ignored the tags,
+    other people's sessions would be stopped.
 
     Raises
     ------

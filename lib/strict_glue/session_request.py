@@ -1,4 +1,4 @@
-"""What a session is asked for: the notebook's own magics, and what the place of a run adds."""
+"""The request for a session: the notebook's magics, and what the place of a run adds."""
 
 import ast
 import uuid
@@ -23,24 +23,24 @@ _MEMBERS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "tags": ("Tags", dict),
     "iam_role": ("Role", str),
 }
-# These say where the kernel finds the service, not what the session is.
+# These settings are about how the kernel finds the service, not about the session.
 _OF_THE_KERNEL = frozenset({"profile", "endpoint", "region", "session_id"})
 
 
 def configuration(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """Read what a notebook asks of its session.
+    """Return the session settings of a notebook.
 
     Parameters
     ----------
     notebook : mapping
         The notebook as nbformat reads it.
     name : str
-        For messages.
+        Its name in messages.
 
     Returns
     -------
     dict of str to object
-        The literal of its ``%%configure`` cell; empty when it has none.
+        The literal of its ``%%configure`` cell; empty if it has none.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def configuration(notebook: Mapping[str, Any], name: str) -> dict[str, Any]:
 
 
 def settings_of(cell: str) -> dict[str, Any]:
-    """Read the body of a ``%%configure`` cell.
+    """Return the settings in the body of a ``%%configure`` cell.
 
     Parameters
     ----------
     cell : str
-        What stands below the magic.
+        The text below the magic.
 
     Returns
     -------
@@ -76,25 +76,25 @@ def settings_of(cell: str) -> dict[str, Any]:
     Raises
     ------
     ConfigurationError
-        It is not the literal of a dictionary with settings. The official kernel evaluates it as
-        code; here nothing is run.
+        The text is not the literal of a dictionary with settings. The official kernel evaluates it
+        as code; this function does not.
     """
     next_step = "write one Python dictionary of literals there, and nothing else"
     try:
         found = ast.literal_eval(cell.strip())
     except (ValueError, SyntaxError, TypeError) as error:
         raise ConfigurationError(
-            f"{_MAGIC} holds no literal: {error}", next_step=next_step
+            f"{_MAGIC} is not a literal: {error}", next_step=next_step
         ) from error
     if not isinstance(found, dict) or not found:
         raise ConfigurationError(
-            f"{_MAGIC} holds {found!r}, expected a dictionary with settings", next_step=next_step
+            f"{_MAGIC} is {found!r}, expected a dictionary with settings", next_step=next_step
         )
     return found
 
 
 def id_start(settings: SessionSettings, run_id: str) -> str:
-    """Give what the ids of a run's sessions begin with."""
+    """Return the start of the ids of a run's sessions."""
     return f"{settings.id_prefix}-{run_id.replace('.', '-')}-"
 
 
@@ -104,18 +104,18 @@ def session_request(
     variables: Mapping[str, str],
     run_id: str,
 ) -> dict[str, Any]:
-    """Build a CreateSession request.
+    """Return a CreateSession request.
 
     Parameters
     ----------
     asked : mapping
         From `configuration`, under the names of the official kernel's ``%%configure``.
     settings : SessionSettings
-        What the place of the run adds, or overrules.
+        What the place of the run adds or overrides.
     variables : mapping of str to str
         The environment; it may name the role.
     run_id : str
-        The run: in the session's id, for people, and in its tag, for who cleans up.
+        The run: in the session's id, for people, and in its tag, for cleanup.
 
     Raises
     ------
@@ -123,8 +123,8 @@ def session_request(
         A value is unusable, there is no role, or ``--conf`` is too long.
     """
     request: dict[str, Any] = {}
-    # Not --enable-glue-datacatalog, which the official kernel adds: Spark's own catalogue would be
-    # the account's, and its client makes a database "default" there.
+    # Not --enable-glue-datacatalog, which the official kernel adds: Spark's own catalog would be
+    # the account's, and its client creates a database "default" there.
     arguments: dict[str, str] = {}
     for key, value in asked.items():
         if key in _MEMBERS:
@@ -139,19 +139,19 @@ def session_request(
             arguments[key if key.startswith("--") else f"--{key}"] = str(value)
     for key, value in settings.default_arguments.items():
         both = key == "--conf" and arguments.get(key)
-        # Several Spark settings travel in one argument, chained as AWS Glue takes them.
+        # AWS Glue accepts several Spark settings in one argument, chained like this.
         arguments[key] = f"{arguments[key]} --conf {value}" if both else value
     if len(arguments.get("--conf", "")) > LONGEST_CONF:
         raise ConfigurationError(
             f"--conf has {len(arguments['--conf']):,} characters, expected at most"
             f" {LONGEST_CONF:,}",
-            next_step="set what need not be there before the session starts in the notebook",
+            next_step="in the notebook, set what the session doesn't need at its start",
         )
     role = settings.role or request.get("Role") or variables.get("glue_role_arn", "")
     if not role:
         raise ConfigurationError(
             "no role for the session",
-            next_step="give one, or set the variable glue_role_arn",
+            next_step="pass a role, or set the variable glue_role_arn",
         )
     request.update(settings.options)
     request["Tags"] = {**request.get("Tags", {}), **settings.tags, RUN_TAG: run_id}

@@ -1,4 +1,4 @@
-"""How long things may take, and what the place of a run adds to its session."""
+"""Time limits, and what the place of a run adds to its session."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -7,31 +7,31 @@ from typing import Any, Optional
 
 from strict_glue.errors import ConfigurationError
 
-#: Names the session that a strict kernel attaches to.
+#: Variable with the id of the session that a strict kernel attaches to.
 SESSION_VARIABLE = "GLUE_PAPERMILL_SESSION_ID"
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How long things may take, in seconds.
+    """Time limits, in seconds.
 
     Parameters
     ----------
     provisioning : float
         From CreateSession until the session is READY. AWS needs about half a minute on a
-        good day and minutes on a bad one; a local session a few seconds.
+        good day and minutes on a bad one; a local session needs a few seconds.
     retries : float
-        Budget of one call for throttling, 5xx answers and lost connections.
+        For the retries of one call after throttling, 5xx answers, and lost connections.
     stop : float
-        For the session to be stopped, whatever ended the run.
+        For stopping the session, whatever ended the run.
     stage : float
         For all cells of one notebook.
     progress : float
-        Between two looks at a running statement's progress.
+        Between two requests for a running statement's progress.
     poll : float
-        Longest pause between two looks at a session or statement that is waited for; the first
-        ones follow each other faster. A local service bears more than AWS does.
+        Longest pause between two requests while waiting for a session or statement; the first
+        pauses are shorter. A local service can handle more requests than AWS allows.
     """
 
     provisioning: float = 600.0
@@ -52,7 +52,7 @@ class Limits:
         variables : mapping of str to str
             The environment.
         defaults : Limits, optional
-            For what it does not say.
+            Limits for which there is no variable.
 
         Raises
         ------
@@ -76,7 +76,7 @@ class Limits:
         return replace(defaults or cls(), **found)
 
     def environment(self) -> dict[str, str]:
-        """Give the variables that `from_environment` reads."""
+        """Return the variables that `from_environment` reads."""
         return {_variable(item.name): str(getattr(self, item.name)) for item in fields(self)}
 
 
@@ -91,17 +91,17 @@ class SessionSettings:
     id_prefix : str
         Start of the session's id.
     default_arguments : mapping of str to str
-        Session arguments such as ``--additional-python-modules``. They win over the notebook's,
+        Session arguments such as ``--additional-python-modules``. They override the notebook's,
         except that ``--conf`` is added to the notebook's.
     options : mapping of str to object
         Members of CreateSession (``GlueVersion``, ``WorkerType``, ``NumberOfWorkers``,
-        ``IdleTimeout``, ...) that win over the notebook's magics.
+        ``IdleTimeout``, ...) that override the notebook's magics.
     tags : mapping of str to str
-        Tags beside the run id's.
+        Tags in addition to the run id's.
     environment : mapping of str to str
-        Variables that point boto3 and the kernel at the service, beside this process's own.
+        Variables that point boto3 and the kernel at the service, in addition to this process's.
     removed_variables : tuple of str
-        Variables of this process that must not reach them.
+        Variables of this process that boto3 and the kernel must not get.
     """
 
     role: str = ""

@@ -1,4 +1,4 @@
-"""Signals as exceptions, so that what was started is stopped on the way out."""
+"""Raises exceptions for signals, so that ``finally`` blocks stop what was started."""
 
 import contextlib
 import signal
@@ -11,9 +11,9 @@ from typing import Callable, Optional
 def unwinding(
     *numbers: int, raising: Optional[Callable[[int], BaseException]] = None
 ) -> Iterator[None]:
-    """Let the first of some signals leave the block as an exception, through every ``finally``.
+    """Raise an exception in the block at the first of some signals.
 
-    Only the first: another one must not interrupt the cleaning up. In a thread other than the
+    Later signals are ignored, so that they don't interrupt the cleanup. In a thread other than the
     main one, nothing changes.
 
     Parameters
@@ -21,8 +21,8 @@ def unwinding(
     *numbers : int
         The signals.
     raising : callable, optional
-        Makes the exception; a `SystemExit` with 128 and the signal's number, as shells have it,
-        if there is none.
+        Returns the exception (default: a `SystemExit` with 128 plus the signal's number, as in
+        shells).
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -193,7 +193,7 @@ def test_a_job_that_cannot_begin_leaves_its_outcome_and_a_line_of_metrics(
     assert "isn't a run id" in outcome["message"]
     # No Glue endpoint answers: what can't be looked up stays empty, and nothing else is affected.
     assert outcome["job_run_id"] == ""
-    assert "the id of this run of the job was not found (" in caplog.text
+    assert "the id of this job run was not found (" in caplog.text
     (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert (line["RunFailed"], line["GateStopped"], line["ExitCode"]) == (1, 0, 2)
     (described,) = line["_aws"]["CloudWatchMetrics"]
@@ -209,7 +209,7 @@ def test_a_crawler_that_is_missing_stops_nothing(versioned, emulator, caplog):
     caplog.set_level("INFO")
     listener = job_client_health.JobListener("no-such-crawler")
     listener.delivery_kept(read(raw).kept_in(lake))
-    assert "was not started (EntityNotFoundException); the run goes on" in caplog.text
+    assert "was not started (EntityNotFoundException); run continues" in caplog.text
 
 
 def test_a_crawler_is_started_and_one_that_runs_is_fine(versioned, emulator, caplog):
@@ -228,4 +228,4 @@ def test_a_crawler_is_started_and_one_that_runs_is_fine(versioned, emulator, cap
     except ClientError as error:
         assert error.response["Error"]["Code"] == "CrawlerRunningException"
         listener.delivery_kept(delivery)
-        assert "crawler crawler_clients runs already" in caplog.text
+        assert "crawler crawler_clients is already running" in caplog.text

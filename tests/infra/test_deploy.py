@@ -272,7 +272,7 @@ def test_a_failed_creation_names_the_first_failed_resource_and_what_to_do(
         deploy(clients, SETTINGS, Recorder())
     told = str(caught.value)
     assert "LakeBucket (AWS::S3::Bucket)" in told
-    assert "something of that name is there already" in told
+    assert "something with that name already exists" in told
     assert status(clients) == "ROLLBACK_COMPLETE"
 
     s3.delete_bucket(Bucket=taken)
@@ -292,7 +292,7 @@ def test_a_failed_change_leaves_what_was_there(
     with pytest.raises(StackFailedError) as caught:
         deploy(clients, broken, Recorder())
     assert "first failed: Reconciler (AWS::Lambda::Function)" in str(caught.value)
-    assert "what was there before is there again" in str(caught.value)
+    assert "the previous state is restored" in str(caught.value)
     assert status(clients) == "UPDATE_ROLLBACK_COMPLETE"
 
 
@@ -410,7 +410,7 @@ def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], An
     ("arguments", "code", "words"),
     [
         (["undeploy", "--yes"], 0, "there is no stack client-health"),
-        (["undeploy", "--stack", "No_Name"], 2, "is no name for the stack"),
+        (["undeploy", "--stack", "No_Name"], 2, "can't name the stack"),
         (["deploy", "--parameter", "LateHour"], 2, "write Name=value"),
     ],
 )

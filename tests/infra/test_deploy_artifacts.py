@@ -95,7 +95,7 @@ def test_a_package_of_another_hash_is_not_shipped(wheels: Path, tmp_path: Path) 
     wheel(wheels, "py3-none-any")
     lock = tmp_path / "lock.txt"
     lock.write_text(f"thing==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(DeployError, match=r"lock\.txt can't be had as wheels for Python 3\.11"):
+    with pytest.raises(DeployError, match=r"lock\.txt can't be fetched as wheels for Python 3\.11"):
         build_artifacts(session_lock=lock)
 
 
@@ -170,7 +170,7 @@ def test_packages_of_another_hash_are_refused(wheels: Path, tmp_path: Path) -> N
     wheel(wheels, "py3-none-any")
     lock = tmp_path / "lock.txt"
     lock.write_text(f"thing==1.0 --hash=sha256:{'0' * 64}\n")
-    with pytest.raises(DeployError, match=r"lock\.txt can't be had as wheels for Python 3\.9"):
+    with pytest.raises(DeployError, match=r"lock\.txt can't be fetched as wheels for Python 3\.9"):
         build_packages(lock, tmp_path / "packages.zip")
 
 

@@ -62,7 +62,7 @@ def test_a_notebook_that_asks_for_no_session_is_refused() -> None:
 
 def test_settings_that_a_session_would_not_take_are_refused() -> None:
     cell = {"cell_type": "code", "source": ["%%configure\n", f"{{'--conf': 'a={'x' * 4096}'}}"]}
-    with pytest.raises(SettingsError, match="a session takes 4096"):
+    with pytest.raises(SettingsError, match="a session allows 4096"):
         studio_copy(json.dumps({"cells": [cell]}).encode(), PLACES)
 
 

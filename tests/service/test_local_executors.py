@@ -160,7 +160,7 @@ def first_line(port: int) -> str:
 
 
 @pytest.mark.parametrize(
-    ("python", "words"), [("/bin/false", "no Python that answers"), ("/absent", "/absent")]
+    ("python", "words"), [("/bin/false", "not a working Python"), ("/absent", "/absent")]
 )
 def test_another_interpreter_must_have_the_same_python_and_spark(python: str, words: str) -> None:
     with LocalService(arguments=("--session-python", python)) as service:

@@ -630,7 +630,7 @@ def test_without_an_upstream_there_are_no_job_runs(local_service: LocalService) 
 
 def test_aws_itself_is_no_upstream(emulator: Emulator) -> None:
     aws = {**emulator.environment, "AWS_ENDPOINT_URL": "https://glue.us-east-1.amazonaws.com"}
-    with pytest.raises(ServiceStartError, match="emulator of it"):
+    with pytest.raises(ServiceStartError, match="must be an emulator"):
         LocalService(upstream=aws).start()
 
 

@@ -224,4 +224,4 @@ def test_a_root_that_is_none_fails_the_run_and_says_so(shell: Shell, tmp_path: P
         own = Shell(service, shell.emulator, tmp_path)
         ended = own.end(*own.start("print('never')"))
     assert ended["JobRunState"] == "FAILED"
-    assert f"{tmp_path} is no Python Shell" in ended["ErrorMessage"]
+    assert f"{tmp_path} is not a Python Shell" in ended["ErrorMessage"]

@@ -93,7 +93,7 @@ def test_what_is_not_there_is_not_found(api: Api, action: str, parameters: dict[
         ({"DefaultArguments": {f"--a{i}": "" for i in range(76)}}, "ValidationException", "75"),
         ({"Tags": {"k" * 129: ""}}, "ValidationException", "at most 128"),
         ({"Tags": {"k": "v" * 257}}, "ValidationException", "at most 256"),
-        ({"Tags": {"aws:owner": "me"}}, "InvalidInputException", "kept for AWS"),
+        ({"Tags": {"aws:owner": "me"}}, "InvalidInputException", "reserved for AWS"),
         ({"GlueVersion": "2.0"}, "InvalidInputException", "greater than 2.0"),
     ],
 )

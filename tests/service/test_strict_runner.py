@@ -169,7 +169,7 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert run_pipeline(shared_place.request(), heard).status == "published"
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
-    assert any(SECOND in text and "done again" in text for (text,) in heard.of("note"))
+    assert any(SECOND in text and "is repeated" in text for (text,) in heard.of("note"))
 
 
 def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):
@@ -183,7 +183,7 @@ def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):
     heard = Recorder()
     assert run_pipeline(shared_place.request(), heard).status == "published"
     assert heard.of("skipped") == []
-    assert any(FIRST in text and "done again" in text for (text,) in heard.of("note"))
+    assert any(FIRST in text and "is repeated" in text for (text,) in heard.of("note"))
 
 
 def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
@@ -261,7 +261,7 @@ def test_a_session_that_a_killed_start_left_is_stopped_and_no_other(place, api, 
     with pytest.raises(NotebookFailed):
         run_pipeline(place.request(FIRST), heard)
     assert api.wait(left, leaves="STOPPING")["Status"] == "STOPPED"
-    assert any(left in text and "left by an earlier start" in text for (text,) in heard.of("note"))
+    assert any(left in text and "an earlier start left" in text for (text,) in heard.of("note"))
     assert api.wait(another)["Status"] == "READY"
     api.stop(another)
 
@@ -425,7 +425,7 @@ def test_a_receipt_that_names_another_snapshot_than_main_carries_is_refused(plac
         "publish(write_branch('02_second'))",
         ending="write(receipt('03_publish', {'table': 't', 'snapshot_id': '99', 'rows': 10}))",
     )
-    with pytest.raises(ReceiptError, match="snapshot 99, main carries 1"):
+    with pytest.raises(ReceiptError, match="snapshot 99, but main has 1"):
         start(LAST, session_id=api.ready())
 
 
@@ -481,7 +481,7 @@ def test_a_run_id_that_is_no_name_is_refused(place, run_id):
 
 def test_notebooks_that_ask_for_different_sessions_are_refused(place):
     write_notebook(place.folder / "notebooks", LAST, configure='%%configure\n{"timeout": 1}')
-    with pytest.raises(ConfigurationError, match="another session"):
+    with pytest.raises(ConfigurationError, match="a different session"):
         run_pipeline(place.request())
 
 

@@ -206,7 +206,7 @@ def test_a_log_that_ends_within_a_line_is_refused(tmp_path: Path) -> None:
 
 
 def test_other_cores_than_asked_for_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(CountError, match=r"local\[\*\]; local\[2\] was asked for"):
+    with pytest.raises(CountError, match=r"local\[\*\]; expected local\[2\]"):
         counts.read_events(written(tmp_path, began("local[*]"), ENDED), MASTER)
 
 
@@ -333,7 +333,7 @@ def test_the_report_is_one_table_and_says_what_to_do() -> None:
         "calls of TagResource                 -        1  more work",
     ]
     assert "find out why" in steps
-    assert "the figures can be lowered" in steps
+    assert "lower the figures" in steps
     assert "make bench-check WRITE=1" in steps
     assert "Other rows" not in steps
 

@@ -119,7 +119,7 @@ def test_a_service_that_ends_by_itself_is_reported_with_exit_code_4():
         (service,) = children_of(process)
         service.kill()
         assert process.wait(60) == 4
-        assert "has ended by itself" in process.stdout.read()
+        assert "ended unexpectedly" in process.stdout.read()
 
 
 def test_a_port_in_use_is_reported_with_exit_code_4():

@@ -246,7 +246,7 @@ def test_when_main_got_its_first_rows_meanwhile_nothing_is_published(lake: Lake)
 def test_a_branch_that_somebody_removed_is_named(lake: Lake) -> None:
     branch = write(lake, "mine", {}, "SUS")
     lake.drop_branch(branch)
-    with pytest.raises(PublishError, match="somebody removed it"):
+    with pytest.raises(PublishError, match="someone removed it"):
         lake._head(branch)
 
 

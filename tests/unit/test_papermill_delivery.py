@@ -114,8 +114,8 @@ def test_one_empty_file_in_a_folder_is_refused_by_name(tmp_path):
     ("place", "found"),
     [
         (lambda path: path.mkdir(), "a folder without data files"),
-        (lambda path: path.symlink_to("nowhere"), "a link to nowhere"),
-        (os.mkfifo, "no regular file"),
+        (lambda path: path.symlink_to("nowhere"), "a broken link"),
+        (os.mkfifo, "not a regular file"),
         (lambda _: None, "missing"),
     ],
     ids=["folder", "link", "pipe", "nothing"],

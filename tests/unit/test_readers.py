@@ -160,7 +160,7 @@ def test_what_is_not_parquet_or_was_cut_off_is_refused(tmp_path: Path) -> None:
         "gzip data under another format's name": gzip.compress(whole),
         "a Parquet file without its end, cut off": whole[: len(whole) // 2],
         "a footer that cannot be read": whole[:60] + b"Ana Lima" * 9 + whole[-8:],
-        "a footer of 16,777,217 bytes, as of very many columns": whole[:-8] + b"\1\0\0\1PAR1",
+        "a footer of 16,777,217 bytes, as for very many columns": whole[:-8] + b"\1\0\0\1PAR1",
     }
     for found, content in cases.items():
         path = save(tmp_path / "cut.parquet", content)
@@ -168,7 +168,7 @@ def test_what_is_not_parquet_or_was_cut_off_is_refused(tmp_path: Path) -> None:
             read_source("parquet", str(path))
         message = str(refused.value)
         assert message.startswith(f"cut.parquet: {found}; expected a whole Parquet file")
-        assert "Deliver the file again" in message
+        assert "Deliver the complete file again" in message
         assert not any(told in message for told in (str(tmp_path), CPF, "Ana"))
 
 
@@ -268,9 +268,9 @@ def test_a_file_name_is_never_taken_for_a_pattern(tmp_path: Path) -> None:
         ("a.csv", gzip.compress(b"x", mtime=0), "gzip data", "CSV"),
         ("a.json", gzip.compress(b"x", mtime=0), "gzip data", "JSON lines"),
         ("a.json", b"<clients><client>Ana</client>", "an HTML or XML page", "JSON lines"),
-        ("a.json", csv_text(csv_line()).encode(), "text that is no JSON", "JSON lines"),
+        ("a.json", csv_text(csv_line()).encode(), "text that is not JSON", "JSON lines"),
         ("a.json", f"[{json_line()},\n{json_line()}]".encode(), "a JSON array", "JSON lines"),
-        ("a.json", b'{\n"nome": "Ana"\n}', "takes several lines for a record", "JSON lines"),
+        ("a.json", b'{\n"nome": "Ana"\n}', "has several lines for a record", "JSON lines"),
         ("a.csv.gz", csv_text(csv_line()).encode(), "data that is not compressed", ".gz says"),
         ("a.json.gz", b"PAR1 and so on", "Parquet under a name in .gz", ".gz says"),
         (
@@ -319,7 +319,7 @@ def test_another_delimiter_is_named(tmp_path: Path, delimiter: str) -> None:
     with pytest.raises(QualityGateError) as stopped:
         read_source("csv", str(tmp_path / "a.csv"))
     called = "a tab" if delimiter == "\t" else f"'{delimiter}'"
-    assert f"a.csv separates its columns by {called}; expected '|'" in str(stopped.value)
+    assert f"a.csv separates its columns with {called}; expected '|'" in str(stopped.value)
 
 
 def test_a_row_where_the_header_belongs_is_never_shown(tmp_path: Path) -> None:

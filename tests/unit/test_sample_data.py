@@ -470,7 +470,7 @@ def test_a_delivery_of_one_row_can_be_written(tmp_path):
     ("arguments", "said"),
     [
         ({"duplicates": 1.5}, "duplicates is 1.5"),
-        ({"defects": {"cpf_errado": 0.1}}, "'cpf_errado' names no defect"),
+        ({"defects": {"cpf_errado": 0.1}}, "'cpf_errado' isn't a defect"),
         ({"defects": {"cpf_ausente": -0.1}}, "cpf_ausente is -0.1"),
         ({"defects": {"cpf_ausente": 0.6, "cpf_formato": 0.6}}, "add up to 1.2"),
         ({"batch_rows": 0}, "batch of 0 rows"),

@@ -1,1 +1,1 @@
-"""What becomes of a row: normalized, judged, given an id, one kept per person."""
+"""Row processing: normalization, rules, ids, and one row per person."""

@@ -1,9 +1,9 @@
-"""Ids that follow a person through every run, from the CPF and a secret key.
+"""Ids that stay the same for a person in every run, made from the CPF and a secret key.
 
 The id is a UUID of version 8 (RFC 9562, section 5.8) whose bits come from HMAC-SHA256(key, CPF
-digits). Without the key nobody can compute or test an id; with it the same person gets the same id
-in every run and every lake. The key is never a parameter, a literal or a column: only its location
-travels.
+digits). Without the key, nobody can compute or test an id; with it, a person gets the same id in
+every run and every lake. The key is never a parameter, a literal, or a column: only its location
+is passed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from polars_hash import CryptographicHashingNameSpace as Hashes
 
 from client_health.errors import SettingsError
 
-# Of any partition: AWS has several (GovCloud, China, the European one), and makes more.
+# Any partition: AWS has several (GovCloud, China, the European one), and adds more.
 _SECRET = re.compile(
     r"\Aarn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+\Z"
 )
@@ -30,7 +30,7 @@ _KEY_BYTES = 32
 
 
 def default_key_path() -> Path:
-    """Return where the key is kept for this user."""
+    """Return the path of this user's key file."""
     home = os.environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser()
     return Path(home) / "client-health" / "id.key"
 
@@ -41,9 +41,9 @@ def load_key(location: str = "") -> bytes:
     Parameters
     ----------
     location : str
-        ARN of a secret, path of a key file, or empty for the user's own key file, which is made
-        on first use. A file named here must exist: a key made by a typing error would give
-        everybody a new id.
+        ARN of a secret, path of a key file, or empty for the user's own key file, which is created
+        on first use. A file named here must exist: with a new key created because of a typing
+        error, everybody would get a new id.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def load_key(location: str = "") -> bytes:
     Raises
     ------
     SettingsError
-        When there is no key there, it is too short, or others may read the file.
+        If there is no key, it is too short, or others may read the file.
     """
     secret = _SECRET.match(location)
     if secret is not None:
@@ -77,7 +77,7 @@ def load_key(location: str = "") -> bytes:
 
 def _make(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Written aside and linked into place: two first uses at once end with one whole key.
+    # Written to a draft and linked into place: two first uses at once result in one complete key.
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -101,7 +101,7 @@ def _secret(arn: str, region: str) -> bytes:
 def _checked(key: bytes, name: str) -> bytes:
     if len(key) < _KEY_BYTES:
         raise SettingsError(
-            f"The id key {name} has {len(key)} bytes; at least {_KEY_BYTES} are needed. Give the "
+            f"The id key {name} has {len(key)} bytes; at least {_KEY_BYTES} are needed. Use the "
             "key that the table was published with."
         )
     return key
@@ -129,7 +129,7 @@ def client_id(key: bytes, cpf: str) -> str:
 
 
 def ids(cpf: pl.Expr, key: bytes) -> pl.Expr:
-    """Return the ids of many persons, as :func:`client_id` gives them, in native code.
+    """Return the ids of many people, as :func:`client_id` does, in native code.
 
     Parameters
     ----------
@@ -162,8 +162,8 @@ def _hmac(cpf: pl.Expr, key: bytes) -> pl.Expr:
     try:
         return Hashes(cpf).hmac_sha256(key=key.decode())
     except UnicodeDecodeError:
-        # The library takes keys that are text, as those that are made here. A binary one of a
-        # secret's owner: two SHA-256 around the key, padded in two ways.
+        # The library accepts only text keys, like those created here. For a binary key from a
+        # secret: two SHA-256 around the key, padded in two ways.
         block = hashlib.sha256().block_size
         padded = (key if len(key) <= block else hashlib.sha256(key).digest()).ljust(block, b"\0")
         inner, outer = (pl.lit(bytes(byte ^ pad for byte in padded)) for pad in (0x36, 0x5C))
@@ -177,5 +177,5 @@ def _variant(digit: str) -> str:
 
 
 def key_check(key: bytes) -> str:
-    """Return 16 hex digits that tell two keys apart and say nothing else about them."""
+    """Return 16 hex digits that distinguish two keys and reveal nothing else about them."""
     return hmac.digest(key, b"client-health key check", hashlib.sha256).hex()[:16]

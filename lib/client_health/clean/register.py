@@ -1,7 +1,7 @@
-"""From three sources in one shape to the rows that compete for a person's place.
+"""The steps from ingested rows to one published row per person.
 
-Functions take and return Polars frames. Between :func:`candidates` and :func:`one_row_a_person`,
-which needs every row of a person at once, lies Spark's shuffle.
+Functions take and return Polars frames. Spark's shuffle runs between :func:`candidates` and
+:func:`one_row_a_person`, which needs all rows of a person at once.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ CONTENT = ("content_1", "content_2")
 
 _WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
 _MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
-# What is masked when published ends with the candidates: the id brings a person's rows together.
+# Columns that are masked when published are dropped here: the id brings a person's rows together.
 _KEPT = {
     column.name: REGISTER_TYPES[column.name]
     for column in contract.REGISTER_COLUMNS
     if not column.masked
 }
-# Set beside the warnings' bits where a CPF that was accepted is not 11 digits.
+# Bit after the warnings' bits: the CPF was accepted but is not 11 digits.
 BADLY_FORMED = 1 << len(rules.WARNINGS)
-# Defaults that the contract writes as text.
+# Types whose defaults the contract writes as text.
 _TIMES = {"date": date, "timestamp_ntz": datetime}
-# What `candidates` returns. A person's row is the one with the highest rank, then the lowest
+# The columns of `candidates`. A person's row is the one with the highest rank, then the lowest
 # place, then the lowest content.
 CANDIDATE_SCHEMA = pl.Schema(
     {ID: pl.String(), SOURCE: pl.String()}
@@ -49,17 +49,17 @@ CANDIDATE_SCHEMA = pl.Schema(
     | dict.fromkeys(CONTENT, pl.Int64())
 )
 
-# Microseconds that set future times below all valid ones: the years 0 to 9999 have less than a
-# tenth of this on either side of 1970.
+# Microseconds that put future times below all valid ones: the years 0 to 9999 are within a tenth
+# of this on either side of 1970.
 _AFTER_VALID = 1 << 62
 _AFTER_ALL = -(1 << 63)
 _HALF = pl.lit(1 << 64, dtype=pl.UInt128)
 
 
 def normalise(ingested: pl.DataFrame) -> pl.DataFrame:
-    """Normalise the texts of the register; blank becomes null.
+    """Return the rows with normalized texts; blank becomes null.
 
-    Rule: specification, "Normalização de Texto"; what each column gets is in the data contract.
+    Rule: specification, "Normalização de Texto"; the data contract says what each column gets.
     """
     sexo = pl.col("sexo")
     return (
@@ -80,10 +80,10 @@ def normalise(ingested: pl.DataFrame) -> pl.DataFrame:
 
 
 def rejected_rows(ingested: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows that break an error rule, as they came, with the rules' names.
+    """Return the rows that break an error rule, unchanged, with the rules' names.
 
-    Only the CPF is normalised to find them: no other error rule looks at normalised text. Nearly
-    every CPF is well written, and one look sorts those rows out.
+    Only the CPF is normalized to find them: no other error rule needs normalized text. Nearly every
+    CPF is well written, and one check excludes those rows.
     """
     well_written = pl.col("cpf").str.contains(_WELL_WRITTEN).fill_null(value=False)
     doubtful = ingested.filter(~well_written | pl.col(MALFORMED_LINE).is_not_null())
@@ -100,9 +100,9 @@ def accepted_rows(normalised: pl.DataFrame) -> pl.DataFrame:
 
 
 def _rank(as_of: date) -> pl.Expr:
-    """Return a number that is higher the sooner a row is chosen.
+    """Return a number that is higher for a row that is chosen first.
 
-    The newest valid registration comes first, future ones after all valid ones, a missing one
+    The newest valid registration is chosen first, future ones after all valid ones, a missing one
     last.
     """
     time = pl.col("data_cadastro").cast(pl.Int64)
@@ -116,11 +116,11 @@ def _place() -> pl.Expr:
 
 
 def _content() -> list[pl.Expr]:
-    """Return 128 bits of the whole row, so that the order of rows and files never decides.
+    """Return a 128-bit hash of the whole row, so that the order of rows and files never decides.
 
-    Rows alike in all columns may still differ in what could not be read.
+    Rows that are equal in all columns may still differ in what could not be read.
     """
-    # Each value with its length, nulls unlike empty texts, the same in every version.
+    # Hashes each value with its length, and nulls unlike empty texts; the same in every version.
     row = polars_hash.hash_rows([*REGISTER_TYPES, *_MARKS], version=1)
     bits = row.nchash.xxh3_128()
     halves = (bits // _HALF, bits % _HALF)
@@ -140,17 +140,17 @@ def _filled(column: contract.Column) -> pl.Expr:
 
 
 def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
-    """Return what decides between a person's rows, and what is published of them.
+    """Return what decides between a person's rows, and what of them is published.
 
-    Nulls become the contract's defaults here, and persons get their ids. What is masked when
-    published ends here: it counts in the rows' content alone.
+    This fills nulls with the contract's defaults and sets the ids. It drops the columns that are
+    masked when published: they only count in the rows' content.
 
     Rule: specification, "Valores Nulos" and "Geração de IDs Únicos".
 
     Parameters
     ----------
     accepted : DataFrame
-        Normalised rows that break no error rule.
+        Normalized rows that break no error rule.
     as_of : date
         Day of the delivery.
     key : bytes
@@ -179,23 +179,23 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
 
 
 def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:
-    """Keep the best row of each person, in the order of their ids.
+    """Return the best row of each person, in the order of their ids.
 
-    A missing, unreadable or future time of registration ranks after every valid one. Ties fall by
-    source (Parquet, CSV, JSON) and then by the content of the row, so that the order of rows and
-    files never decides.
+    A missing, unreadable, or future time of registration ranks after every valid one. Ties are
+    broken by source (Parquet, CSV, JSON) and then by the content of the row, so that the order of
+    rows and files never decides.
 
     Rule: specification, "Remoção de Duplicatas".
 
     Parameters
     ----------
     candidates : DataFrame
-        All candidates of some persons, in any order; the columns of :data:`CANDIDATE_SCHEMA`.
+        All candidates of some people, in any order; the columns of :data:`CANDIDATE_SCHEMA`.
 
     Returns
     -------
     DataFrame
-        Some of its rows.
+        One row per person.
     """
     order = {ID: False, RANK: True, PLACE: False, **dict.fromkeys(CONTENT, False)}
     ranked = candidates.sort(list(order), descending=list(order.values()))
@@ -203,7 +203,7 @@ def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:
 
 
 def published(survivors: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of the contract: what identifies a person is masked.
+    """Return the columns of the contract, with masks for what identifies a person.
 
     Rule: specification, "Proteção de Dados Sensíveis (LGPD)".
     """

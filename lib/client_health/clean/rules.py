@@ -1,7 +1,7 @@
-"""The row rules of the contract as conditions on the normalised register.
+"""The contract's row rules as conditions on the normalized register.
 
-A condition is true where the rule is broken, and never null. Conditions look at rows whose nulls
-have not been filled yet: afterwards nobody can tell a missing value from a default.
+A condition is true where the rule is broken, and never null. Conditions need rows whose nulls are
+not filled yet: afterwards, a missing value looks like a default.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from register_contract import contract
 from register_contract.contract import Criticality
 
 REASONS = "reasons"
-# What normalising keeps beside the value: text was given, but it isn't a sexo that we know.
+# A column that normalizing adds: text was given, but it isn't a known sexo.
 UNKNOWN_SEXO = "unknown_sexo"
 # The bits of `warning_bits`, the lowest first.
 WARNINGS: tuple[str, ...] = tuple(rule.name for rule in contract.rules(Criticality.WARN))
@@ -32,7 +32,7 @@ def _never_null(broken: dict[str, pl.Expr]) -> dict[str, pl.Expr]:
 
 
 def error_conditions() -> dict[str, pl.Expr]:
-    """Return the conditions that reject a row, by rule; they read the line and the CPF alone."""
+    """Return the conditions that reject a row, by rule; they read only the line and the CPF."""
     malformed = pl.col(MALFORMED_LINE).is_not_null()
     cpf = pl.col("cpf")
     return _never_null(
@@ -45,7 +45,7 @@ def error_conditions() -> dict[str, pl.Expr]:
 
 
 def registered_in_the_future(as_of: date) -> pl.Expr:
-    """Say whether the time of registration is after the delivery's day (UTC)."""
+    """Return whether the time of registration is after the delivery's day (UTC)."""
     return pl.col("data_cadastro").dt.date() > pl.lit(as_of)
 
 
@@ -55,8 +55,8 @@ def warn_conditions(as_of: date) -> dict[str, pl.Expr]:
     Parameters
     ----------
     as_of : date
-        Day of the delivery: later dates are in the future. Part of the run's record, since "now"
-        would give another answer tomorrow.
+        Day of the delivery: later dates are in the future. It is part of the run's record, because
+        "now" would give another result tomorrow.
     """
     broken = {
         "cpf_digito_verificador": ~text.cpf_check_digits_agree(pl.col("cpf")),
@@ -95,5 +95,5 @@ def reasons() -> pl.Expr:
 
 
 def is_accepted() -> pl.Expr:
-    """Say whether a row breaks no error rule."""
+    """Return whether a row breaks no error rule."""
     return ~pl.any_horizontal(error_conditions().values())

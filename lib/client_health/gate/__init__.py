@@ -1,1 +1,1 @@
-"""What has to hold before anything is published, and the counts behind it."""
+"""The checks before anything is published, and the counts behind them."""

@@ -1,4 +1,4 @@
-"""The accounting: every row that comes in is handed on, rejected, a duplicate, or suppressed."""
+"""The accounting: every row in is handed over, rejected, a duplicate, or suppressed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SourceRows:
 
     @property
     def missing(self) -> int:
-        """Rows that nobody accounts for; zero when all is well."""
+        """Rows that are unaccounted for; zero if all is well."""
         return receipts.missing(self.as_receipt())
 
     def as_receipt(self) -> Counts:
@@ -48,7 +48,7 @@ class SourceRows:
 
 @dataclass(frozen=True)
 class StageRows:
-    """The rows of all sources in one stage, with what the rules found.
+    """The rows of all sources in one stage, with the rules' findings.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class StageRows:
     rejections, warnings : mapping of str to int
         Rows by rule; a row may break several.
     badly_formed_cpfs : int
-        Rows handed on whose CPF is not 11 digits: none, unless the library has a defect.
+        Rows handed over whose CPF is not 11 digits: none, unless the library has a defect.
     """
 
     sources: Mapping[str, SourceRows]
@@ -66,32 +66,32 @@ class StageRows:
 
     @property
     def rows_in(self) -> int:
-        """Rows of all sources that came in."""
+        """Rows read, over all sources."""
         return sum(rows.rows_in for rows in self.sources.values())
 
     @property
     def rows_out(self) -> int:
-        """Rows of all sources that are handed on."""
+        """Rows handed over, over all sources."""
         return sum(rows.rows_out for rows in self.sources.values())
 
     @property
     def rejected(self) -> int:
-        """Rows of all sources that were rejected."""
+        """Rows rejected, over all sources."""
         return sum(rows.rejected for rows in self.sources.values())
 
 
 @dataclass(frozen=True)
 class Selected:
-    """What was counted behind the shuffle, with the files that were written.
+    """The counts after the shuffle, taken while the files were written.
 
     Parameters
     ----------
     arrived, kept : mapping of str to int
-        Rows by source that came through the shuffle, and those that stayed.
+        Rows by source that came through the shuffle, and those that were kept.
     warnings : mapping of str to int
-        Rows that stayed, by rule.
+        Kept rows, by rule.
     badly_formed_cpfs : int
-        CPFs among them that are not 11 digits.
+        Kept rows whose CPF is not 11 digits.
     """
 
     arrived: Mapping[str, int]
@@ -101,7 +101,7 @@ class Selected:
 
     @classmethod
     def total(cls, parts: Sequence[Selected]) -> Selected:
-        """Return what all tasks have counted together."""
+        """Return the sum of all tasks' counts."""
 
         def added(counts: Iterable[Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
             found = list(counts)
@@ -122,16 +122,16 @@ def transformed(
     rejections: Mapping[str, int],
     selected: Selected,
 ) -> StageRows:
-    """Return the accounting of ``02_transform`` from what passed at three places.
+    """Return the accounting of ``02_transform`` from counts at three places.
 
     Parameters
     ----------
     ingested : mapping of str to int
-        Rows by source that the stage before handed over.
+        Rows by source that the previous stage handed over.
     refused, rejections : mapping of str to int
         Rejected rows by source, and by rule.
     selected : Selected
-        What came through the shuffle, and what stayed. A row that was lost there is missing from
+        What came through the shuffle, and what was kept. A row that was lost there is missing from
         the sum, and stops the run.
     """
     return StageRows(

@@ -1,7 +1,7 @@
-"""The gates: schema, completeness, uniqueness, accounting and volume.
+"""The gates: schema, completeness, uniqueness, accounting, and volume.
 
-``validar_esquema`` and ``validar_qualidade_dados`` are the specification's checks. Both look at
-everything before they stop, so that one run names all that is wrong.
+``validar_esquema`` and ``validar_qualidade_dados`` are the specification's checks. Both check
+everything before they stop, so that one run reports all problems.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def schema_differences(
     Parameters
     ----------
     frame : DataFrame
-        Of Spark or of Polars.
+        From Spark or Polars.
     expected : sequence of Column
 
     Returns
     -------
     list of str
-        A line for each missing, extra, repeated or differently typed column, and one for the order.
+        A line for each missing, extra, repeated, or wrongly typed column, and one for the order.
     """
     found = _types(frame)
     names = [name for name, _ in found]
@@ -66,18 +66,18 @@ def _types(frame: DataFrame | pl.DataFrame) -> list[tuple[str, str]]:
 def validar_esquema(
     frame: DataFrame | pl.DataFrame, expected: Sequence[contract.Column] = contract.COLUMNS
 ) -> None:
-    """Stop when a frame's columns are not the expected ones.
+    """Stop if a frame's columns are not the expected ones.
 
     Parameters
     ----------
     frame : DataFrame
-        Of Spark or of Polars.
+        From Spark or Polars.
     expected : sequence of Column
 
     Raises
     ------
     QualityGateError
-        Naming all differences at once: missing, extra, type, order.
+        Names all differences: missing, extra, type, order.
 
     Notes
     -----
@@ -90,21 +90,21 @@ def validar_esquema(
 
 @dataclass(frozen=True)
 class QualityReport:
-    """What ``validar_qualidade_dados`` found in the rows to publish.
+    """The findings of ``validar_qualidade_dados`` in the rows to publish.
 
     Parameters
     ----------
     rows : int
     distinct_ids : int
-        One for each CPF, from which it is made.
+        One for each CPF, since ids are made from CPFs.
     shares : mapping of str to int
-        Rows to publish by health plan, most first.
+        Rows to publish by health plan, largest first.
     nulls, unmasked : mapping of str to int
         Nulls by required column, and values by masked column that are not the mask.
     badly_formed_cpfs : int
-        Counted before they were masked.
+        Counted before masking.
     failures : sequence of (Gate, str)
-        Gates that would stop the run, each with what was found; empty when all is well.
+        Gates that would stop the run, each with its finding; empty if all is well.
     """
 
     rows: int
@@ -116,7 +116,7 @@ class QualityReport:
     failures: Sequence[tuple[Gate, str]] = ()
 
     def checks(self) -> list[tuple[str, str]]:
-        """Return what was checked and how it came out, for a table."""
+        """Return the checks and their results, for a table."""
         failed = dict(self.failures)
         return [(gate, failed.get(gate, "ok")) for gate in Gate if gate in _JUDGED_HERE]
 
@@ -139,22 +139,22 @@ _JUDGED_HERE = frozenset(
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the rows to publish are held against.
+    """What the rows to publish are compared with.
 
     Parameters
     ----------
     stages : sequence of StageRows
-        What the stages before counted, in their order.
+        The counts of the previous stages, in order.
     published_rows : int, optional
-        Rows of the last publication; None when there was none.
+        Rows of the last publication; None if there was none.
     accept_volume_change : bool
-        Publish however far the number of rows is from the last one.
+        Whether to publish however far the number of rows is from the last one.
     day : str
         Day of the delivery, as an ISO date.
     published_day : str
-        Day of the last publication; empty when there was none.
+        Day of the last publication; empty if there was none.
     accept_older : bool
-        Publish although the published delivery is of a later day.
+        Whether to publish even if the published delivery is of a later day.
     limits : Limits
     """
 
@@ -175,7 +175,7 @@ def validar_qualidade_dados(
     Parameters
     ----------
     branch : DataFrame
-        The rows of the branch, as readers would get them.
+        The rows of the branch, as readers would see them.
     shares : mapping of str to int
         Its rows by health plan.
     expectations : Expectations
@@ -187,12 +187,12 @@ def validar_qualidade_dados(
     Raises
     ------
     QualityGateError
-        When a gate stops the run; its message names every gate that does.
+        If gates stop the run; the message names all of them.
 
     Notes
     -----
     Rule: specification, "Verificação de Qualidade": nulls in required columns, format and
-    uniqueness of CPFs, integrity. The accounting of rows is ours.
+    uniqueness of CPFs, integrity. The accounting of rows is our addition.
     """
     badly_formed = sum(stage.badly_formed_cpfs for stage in expectations.stages)
     report = measure(branch, shares, badly_formed)
@@ -216,7 +216,7 @@ def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0)
     masked = [column.name for column in contract.COLUMNS if column.masked]
     found = branch.agg(
         F.count("*").alias("rows"),
-        # Different hashes mean different ids, and cost a fraction; the rare tie is looked at below.
+        # Different hashes mean different ids, at a fraction of the cost; ties are checked below.
         F.count_distinct(F.xxhash64("id")).alias("ids"),
         *(count(F.col(name).isNull(), f"null {name}") for name in required),
         *(count(F.col(name) != contract.MASK, f"unmasked {name}") for name in masked),
@@ -294,14 +294,14 @@ def _accounting_failures(
 
 
 def older_failures(day: str, published_day: str, accept: bool) -> list[tuple[Gate, str]]:
-    """Return whether a delivery would replace one of a later day.
+    """Return the gate's failure if a delivery would replace one of a later day.
 
     Parameters
     ----------
     day, published_day : str
-        ISO dates of the delivery and of the last publication; empty where there is none.
+        ISO dates of the delivery and of the last publication; empty if there is none.
     accept : bool
-        A person has said that it may.
+        Whether a person allowed it.
     """
     if accept or not day < published_day:
         return []

@@ -1,1 +1,1 @@
-"""The published table: its files, its branches, its record, its upkeep."""
+"""The published table: files, branches, record, and maintenance."""

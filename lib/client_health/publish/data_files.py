@@ -1,8 +1,8 @@
 """The data files of the published table, which workers write and Iceberg commits.
 
-A worker writes Parquet as Iceberg's specification has it, a file for each health plan, and tells
-the driver what it wrote. Files that no commit names do not exist for readers, so that a task that
-runs twice does no harm.
+A worker writes Parquet as Iceberg's specification requires, one file for each health plan, and
+reports the files to the driver. Readers don't see files that no commit names, so a task that runs
+twice does no harm.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _ARROW_TYPES = {
     "date": pa.date32(),
     "timestamp_ntz": pa.timestamp("us"),
 }
-# By this Iceberg knows a column in a file, whatever its name.
+# Iceberg identifies a column in a file by this, whatever its name.
 _FIELD_ID = "PARQUET:field_id"
-# Bounds of a column outlive an erased row, so that what says something of a person has none.
+# Bounds of a column outlive an erased row, so columns with personal data have none.
 _BOUNDED = [column.name for column in contract.COLUMNS if not column.personal]
-# Of columns whose values hardly repeat no dictionary is made.
+# Columns whose values hardly repeat get no dictionary.
 _REPEATING = sorted({c.name for c in contract.COLUMNS} - {"id", "nome_completo", "data_cadastro"})
 
 
@@ -45,7 +45,7 @@ class DataFile:
 def write(
     rows: pl.DataFrame, folder: str, field_ids: Mapping[str, int], attempt: str
 ) -> list[DataFile]:
-    """Write rows, a file for each health plan.
+    """Write rows, one file for each health plan.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def write(
     field_ids : mapping of str to int
         Iceberg's number of each column.
     attempt : str
-        What the files' names begin with.
+        Start of the files' names.
 
     Notes
     -----
@@ -77,7 +77,7 @@ def write(
                 part.to_arrow().cast(schema),
                 file,
                 compression="zstd",
-                # Arrow's stubs do not know that it may be a list.
+                # Arrow's stubs don't allow a list, although Arrow does.
                 use_dictionary=_REPEATING,  # type: ignore[arg-type]
                 write_statistics=_BOUNDED,
                 store_schema=False,
@@ -87,6 +87,6 @@ def write(
 
 
 def partition_folder(plan: str) -> str:
-    """Name the folder of a health plan, as Iceberg does: like a form field in a URL."""
+    """Return the folder name of a health plan, encoded by Iceberg like a form field in a URL."""
     encoded = quote_plus(plan, safe="*").replace("~", "%7E")
     return f"{contract.PARTITION_COLUMN}={encoded}"

@@ -1,9 +1,9 @@
-"""The published table: Apache Iceberg, written, audited and only then published.
+"""The published Apache Iceberg table, which is written, audited, and only then published.
 
-Nothing here replaces what Iceberg does: a branch is written and checked, and ``fast_forward`` moves
-``main`` to it in one step. Readers see yesterday's table or today's. The snapshot's summary carries
-the run's record. Snapshots expire, so the table ``publications`` keeps every record for good:
-:mod:`register_contract.publications` says what is published.
+Iceberg does all of this: a branch is written and checked, and ``fast_forward`` moves ``main`` to it
+in one step. Readers see either yesterday's table or today's. The snapshot's summary has the run's
+record. Snapshots expire, so the table ``publications`` keeps every record forever:
+:mod:`register_contract.publications` determines what is published.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from register_contract.publications import MAIN, History, OldLakeError, Publicat
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject, JVMView
 
-# How long a branch may live that its run has left behind: longer than any run lasts.
+# Days after which the branch of an abandoned run may be removed: longer than any run takes.
 BRANCH_DAYS = 7
 _FOOTERS_AT_ONCE = 8
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
-# Readers hold SQLite open while Spark writes: write-ahead logging lets both go on.
+# Readers keep SQLite open while Spark writes: with write-ahead logging, both can continue.
 _SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
-# Iceberg's own tables for a JDBC catalog (schema V1). Made here once, since Iceberg's own check
-# takes a lock on every start.
+# Iceberg's own tables for a JDBC catalog (schema V1). Created here once, because Iceberg's own
+# check takes a lock on every start.
 _SQLITE_TABLES = (
     "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR(255) NOT NULL,"
     " table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,"
@@ -52,7 +52,7 @@ _SQLITE_TABLES = (
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A published state of the table: its id, its rows, and the run's record in its summary."""
+    """A snapshot of the table: its id, its rows, and the run's record from its summary."""
 
     snapshot_id: str
     rows: int
@@ -61,7 +61,7 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Lake:
-    """One lake: a folder or a bucket prefix with everything a run writes.
+    """One lake: a folder or bucket prefix with everything that a run writes.
 
     Parameters
     ----------
@@ -76,19 +76,19 @@ class Lake:
 
     @classmethod
     def open(cls, spark: SparkSession, uri: str) -> Lake:
-        """Return the lake at a URI, with its catalog ready; makes what is missing.
+        """Return the lake at a URI, with its catalog ready; create what is missing.
 
         Parameters
         ----------
         spark : SparkSession
         uri : str
-            A path means local files and a SQLite catalog, an ``s3://`` URI the Glue Data Catalog.
+            A path means local files and a SQLite catalog; an ``s3://`` URI, the Glue Data Catalog.
         """
         settings = _catalog_settings(uri) if storage.is_remote(uri) else _local_settings(uri)
         location = settings[f"{_CATALOG_CONF}.warehouse"]
         known = spark.conf.get(f"{_CATALOG_CONF}.warehouse", None)
         if known not in (None, location):
-            # Spark keeps a catalog for a session's life, so another lake needs another session.
+            # Spark keeps a catalog until the session ends, so another lake needs another session.
             spark = spark.newSession()
             configure(spark)
         for key, value in settings.items():
@@ -96,7 +96,7 @@ class Lake:
         return cls(spark, location.removesuffix("/warehouse"))
 
     def path(self, *parts: str) -> str:
-        """Return the URI of something in the lake."""
+        """Return the URI of a path in the lake."""
         return storage.join(self.uri, *parts)
 
     @property
@@ -110,12 +110,12 @@ class Lake:
         return f"{contract.CATALOG}.{contract.LOG_TABLE}"
 
     def make_tables(self) -> None:
-        """Make the database and its two tables, where they are missing."""
+        """Create the database and its two tables, if missing."""
         self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
         self._make(
             self.log,
             ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
-            # Iceberg then refuses to expire its snapshots, which are the record.
+            # With this, Iceberg refuses to expire the snapshots, which are the record.
             {"format-version": "2", "gc.enabled": "false"},
         )
         columns = ", ".join(
@@ -127,7 +127,7 @@ class Lake:
             "write.parquet.compression-codec": "zstd",
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
-            # Bounds of a column outlive an erased row: none for what says something of a person.
+            # Bounds of a column outlive an erased row: none for personal data.
             **{
                 f"write.metadata.metrics.column.{column.name}": "none"
                 for column in contract.COLUMNS
@@ -152,23 +152,23 @@ class Lake:
         Raises
         ------
         SettingsError
-            The lake was written by a version whose names are no longer read.
+            The lake was written by a version whose names are no longer supported.
         """
         try:
             return publications.read(self._metadata(self.table), self._metadata(self.log))
         except OldLakeError:
             raise SettingsError(
-                f"The lake {self.uri} was written by an earlier version, whose names are no longer "
-                "read. Start a new lake: name another folder or prefix."
+                f"An earlier version wrote the lake {self.uri}; its names are no longer supported. "
+                "Start a new lake: name another folder or prefix."
             ) from None
 
     def complete_log(self) -> History:
-        """Add to the log what it lacks: commits whose session died first, and rollbacks.
+        """Add missing records to the log: commits whose session died first, and rollbacks.
 
         Returns
         -------
         History
-            As it is now.
+            The history with the complete log.
         """
         found = self.history()
         for publication in found.unlogged:
@@ -201,7 +201,7 @@ class Lake:
         return self._metadata(self.table)
 
     def _metadata(self, table: str) -> publications.Metadata:
-        # Iceberg's own view of it, without a job: SQL would plan and run one for a line of text.
+        # Asks Iceberg directly: SQL would plan and run a job for one line of text.
         location = self._iceberg(table).operations().current().metadataFileLocation()
         return publications.parse(storage.read_bytes(str(location)))
 
@@ -220,7 +220,7 @@ class Lake:
         return gateway
 
     def snapshot(self, branch: str = MAIN) -> Snapshot | None:
-        """Return the newest snapshot of a branch, or None where there is none."""
+        """Return the newest snapshot of a branch, or None if there is none."""
         metadata = self.metadata()
         head = metadata.get("refs", {}).get(branch, {}).get("snapshot-id")
         found = [one for one in metadata.get("snapshots", ()) if one["snapshot-id"] == head]
@@ -243,7 +243,7 @@ class Lake:
 
     @property
     def data_folder(self) -> str:
-        """Where the data files of the published table are."""
+        """Folder of the published table's data files."""
         return self.path(publications.TABLE)
 
     def field_ids(self) -> dict[str, int]:
@@ -254,17 +254,17 @@ class Lake:
     def write_branch(
         self, branch: str, files: Sequence[DataFile], properties: Mapping[str, str]
     ) -> Snapshot:
-        """Commit data files to an audit branch of its own, in the place of what ``main`` has.
+        """Commit data files to a new audit branch, replacing the rows of ``main``.
 
         Parameters
         ----------
         branch : str
             Its name; see :func:`branch_name`.
         files : sequence of DataFile
-            From :func:`client_health.publish.data_files.write`. Iceberg reads their footers:
-            what it counts and bounds is what is in them.
+            From :func:`client_health.publish.data_files.write`. Iceberg reads counts and bounds
+            from their footers.
         properties : mapping of str to str
-            What the snapshot's summary carries: the run's record.
+            The run's record, for the snapshot's summary.
 
         Returns
         -------
@@ -274,7 +274,7 @@ class Lake:
         Raises
         ------
         PublishError
-            When the branch is gone already.
+            If the branch no longer exists.
         """
         self.spark.sql(
             f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
@@ -288,7 +288,7 @@ class Lake:
             content = table.io().newInputFile(file.uri)
             found = iceberg.parquet.ParquetUtil.fileMetrics(content, metrics)
             builder = iceberg.DataFiles.builder(table.spec()).withInputFile(content)
-            # As it was written: Hadoop would put `file:` before a path.
+            # Uses the path as written: Hadoop would put `file:` before it.
             builder = builder.withPath(file.uri)
             return builder.withPartition(partition).withMetrics(found).build()
 
@@ -306,13 +306,13 @@ class Lake:
         head = self.snapshot(branch)
         if head is None:
             raise PublishError(
-                f"The branch that was just written to {contract.TABLE} is gone; somebody removed "
+                f"The branch that was just written to {contract.TABLE} is gone; someone removed "
                 "it. Nothing was published. Run the same command again."
             )
         return head
 
     def at(self, snapshot_id: str) -> DataFrame:
-        """Return the rows of a snapshot, as readers of ``main`` would get them."""
+        """Return the rows of a snapshot, as readers of ``main`` would see them."""
         return self.spark.read.option("snapshot-id", snapshot_id).table(self.table)
 
     def publish(self, branch: str) -> None:
@@ -321,7 +321,7 @@ class Lake:
         Raises
         ------
         MainMovedError
-            When ``main`` has moved since the branch was written.
+            If ``main`` has moved since the branch was written.
         """
         try:
             self.spark.sql(
@@ -334,11 +334,11 @@ class Lake:
             raise MainMovedError.since_written(contract.TABLE) from None
 
     def drop_branch(self, branch: str) -> None:
-        """Remove a branch, if it is there; its rows go with its snapshot."""
+        """Remove a branch, if it exists; its rows disappear with its snapshot."""
         self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")
 
     def drop_branches(self, run_id: str) -> None:
-        """Remove all that earlier attempts of a run have left."""
+        """Remove all branches that earlier attempts of a run have left."""
         own = re.compile(re.escape(branch_name(run_id, "")) + "[0-9a-f]{32}")
         for name in self.metadata().get("refs", {}):
             if own.fullmatch(name):
@@ -346,7 +346,7 @@ class Lake:
 
 
 def shares_of(files: Iterable[DataFile]) -> dict[str, int]:
-    """Return the rows of each partition, most first."""
+    """Return the rows of each partition, largest first."""
     shares: dict[str, int] = {}
     for file in files:
         shares[file.partition] = shares.get(file.partition, 0) + file.rows
@@ -354,11 +354,11 @@ def shares_of(files: Iterable[DataFile]) -> dict[str, int]:
 
 
 def branch_name(run_id: str, token: str) -> str:
-    """Name the audit branch of an attempt of ``02_transform``: 32 hexadecimal digits each."""
+    """Return the name of an attempt's audit branch; ``token`` has 32 hexadecimal digits."""
     return f"audit_{run_id}_{token}"
 
 
-# What the log shows to people; its snapshots' summaries have the whole records.
+# Columns for people; the summaries of the log's snapshots have the complete records.
 _LOG_COLUMNS = (
     ("run_id", "string", "the run"),
     ("delivery_id", "string", "the delivery that it published"),

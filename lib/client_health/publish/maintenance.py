@@ -1,4 +1,4 @@
-"""Keeping the published table small, with Iceberg's own procedures and nothing else."""
+"""Keeps the published table small, using only Iceberg's own procedures."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ _TASKS = 8
 
 
 def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]:
-    """Expire old snapshots of the published table, and delete files that nothing names.
+    """Expire old snapshots of the published table, and delete unreferenced files.
 
-    Before anything else the log of publications is completed, so that a run whose snapshot goes is
-    still known as published. Iceberg keeps the head of each branch: that of a run at work is
-    younger than its retention, one that a dead run left goes with it. The log itself is never
-    expired.
+    The log of publications is completed first, so that a run whose snapshot expires still counts as
+    published. Iceberg keeps the head of each branch until the branch's retention ends: the branch
+    of an active run is younger, the branch of a dead run is removed. The log itself never expires.
 
     Parameters
     ----------
@@ -35,12 +34,12 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     -------
     dict of str to int
         Counts: ``publications`` on record, ``snapshots_before``, ``snapshots_after``,
-        ``expired_files`` (of data and metadata) and ``orphan_files``.
+        ``expired_files`` (data and metadata), and ``orphan_files``.
     """
     spark = spark_session()
     opened = Lake.open(spark, setting(spark, "lake", lake))
     spark = opened.spark
-    # Names of files are all that is compared: of Spark's 200 tasks most would have none.
+    # Only file names are compared: most of Spark's default 200 tasks would have none.
     spark.conf.set("spark.sql.shuffle.partitions", str(_TASKS))
     opened.make_tables()
     history = opened.complete_log()
@@ -53,7 +52,7 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
         f" retain_last => {retention.snapshots_kept})"
     ).collect()[0]
     orphans = 0
-    # Data lie beside the metadata, not below it, and a call looks at one location.
+    # Data files are next to the metadata, not below it, and a call checks one location.
     for location in ("", f", location => '{_quoted(opened.path('clientoutput'))}'"):
         found = spark.sql(
             f"CALL {contract.CATALOG}.system.remove_orphan_files(table => '{contract.TABLE}',"

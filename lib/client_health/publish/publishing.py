@@ -1,4 +1,4 @@
-"""Publishing a run: the audit branch held against everything that was counted, then ``main``."""
+"""Publishes a run: compares the audit branch with all counts, then moves ``main``."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Found = TypeVar("_Found")
 
 @dataclass(frozen=True)
 class Branch:
-    """What ``02_transform`` handed over: the rows to publish, on their audit branch.
+    """The audit branch that ``02_transform`` handed over, with the rows to publish.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Branch:
     snapshot_id : str
         The branch's head.
     is_published : bool
-        ``main`` has it already: an earlier attempt died after its commit.
+        Whether ``main`` already has it, because an earlier attempt died after its commit.
     """
 
     stage: Stage
@@ -47,17 +47,17 @@ class Branch:
 
     @property
     def rows(self) -> DataFrame:
-        """The rows, as readers would get them."""
+        """The rows, as readers would see them."""
         return self.stage.lake.at(self.snapshot_id)
 
     @cached_property
     def files(self) -> list[DataFile]:
-        """The data files that hold the rows."""
+        """The data files with the rows."""
         return self.stage.lake.files(self.snapshot_id)
 
     @property
     def shares(self) -> dict[str, int]:
-        """Rows by health plan, most first."""
+        """Rows by health plan, largest first."""
         return shares_of(self.files)
 
     def sample(self, rows: int = 2) -> pl.DataFrame:
@@ -75,19 +75,19 @@ class Branch:
         check: Callable[..., _Found],
         *held_against: Any,  # noqa: ANN401 - each check has its own
     ) -> _Found:
-        """Run a check of the rows; a gate that stops the run takes the branch away.
+        """Run a check of the rows; if a gate stops the run, remove the branch.
 
         Parameters
         ----------
         check : callable
-            Takes the rows and what follows.
+            Takes the rows and the further arguments.
         held_against
-            What it takes beside the rows.
+            Its further arguments.
 
         Raises
         ------
         QualityGateError
-            Of the check. What must not be published does not stay.
+            From the check. Rows that must not be published are not kept.
         """
         try:
             return check(self.rows, *held_against)
@@ -96,13 +96,13 @@ class Branch:
             raise
 
     def drop(self) -> None:
-        """Remove the branch, unless readers have its rows already."""
+        """Remove the branch, unless it is already published."""
         if not self.is_published:
             self.stage.lake.drop_branch(self.name)
 
 
 def branch(stage: Stage) -> Branch:
-    """Return the branch that ``02_transform`` of this run handed over, whole and unchanged.
+    """Return the branch that this run's ``02_transform`` handed over, complete and unchanged.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ def branch(stage: Stage) -> Branch:
     Raises
     ------
     HandoverError
-        When the branch is not there, or is another one by now.
+        If the branch does not exist, or has changed.
     MainMovedError
-        When others have published since it was written.
+        If others have published since it was written.
     """
     handover = stage.receipt_before().handover
     stage.lake.make_tables()
@@ -133,7 +133,7 @@ def branch(stage: Stage) -> Branch:
 def expectations(
     stage: Stage, accept_volume_change: bool | str = False, accept_older: bool | str = False
 ) -> Expectations:
-    """Return what this run's rows are held against: earlier receipts and the last publication.
+    """Return what this run's rows are compared with: earlier receipts and the last publication.
 
     Parameters
     ----------
@@ -167,9 +167,9 @@ def publish(
     stage : Stage
     audited : Branch
     report : QualityReport
-        What was checked.
+        The results of the checks.
     accept_older : bool or str
-        As for :func:`expectations`; looked at again, since others may have published meanwhile.
+        As for :func:`expectations`; checked again, since others may have published meanwhile.
 
     Returns
     -------
@@ -179,9 +179,9 @@ def publish(
     Raises
     ------
     QualityGateError
-        When a later day's delivery was published meanwhile.
+        If a later day's delivery was published meanwhile.
     MainMovedError
-        When another one was.
+        If another delivery was.
     """
     before = stage.receipt_before()
     if not audited.is_published:

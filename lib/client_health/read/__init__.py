@@ -1,1 +1,1 @@
-"""From the files of a delivery to typed rows."""
+"""Reads the files of a delivery into typed rows."""

@@ -1,4 +1,4 @@
-"""One line of CSV, read as univocity does: for the lines that native code leaves alone."""
+"""Reads one line of CSV as univocity does, for lines that native code can't handle."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from register_contract import contract
 
-# Spark's CSV parser ends the job at more columns than about this.
+# With more columns than about this, Spark's CSV parser ends the job.
 _MOST_COLUMNS = 20_000
 _SIMPLE_QUOTED = re.compile(r'([^"]+)"\|')
 _DELIMITER = re.compile(r"\|")
@@ -22,16 +22,16 @@ def row_of(line: str, count: int, places: Sequence[int]) -> Row:
     Parameters
     ----------
     line : str
-        Without its end.
+        The line, without its end.
     count : int
         How many columns a line has.
     places : sequence of int
-        Those of the wanted ones.
+        Positions of the wanted columns.
     """
     if line.count(contract.CSV_DELIMITER) >= _MOST_COLUMNS:
         return [None] * len(places), True
     values = _CsvLine(line).values() if '"' in line else line.split(contract.CSV_DELIMITER)
-    # What is there of a malformed line is shown with it.
+    # A malformed line keeps the values that it has.
     found = [values[at] or None if at < len(values) else None for at in places]
     return found, len(values) != count
 
@@ -41,7 +41,7 @@ class _EndError(Exception):
 
 
 class _CsvLine:
-    """A line with quotes, read as univocity's CsvParser does with STOP_AT_DELIMITER."""
+    """Parser of a line with quotes, like univocity's CsvParser with STOP_AT_DELIMITER."""
 
     def __init__(self, line: str) -> None:
         self._line = line
@@ -67,7 +67,7 @@ class _CsvLine:
         return self._now
 
     def _take_until(self, stop: re.Pattern[str]) -> None:
-        """Take the present character and those up to one that stops; go on to it."""
+        """Take the current character and those before one that stops; move to that one."""
         found = stop.search(self._line, self._at - 1)
         if found is None:
             self._value.append(self._line[self._at - 1 :])
@@ -128,7 +128,7 @@ class _CsvLine:
             self._to_delimiter()
 
     def _to_delimiter(self) -> None:
-        """Take a field as it is, with all its quotes."""
+        """Take a field unchanged, with all its quotes."""
         self._before = self._now
         self._value.insert(0, '"')
         self._next()

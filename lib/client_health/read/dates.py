@@ -1,8 +1,8 @@
 r"""Dates and numbers of the three sources as Polars expressions.
 
-A parser accepts more than a format does (``January 5,1990``, the 60th second, more digits), so a
-pattern guards each, with ``\A`` and ``\z`` around the whole text. What does not fit becomes null;
-the callers say that it was given and unreadable.
+A parser accepts more than a format does (``January 5,1990``, the 60th second, more digits), so each
+parser has a pattern for the whole text, with ``\A`` and ``\z``. Text that does not match becomes
+null; the callers record that it was given but unreadable.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ def _day_first(text: pl.Expr) -> pl.Expr:
 
 
 def _english_month(text: pl.Expr) -> pl.Expr:
-    # In any case, but letters of ASCII alone: `-u`. The parser would take "Jan" as well.
+    # In any case, but only ASCII letters (`-u`). The parser would also accept "Jan".
     months = "|".join(contract.MONTHS)
     written = _if_written(text, rf"(?i-u:{months}) [0-9]{{1,2}}, [0-9]{{4}}")
     return written.str.to_date("%B %d, %Y", strict=False)
 
 
-# A Parquet column of type timestamp arrives as text with a space, so either separator will do.
+# A Parquet column of type timestamp arrives as text with a space, so both separators are valid.
 _ISO_TIMESTAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,6})?"
 _SECONDS = "%Y-%m-%d %H:%M:%S"
 
@@ -44,7 +44,7 @@ _SECONDS = "%Y-%m-%d %H:%M:%S"
 def _iso_timestamp(text: pl.Expr) -> pl.Expr:
     written = _if_written(text, _ISO_TIMESTAMP).str.replace("T", " ", literal=True)
     whole = written.str.to_datetime(_SECONDS, time_unit="us", strict=False)
-    # Reading fractions costs three times as much, so they are read where there are some.
+    # Reading fractions takes three times as long, so this is only done if there are some.
     with_fraction = pl.when(written.str.contains(".", literal=True)).then(written)
     parts = with_fraction.str.to_datetime(f"{_SECONDS}%.f", time_unit="us", strict=False)
     return pl.coalesce(whole, parts)
@@ -78,12 +78,12 @@ def parse(text: pl.Expr, written: DateFormat) -> pl.Expr:
     Returns
     -------
     Expr of Date or Datetime("us")
-        Null where the text does not fit the format or names no day of the calendar.
+        Null if the text does not match the format or isn't a day of the calendar.
     """
     return _PARSERS[written](text)
 
 
 def parse_house_number(text: pl.Expr) -> pl.Expr:
-    """Return the house number from ``120`` or ``120.0``; null where it is neither."""
+    """Return the house number from ``120`` or ``120.0``; null for any other text."""
     whole = text.str.extract(r"\A([0-9]{1,9})(?:\.0*)?\z")
     return whole.cast(pl.Int32, strict=False)

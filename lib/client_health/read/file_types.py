@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says."""
+"""Detects a file's format from its first bytes, whatever its name says."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _SIGNATURES = (
     (b"SQLite format 3", "a SQLite database"),
 )
 _MARKUP = re.compile(rb"\s*<(?:!doctype|\?xml|html|[a-z]+[ >])", re.IGNORECASE)
-# UTF-32 first: its little-endian mark begins like that of UTF-16.
+# UTF-32 comes first: its little-endian mark begins like that of UTF-16.
 _MARKS = (
     (b"\xff\xfe\x00\x00", "UTF-32"),
     (b"\x00\x00\xfe\xff", "UTF-32"),
@@ -35,12 +35,12 @@ _TWO_BYTES_A_LETTER = re.compile(rb"(?:[ -~]\x00){8}|(?:\x00[ -~]){8}")
 
 
 def packing(name: str) -> str:
-    """Return the ending under which a file is unpacked while it is read, or nothing."""
+    """Return a name's ending if it means that the file is compressed; otherwise empty."""
     return next((ending for ending in _PACKED if name.endswith(ending)), "")
 
 
 def format_of(start: bytes) -> str:
-    """Return what a file is by its first bytes; empty when they say nothing."""
+    """Return a file's format by its first bytes; empty if unknown."""
     for mark, name in _SIGNATURES:
         if start.startswith(mark):
             return name
@@ -48,7 +48,7 @@ def format_of(start: bytes) -> str:
 
 
 def encoding_of(start: bytes) -> str:
-    """Return the encoding of text when it is neither UTF-8 nor one that looks like it."""
+    """Return the encoding of text if it is neither UTF-8 nor similar to it; otherwise empty."""
     for mark, name in _MARKS:
         if start.startswith(mark):
             return name
@@ -56,14 +56,14 @@ def encoding_of(start: bytes) -> str:
 
 
 def check_packing(name: str, start: bytes) -> None:
-    """Refuse a file whose name promises compression that its bytes don't keep.
+    """Refuse a file whose name says that it is compressed, but whose bytes aren't.
 
     Parameters
     ----------
     name : str
         The file's name.
     start : bytes
-        Its first bytes, as they are stored.
+        Its first bytes, as stored.
 
     Raises
     ------
@@ -75,12 +75,12 @@ def check_packing(name: str, start: bytes) -> None:
             name,
             found=f"{format_of(start) or 'data that is not compressed'} under a name in {ending}",
             expected=f"data compressed as {ending} says",
-            next_step="Give the file the ending of what it is, and run again.",
+            next_step="Give the file the ending of its real format, and run again.",
         )
 
 
 def check_text(name: str, start: bytes, expected: str) -> None:
-    """Refuse what isn't text at all, or text in an encoding of another kind.
+    """Refuse data that isn't text, or text in another kind of encoding.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def check_text(name: str, start: bytes, expected: str) -> None:
     Raises
     ------
     InputError
-        When the bytes are those of another format.
+        If the bytes are of another format.
     QualityGateError
-        When they are UTF-16 or UTF-32.
+        If they are UTF-16 or UTF-32.
     """
     encoding = encoding_of(start)
     if encoding:
@@ -114,18 +114,18 @@ def check_text(name: str, start: bytes, expected: str) -> None:
 
 
 def not_utf8(name: str, place: str) -> QualityGateError:
-    """Build the error for text in an encoding of one byte a letter.
+    """Return the error for text in an encoding with one byte per letter.
 
     Parameters
     ----------
     name : str
         The file's name.
     place : str
-        Where the first such letter is, for example ``line 17``.
+        Place of the first such letter, for example ``line 17``.
     """
     return _other_encoding(f"{name} is not UTF-8 from {place} on, perhaps Latin-1")
 
 
 def _other_encoding(found: str) -> QualityGateError:
-    detail = f"{found}; expected UTF-8. Ask the sender to export it so"
+    detail = f"{found}; expected UTF-8. Ask the sender to export it that way"
     return QualityGateError([(Gate.CODIFICACAO_DE_ENTRADA, detail)])

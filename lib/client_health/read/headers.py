@@ -1,7 +1,7 @@
-"""The columns that a file names, held against the contract.
+"""Compares the columns that a file names with the contract.
 
-A file without a header shows a person's row where names are expected. So no message quotes a
-name that the contract does not know, in this or another spelling.
+A file without a header has a person's row where names are expected. So no message quotes a name
+that is not in the contract, in this or another spelling.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from client_health.errors import QualityGateError
 from register_contract import contract
 from register_contract.contract import Gate, Source
 
-# In lower case only: "Maria" might be a person, "data_carga" is not.
+# Only lower case: "Maria" might be a person, "data_carga" is not.
 _IDENTIFIER = re.compile(r"\A_*[a-z][a-z0-9_]{0,39}\Z")
 _OTHER_DELIMITERS = {";": "';'", ",": "','", "\t": "a tab", ":": "':'", "^": "'^'"}
 _MOST = 0.5
@@ -29,7 +29,7 @@ def split(line: str, delimiter: str = contract.CSV_DELIMITER) -> tuple[str, ...]
 
 
 def check(source: Source, file: str, columns: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that nobody knows; stop when one is missing or there twice.
+    """Return the unknown columns; stop if a column is missing or present twice.
 
     Names are compared exactly, in all three formats: `CPF` is not `cpf`.
 
@@ -39,12 +39,12 @@ def check(source: Source, file: str, columns: Sequence[str]) -> tuple[str, ...]:
     file : str
         The file's name, for messages.
     columns : sequence of str
-        What it names.
+        The columns that it names.
 
     Raises
     ------
     QualityGateError
-        All deviations at once.
+        Names all differences.
     """
     twice = sorted(name for name, times in Counter(columns).items() if times > 1)
     missing = [name for name in source.columns if name not in columns]
@@ -57,13 +57,13 @@ def check(source: Source, file: str, columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def repeated(file: str, name: str) -> QualityGateError:
-    """Build the error for a column that is there twice."""
+    """Return the error for a column that is present twice."""
     detail = f"{file} has {_twice(name)}; expected each of its columns once"
     return QualityGateError([(Gate.COLUNAS_DE_ENTRADA, detail)])
 
 
 def shown(names: Iterable[str]) -> tuple[str, ...]:
-    """Return unknown columns for people: some whose names can be no data, and how many others."""
+    """Return unknown columns for messages: some names that can't be data, and how many others."""
     given = list(names)
     plain = [name for name in given if _IDENTIFIER.match(name)][:_SHOWN]
     others = len(given) - len(plain)
@@ -71,7 +71,7 @@ def shown(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def check_delimiter(source: Source, file: str, header: str) -> None:
-    """Stop when a header names the columns between another delimiter.
+    """Stop if a header separates the columns with another delimiter.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def check_delimiter(source: Source, file: str, header: str) -> None:
     for delimiter, called in _OTHER_DELIMITERS.items():
         if len(known & _lower(split(header, delimiter))) > _MOST * len(known):
             detail = (
-                f"{file} separates its columns by {called}; expected '{contract.CSV_DELIMITER}'"
+                f"{file} separates its columns with {called}; expected '{contract.CSV_DELIMITER}'"
             )
             raise QualityGateError([(Gate.COLUNAS_DE_ENTRADA, detail)])
 
@@ -102,7 +102,7 @@ def _deviations(
 ) -> str:
     if len(missing) == len(source.columns) and not _lower(columns) & _lower(source.columns):
         return (
-            f"{file} has none of its columns, as without a header or of another table;"
+            f"{file} has none of its columns, as if without a header or of another table;"
             f" expected {', '.join(source.columns)}"
         )
     spelled = {name.lower(): name for name in columns}
@@ -114,5 +114,5 @@ def _deviations(
     there = len(source.columns) - len(missing)
     return (
         f"{file} has {', '.join(found)}; expected each of the {len(source.columns)} columns once,"
-        f" spelled exactly so ({there} found)"
+        f" spelled exactly like this ({there} found)"
     )

@@ -1,6 +1,6 @@
-"""Finding the file and line to blame, once reading has shown that something is wrong.
+"""Finds the file and line with an error, after reading has shown that there is one.
 
-A pass over good data would be too dear for this, and over bad data it may take its time.
+An extra pass over good data would cost too much; over bad data, it may take time.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from register_contract.contract import Source
 
 @dataclass
 class _Findings:
-    """The first place of each fault, counted from 1; None where there is none."""
+    """The first place of each fault, counted from 1; None if there is none."""
 
     undecodable: int | None = None
     too_long: int | None = None
 
     def add(self, first: int, undecodable: int | None, too_long: int | None) -> None:
-        """Take over what a block shows, whose lines are counted from ``first``."""
+        """Add the findings of a block whose first line has the number ``first``."""
         if self.undecodable is None and undecodable is not None:
             self.undecodable = first + undecodable
         if self.too_long is None and too_long is not None:
@@ -35,7 +35,7 @@ class _Findings:
 
 
 def blame(inputs: Iterable[Input]) -> None:
-    """Look for what is wrong with the files of a delivery.
+    """Raise the error of the first file of a delivery that has one.
 
     Parameters
     ----------
@@ -44,11 +44,11 @@ def blame(inputs: Iterable[Input]) -> None:
     Raises
     ------
     InputError
-        When a file cannot be read to its end, or has a line that is none.
+        If a file cannot be read to its end, or has a line that is too long.
     StorageError
-        When its storage does not answer.
+        If its storage does not answer.
     QualityGateError
-        When a file is no UTF-8.
+        If a file is not UTF-8.
     """
     for given in inputs:
         is_parquet = given.source.name == "parquet"
@@ -73,7 +73,7 @@ def _text(file: File) -> _Findings:
 
 
 def _look(found: _Findings, before: int, data: bytes) -> int:
-    """Look at a block of whole lines; return how many there are."""
+    """Check a block of whole lines; return how many there are."""
     split = lines.LINE_END.split(data)
     if not split[-1]:
         split.pop()
@@ -120,6 +120,6 @@ def _too_long(file: File, place: str) -> InputError:
     return InputError(
         file.relative,
         found=f"{place} is longer than {lines.LONGEST:,} bytes",
-        expected="a record of the register, of some hundred bytes",
+        expected="a record of the register, of a few hundred bytes",
         next_step="Ask the sender to fix it, and run the same command with the new file.",
     )

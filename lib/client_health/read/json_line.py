@@ -1,4 +1,4 @@
-"""One line of JSON, read as Jackson does: for the lines that native code leaves alone."""
+"""Reads one line of JSON as Jackson does, for lines that native code can't handle."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def row_of(line: str, wanted: Sequence[str]) -> Row:
     Parameters
     ----------
     line : str
-        Without its end.
+        The line, without its end.
     wanted : sequence of str
-        Names of the columns.
+        Names of the wanted columns.
     """
     try:
         pairs = _DECODER.decode(line)
     except (ValueError, RecursionError):
         pairs = None
-    # Objects come as lists as well.
+    # The decoder also returns objects as lists.
     is_object = pairs is not None and line.lstrip(" \t").startswith("{")
     if is_object and not any(isinstance(value, list) for _, value in pairs):
         found = dict(pairs)
@@ -67,7 +67,7 @@ def _text_of(value: object) -> str | None:
 
 
 class _JsonError(ValueError):
-    """The text is no JSON."""
+    """The text is not JSON."""
 
 
 def _not_json(_: object = None) -> NoReturn:
@@ -81,12 +81,12 @@ def _whole_number(text: str) -> str:
 
 
 def _number(text: str) -> str:
-    # Jackson does not count a zero that only a fraction or only an exponent follows.
+    # Jackson does not count a zero that is followed only by a fraction or only by an exponent.
     uncounted = _ZERO_AND_ONE_PART.fullmatch(text) is not None
     if sum(map(str.isdigit, text)) - uncounted > _MOST_DIGITS:
         _not_json()
     value = float(text)
-    # As JSON has no such number, Jackson writes its name as text, within quotes.
+    # JSON has no such number, so Jackson writes its name as quoted text.
     return java.double_text(value) if math.isfinite(value) else f'"{java.double_text(value)}"'
 
 
@@ -96,7 +96,7 @@ _DECODER = json.JSONDecoder(
 
 
 class _Context:
-    """An object or array that is open."""
+    """An open object or array."""
 
     def __init__(self, kind: str, parent: _Context | None = None) -> None:
         self.kind = kind
@@ -107,11 +107,11 @@ class _Context:
 
 
 class _JsonLine:
-    """JSON read token by seen, as Jackson's ReaderBasedJsonParser does with Spark's settings.
+    """Parser that reads token by token, like Jackson's ReaderBasedJsonParser with Spark's settings.
 
-    A token is a bracket, ``name``, ``string``, or ``plain`` for what has its text at once. A string
-    in double quotes is read only when it is asked for or passed: Spark goes on behind a fault in
-    a value, from where that was found.
+    A token is a bracket, ``name``, ``string``, or ``plain`` for a value whose text is already read.
+    A string in double quotes is read only when it is requested or skipped: after a fault in a
+    value, Spark continues from the place of the fault.
     """
 
     def __init__(self, text: str, *, counting: bool = False) -> None:
@@ -148,7 +148,7 @@ class _JsonLine:
         return [found.get(name) for name in wanted], malformed
 
     def length(self) -> int:
-        """Return how many values an array has, whatever stands behind it."""
+        """Return how many values an array has, whatever follows it."""
         count = 0
         self._advance()
         while self._advance() != "]":
@@ -255,7 +255,7 @@ class _JsonLine:
                 _not_json()
 
     def _after_spaces(self) -> str:
-        """Return the next character that is no space; nothing at the end."""
+        """Return the next character that isn't a space; empty at the end."""
         while self._at < len(self._text):
             char = self._text[self._at]
             self._at += 1
@@ -284,7 +284,7 @@ class _JsonLine:
         self._at -= 1
         found = _SCALAR.match(self._text, self._at)
         if not found:
-            # Jackson has looked so far when it gives up.
+            # Jackson has read this far when it gives up.
             fault = _FAULT.match(self._text, self._at)
             self._at = fault.end() if fault else self._at
             _not_json()
@@ -309,7 +309,7 @@ class _JsonLine:
         return self._value
 
     def _read(self, quote: str) -> str:
-        """Read a string behind its opening quote."""
+        """Read a string after its opening quote."""
         parts = []
         while found := _STRING_PART.match(self._text, self._at):
             parts.append(found.group())
@@ -334,7 +334,7 @@ class _JsonLine:
             for _ in range(4):
                 digit = self._text[self._at : self._at + 1]
                 self._at += 1
-                # Jackson looks at the lower byte alone.
+                # Jackson checks only the lower byte.
                 low = chr(ord(digit) & 0xFF) if digit else ""
                 if not low or low not in "0123456789abcdefABCDEF":
                     _not_json()
@@ -353,7 +353,7 @@ def _is_one_object(line: str) -> bool:
 
 
 def _joined(text: str) -> str:
-    """Join surrogates that are pairs."""
+    """Join pairs of surrogates."""
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "surrogatepass")

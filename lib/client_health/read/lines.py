@@ -1,9 +1,9 @@
-"""Text files cut into pieces, pieces into lines, and lines into columns.
+"""Splits text files into pieces, pieces into lines, and lines into columns.
 
-Nearly every line is usual: regular expressions that take linear time prove it so, and native code
-decodes all such lines at once. What is left goes line by line through parsers that do what
-Spark's own do (univocity for CSV, Jackson for JSON), so that no line is lost and none is read
-another way than before. A line that cannot be split into its columns is kept whole.
+Nearly all lines are usual: regular expressions with linear time recognize them, and native code
+decodes all of them at once. The others go line by line through parsers that work like Spark's own
+(univocity for CSV, Jackson for JSON), so that no line is lost and none is read differently. A line
+that cannot be split into its columns is kept as a whole.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from client_health.read import csv_line, json_line
 from client_health.read.sources import MALFORMED_LINE
 from register_contract import contract
 
-# A line of a register has some hundred bytes. A longer one than this isn't a line of one, and could
-# fill the memory of the process that holds it.
+# A line of a register has a few hundred bytes. A line longer than this isn't one, and could fill
+# the memory of the process.
 LONGEST = 16 << 20
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _REPLACEMENT = "\ufffd"
@@ -33,9 +33,9 @@ _LINE = pl.col("line")
 _PLACE = "place"
 LINE_END = re.compile(rb"\r\n|\r|\n")
 _TYPED = {column.name for column in contract.REGISTER_COLUMNS if column.type != "string"}
-# Every quote opens or closes a field that has no other.
+# Every quote opens or closes a field, and a field has no other quotes.
 _WELL_QUOTED = r'\A(?:"[^"|\x00]*"|[^"|][^|]*|)(?:\|(?:"[^"|\x00]*"|[^"|][^|]*|))*\z'
-# One flat object, with values whose text is the same for every writer of numbers.
+# One flat object with numbers that every writer writes the same way.
 _SPACE = r"[ \t]*"
 _COLON = rf"{_SPACE}:{_SPACE}"
 _KEY = r'"[^"\\\x00-\x1f]*"'
@@ -55,7 +55,7 @@ _Row = tuple[list[str | None], bool]
 
 
 class TooLongError(Exception):
-    """A line is longer than any of a register."""
+    """A line is longer than any line of a register."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Parsed:
     frame : DataFrame
         The wanted columns as text, and ``malformed_line``.
     undecodable : int
-        How many rows that are not malformed seem to come from bytes that are no UTF-8.
+        How many well-formed rows seem to come from bytes that are not UTF-8.
     too_long : bool
         Whether a line is longer than :data:`LONGEST`; then there are no rows.
     """
@@ -78,7 +78,7 @@ class Parsed:
 
 
 def cut(size: int, longest: int) -> list[tuple[int, int]]:
-    """Cut a file into pieces: start and length of each, in bytes."""
+    """Return the pieces of a file: start and length of each, in bytes."""
     return [(start, min(longest, size - start)) for start in range(0, size, longest)]
 
 
@@ -88,19 +88,19 @@ def read_piece(stream: IO[bytes], start: int, length: int) -> bytes:
     Parameters
     ----------
     stream : binary file
-        One that can seek.
+        A file that can seek.
     start, length : int
         The piece, in bytes.
 
     Returns
     -------
     bytes
-        Whole lines, with their ends as they came: ``\n``, ``\r\n`` or ``\r``.
+        Whole lines, with their original ends: ``\n``, ``\r\n``, or ``\r``.
 
     Raises
     ------
     TooLongError
-        When a line at the piece's start or end is too long.
+        If a line at the piece's start or end is too long.
     """
     begin = _line_start(stream, start)
     if begin >= start + length:
@@ -112,7 +112,7 @@ def read_piece(stream: IO[bytes], start: int, length: int) -> bytes:
 
 
 def _line_start(stream: IO[bytes], at: int) -> int:
-    """Return where the first line at or behind a place starts, or the file's end."""
+    """Return the start of the first line at or after a place, or the file's end."""
     if at == 0:
         return 0
     place = at - 1
@@ -131,12 +131,12 @@ def _line_start(stream: IO[bytes], at: int) -> int:
 def split(data: bytes) -> pl.Series:
     r"""Split whole lines.
 
-    Bytes that are no UTF-8 become U+FFFD, as often as Java writes it for them.
+    Bytes that are not UTF-8 become U+FFFD, as many as Java writes.
 
     Parameters
     ----------
     data : bytes
-        Lines that end in ``\n``, ``\r\n`` or ``\r``; the last one may lack its end.
+        Lines that end in ``\n``, ``\r\n``, or ``\r``; the last one may have no end.
 
     Returns
     -------
@@ -159,9 +159,9 @@ def parse_csv(data: bytes, header: str, columns: Sequence[str], wanted: Sequence
     data : bytes
         Whole lines.
     header : str
-        The file's header line. It is no row, wherever it stands.
+        The file's header line. It is never a row, wherever it occurs.
     columns : sequence of str
-        The names in it.
+        The names in the header.
     wanted : sequence of str
         The columns to return.
 
@@ -220,9 +220,9 @@ def parse_json(data: bytes, wanted: Sequence[str]) -> Parsed:
         except pl.exceptions.ComputeError:
             return None
 
-    # The last of a repeated key counts, and the native decoder takes the first.
+    # Of a repeated key, the last one counts, but the native decoder takes the first.
     once = (_LINE.str.count_matches(f'"{key}"', literal=True) <= 1 for key in wanted)
-    # Its time grows with the square of the keys.
+    # The pattern's time grows with the square of the number of keys.
     short = _LINE.str.len_bytes() <= _LONGEST_FLAT
     tiers = [_Tier(short & _LINE.str.contains(_FLAT) & pl.all_horizontal(*once), decode)]
     if layout := _layout(lines):
@@ -232,7 +232,7 @@ def parse_json(data: bytes, wanted: Sequence[str]) -> Parsed:
 
 @dataclass(frozen=True)
 class _Tier:
-    """Lines that native code decodes at once, and how; None when it cannot after all."""
+    """Lines that native code decodes at once, and the decoder, which returns None if it fails."""
 
     usual: pl.Expr
     decode: Callable[[pl.Series], pl.DataFrame | None]
@@ -270,7 +270,7 @@ def _parsed(
 
 
 def _count_undecodable(lines: pl.DataFrame, frame: pl.DataFrame, wanted: Sequence[str]) -> int:
-    # Few pieces have any: their lines are looked at first.
+    # Few pieces have any, so this checks the lines first.
     if not lines.select(_LINE.str.contains(_REPLACED).any()).item():
         return 0
     texts = [pl.col(name) for name in wanted if name not in _TYPED]
@@ -304,7 +304,7 @@ def _java_errors() -> str:
         if not isinstance(error, UnicodeDecodeError):
             raise error
         data, end = error.object, error.end
-        # Java counts the bytes of a surrogate as one fault, Python as one each.
+        # Java counts all bytes of a surrogate as one fault, Python counts each of them.
         if data[error.start] == 0xED and 0xA0 <= (data[end : end + 1] or b"\0")[0] <= 0xBF:
             end += 1 + (0x80 <= (data[end + 1 : end + 2] or b"\0")[0] <= 0xBF)
         return _REPLACEMENT, end
@@ -319,9 +319,9 @@ def _unquoted(value: pl.Expr) -> pl.Expr:
 
 
 def _layout(lines: pl.DataFrame) -> str | None:
-    """Return a pattern for lines with the keys of the first good one, in its order.
+    """Return a pattern for lines with the keys of the first good line, in its order.
 
-    Any may be left out, none can be there twice.
+    Any key may be missing; none can occur twice.
     """
     first = lines.head(_SAMPLE).filter(_LINE.str.contains(_FLAT)).head(1)
     if first.is_empty():

@@ -1,4 +1,4 @@
-"""Reading one piece of a source: its rows as text, in blocks that fit into memory."""
+"""Reads one piece of a source: its rows as text, in blocks that fit into memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from client_health.read.sources import MALFORMED_LINE
 from register_contract import contract
 from register_contract.contract import Source
 
-# Rows that are held at once.
+# Rows in memory at once.
 BLOCK_ROWS = 200_000
 _REPLACEMENT = "\ufffd"
 
@@ -37,9 +37,9 @@ def read(piece: Piece) -> Iterator[Parsed]:
     Raises
     ------
     TooLongError
-        When a line or row has more bytes than any of a register.
+        If a line or row is longer than any of a register.
     OSError, EOFError, ArrowException
-        When it cannot be read; see :func:`client_health.storage.unreadable`.
+        If the piece cannot be read; see :func:`client_health.storage.unreadable`.
     """
     source = next(source for source in contract.SOURCES if source.name == piece.source)
     if source.name == "parquet":
@@ -66,9 +66,9 @@ def _text(piece: Piece) -> Iterator[bytes]:
 
 
 def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """Read a text from its start in blocks of whole lines.
+    """Yield a text from its start in blocks of whole lines.
 
-    A line that is too long ends it: the last block is then the part of it that was read.
+    A line that is too long ends this: the last block is then the part of it that was read.
     """
     rest = stream.read(len(lines.BYTE_ORDER_MARK)).removeprefix(lines.BYTE_ORDER_MARK)
     while block := stream.read(PIECE_BYTES):
@@ -76,7 +76,7 @@ def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
         end = last_line_end(data)
         yield data[:end]
         rest = data[end:]
-        # Its last byte may be half a line end.
+        # The last byte may be half a line end.
         if len(rest) > LONGEST + 1:
             break
     if rest:
@@ -84,7 +84,7 @@ def whole_lines(stream: IO[bytes]) -> Iterator[bytes]:
 
 
 def last_line_end(data: bytes) -> int:
-    """Return the place behind the last line end that is surely whole."""
+    """Return the place after the last line end that is certainly complete."""
     at = data.rfind(b"\n")
     # A carriage return that ends the block may be the first half of a line end.
     return at + 1 if at >= 0 else data.rfind(b"\r", 0, len(data) - 1) + 1
@@ -121,7 +121,7 @@ def parquet_rows(table: pa.Table, source: Source) -> Parsed:
 
 
 def untyped_columns(schema: pa.Schema, source: Source) -> list[str]:
-    """Return the columns whose text was not declared as such, and may have any encoding."""
+    """Return the columns whose text is stored as bytes, and may have any encoding."""
     return [name for name in source.columns if _is_binary(schema.field(name).type)]
 
 
@@ -134,7 +134,7 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 
 def as_text(table: pa.Table, source: Source) -> pl.DataFrame:
-    """Return the source's columns, all text; bytes that are no UTF-8 are replaced."""
+    """Return the source's columns, all text; bytes that are not UTF-8 are replaced."""
     return pl.DataFrame(
         {name: pl.from_arrow(_as_text(table.column(name))) for name in source.columns},
         schema=dict.fromkeys(source.columns, pl.String),
@@ -160,7 +160,7 @@ def _as_text(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if _is_binary(kind):
         return _decoded(column)
     if pa.types.is_timestamp(kind):
-        # UTC, as the register has it; a fraction of a microsecond says nothing.
+        # UTC, as in the register; fractions of a microsecond don't matter.
         column = column.cast(pa.timestamp("us", kind.tz), safe=False).cast(pa.timestamp("us"))
     if pa.types.is_floating(kind) or pa.types.is_nested(kind):
         return pa.chunked_array([_shown(column)], pa.string())
@@ -176,7 +176,7 @@ def _decoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 
 def _shown(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    """Return numbers as Java writes them, since that is how they are known, and lists as text."""
+    """Return numbers as text in Java's form, like Spark's reader, and lists as text."""
     number = java.double_text if column.type == pa.float64() else java.float_text
 
     def text(value: object) -> str | None:

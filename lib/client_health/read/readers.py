@@ -1,8 +1,8 @@
-"""Looking at a delivery's files before they are read, and cutting them into pieces for workers.
+"""Checks a delivery's files before they are read, and cuts them into pieces for workers.
 
-Columns are found by name in every file. An unknown extra column is reported and ignored, a missing
-one stops the run. What can be seen at a file's start is refused here; what shows only while all of
-it is read is found by :mod:`client_health.read.inspection`.
+Columns are found by name in every file. An unknown extra column is reported and ignored; a missing
+column stops the run. Errors at a file's start are found here. :mod:`client_health.read.inspection`
+finds those that only appear when the whole file is read.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from register_contract.contract import Gate, Source
 
 logger = logging.getLogger(__name__)
 
-# A header, and enough records to have seen every key.
+# Enough for a header, and for enough records to see every key.
 _START = 1 << 18
-# Enough to tell what a file is.
+# Enough to detect a file's format.
 _MARK = 8
 _JSON_SAMPLE_LINES = 1000
-# Behind a Parquet file's footer stand its length and the format's mark.
+# A Parquet file's footer is followed by its length and the format's mark.
 _TAIL = 8
 _LONGEST_FOOTER = 8 << 20
-_AGAIN = "Deliver the file again, whole, and run the same command."
-# What a worker takes at once: small enough for a few hundred megabytes of memory, large enough to
+_AGAIN = "Deliver the complete file again, and run the same command."
+# What a worker reads at once: small enough for a few hundred megabytes of memory, large enough to
 # be worth a task.
 PIECE_BYTES = 32 << 20
 
@@ -51,9 +51,9 @@ class Piece:
     start : int
         First byte of a text file's part, or the number of a row group.
     size : int
-        Bytes of the part; of a packed file, which has but one, all that it has.
+        Bytes of the part; a compressed file has only one part.
     header : str
-        Of a CSV file.
+        Header of a CSV file.
     """
 
     source: str
@@ -66,16 +66,16 @@ class Piece:
 
 @dataclass(frozen=True)
 class Input:
-    """A source whose files have been looked at.
+    """A source whose files have been checked.
 
     Parameters
     ----------
     source : Source
     files : tuple of File
     pieces : tuple of Piece
-        All that there is to read.
+        Everything that there is to read.
     ignored : tuple of str
-        Columns that nobody knows: reported, not read. Where a name might be data, how many.
+        Unknown columns, which are reported but not read. Names that might be data are only counted.
     """
 
     source: Source
@@ -85,12 +85,12 @@ class Input:
 
 
 def read_source(name: str, uri: str) -> Input:
-    """Look at the files of one source of a delivery.
+    """Check the files of one source of a delivery.
 
     Parameters
     ----------
     name : str
-        ``parquet``, ``csv`` or ``json``.
+        ``parquet``, ``csv``, or ``json``.
     uri : str
         A file, or a folder of files.
 
@@ -101,9 +101,9 @@ def read_source(name: str, uri: str) -> Input:
     Raises
     ------
     InputError
-        When there is no such file, or one that is empty, cannot be read, or has another format.
+        If a file does not exist, is empty, cannot be read, or has another format.
     QualityGateError
-        When a column is missing or named twice, or the encoding is another one.
+        If a column is missing or present twice, or the encoding is another one.
     """
     source = next(source for source in contract.SOURCES if source.name == name)
     found = tuple(storage.files(uri))
@@ -164,7 +164,7 @@ def _check_parquet(file: File) -> None:
         raise _not_parquet(file, "a Parquet file without its end, cut off")
     footer = int.from_bytes(tail[: _TAIL - len(file_types.PARQUET)], "little")
     if footer > _LONGEST_FOOTER:
-        raise _not_parquet(file, f"a footer of {footer:,} bytes, as of very many columns")
+        raise _not_parquet(file, f"a footer of {footer:,} bytes, as for very many columns")
 
 
 def _not_parquet(file: File, found: str) -> InputError:
@@ -180,7 +180,7 @@ def _text_pieces(source: Source, file: File, header: str = "") -> list[Piece]:
 
 
 def _first_lines(source: Source, file: File) -> list[bytes]:
-    """Return the lines at the start of a text file that say something, without the last if torn."""
+    """Return the non-blank lines at the start of a text file, without an incomplete last one."""
     file_types.check_packing(file.relative, storage.start_of(file, _MARK))
     expected = {"csv": "CSV", "json": "JSON lines"}[source.name]
     for size in (_START, lines.LONGEST):
@@ -230,7 +230,7 @@ def _look_at_json(source: Source, file: File) -> tuple[list[Piece], Sequence[str
     if not records:
         raise _no_json_lines(file, sample)
     seen = list(dict.fromkeys(key for record in records for key in record))
-    # A writer may leave out nulls: a key is missing when no line of the file has it.
+    # A writer may leave out nulls: a key is missing only if no line of the file has it.
     seen += [name for name in source.columns if name not in seen and _has_key(file, name)]
     twice = {key for record in records for key in record if record.count(key) > 1}
     unknown = headers.check(source, file.relative, [*seen, *sorted(twice)])
@@ -238,7 +238,7 @@ def _look_at_json(source: Source, file: File) -> tuple[list[Piece], Sequence[str
 
 
 def _has_key(file: File, name: str) -> bool:
-    """Look through a whole file for a key."""
+    """Return whether any line of a file has a key."""
     key = re.compile(rb'"%s"\s*:' % re.escape(name.encode()))
 
     def search() -> bool:
@@ -254,7 +254,7 @@ def _has_key(file: File, name: str) -> bool:
 
 
 def _keys(line: bytes) -> list[str] | None:
-    """Return the keys of a record, as often as they are there; None when it isn't an object."""
+    """Return the keys of a record, with repetitions; None if it isn't an object."""
     pairs: list[list[str]] = []
 
     def remember(given: list[tuple[str, object]]) -> dict[str, object]:
@@ -274,9 +274,9 @@ def _no_json_lines(file: File, sample: Sequence[bytes]) -> InputError:
     if first.startswith(b"["):
         found = "a JSON array"
     elif first.startswith(b"{"):
-        found = "JSON that is cut off, or that takes several lines for a record"
+        found = "JSON that is cut off, or has several lines for a record"
     else:
-        found = "text that is no JSON"
+        found = "text that is not JSON"
     return InputError(
         file.relative,
         found=found,

@@ -1,8 +1,8 @@
 """The three sources in one shape: ``transform_parquet``, ``transform_csv``, ``transform_json``.
 
-Each takes a DataFrame with the source's own columns, all text, and gives the register's columns
-with their types, in one order. Texts are left as they came, so that a rejected row can be shown to
-its sender as it was; only dates and numbers are read here, since each source writes them its way.
+Each takes a DataFrame with the source's own columns, all text, and returns the register's columns
+with their types, in one order. Texts stay unchanged, so that a rejected row can be shown to its
+sender as delivered. Only dates and numbers are parsed, because each source has its own format.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from register_contract.contract import Source
 
 SOURCE = "source"
 MALFORMED_LINE = "malformed_line"
-# Given, but not readable as a date, a time or a number: the rules need to know.
+# Given, but not readable as a date, time, or number: the rules need this.
 UNREADABLE_BIRTH = "unreadable_data_nascimento"
 UNREADABLE_REGISTRATION = "unreadable_data_cadastro"
 UNREADABLE_NUMBER = "unreadable_numero"
@@ -36,7 +36,7 @@ TYPES: dict[str, pl.DataType] = {
     "timestamp_ntz": pl.Datetime("us"),
 }
 REGISTER_TYPES = {column.name: TYPES[column.type] for column in contract.REGISTER_COLUMNS}
-# What each function of this module returns.
+# The columns that each function of this module returns.
 SCHEMA = pl.Schema(
     {SOURCE: pl.String()}
     | REGISTER_TYPES
@@ -56,7 +56,7 @@ def _one_shape(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
         return dates.parse(pl.col(name), source.date if "nascimento" in name else source.timestamp)
 
     malformed = pl.col(MALFORMED_LINE) if MALFORMED_LINE in raw.columns else pl.lit(None)
-    # Each step is on columns of the one before, so the marks are set by the values written.
+    # Each step uses the previous step's columns, so the marks are based on the values as written.
     return (
         raw.lazy()
         .select(
@@ -76,7 +76,7 @@ def _one_shape(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def transform_parquet(raw: pl.DataFrame) -> pl.DataFrame:
-    """Bring the Parquet source into the register's shape.
+    """Return the Parquet source in the register's shape.
 
     Parameters
     ----------
@@ -86,16 +86,16 @@ def transform_parquet(raw: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        ``source``, the register's columns but the id, and what could not be read.
+        ``source``, the register's columns except the id, and marks for what could not be read.
     """
     return _one_shape(raw, _BY_NAME["parquet"])
 
 
 def transform_csv(raw: pl.DataFrame) -> pl.DataFrame:
-    """Bring the CSV source into the register's shape; see :func:`transform_parquet`."""
+    """Return the CSV source in the register's shape; see :func:`transform_parquet`."""
     return _one_shape(raw, _BY_NAME["csv"])
 
 
 def transform_json(raw: pl.DataFrame) -> pl.DataFrame:
-    """Bring the JSON lines source into the register's shape; see :func:`transform_parquet`."""
+    """Return the JSON lines source in the register's shape; see :func:`transform_parquet`."""
     return _one_shape(raw, _BY_NAME["json"])

@@ -1,1 +1,1 @@
-"""The subcommands, a module each; every module has `register`, which adds its command."""
+"""The subcommands, one module each; the function `register` of a module adds its command."""

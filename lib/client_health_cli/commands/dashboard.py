@@ -22,8 +22,8 @@ def dashboard(
 ) -> None:
     """Write the dashboard: one page for readers.
 
-    The page needs no network and no server. It holds counts only, none of fewer than five
-    clients. The dictionary is the file dicionario-de-dados.html in the same folder.
+    The page needs no network and no server. It contains only counts, none of fewer than five
+    clients. The data dictionary is the file dicionario-de-dados.html in the same folder.
 
     Example: client-health dashboard --lake data/lake --out data/painel.html
 

@@ -16,9 +16,9 @@ def register(app: typer.Typer) -> None:
 def docs(out: Annotated[Path, typer.Option(help="The HTML file to write.")]) -> None:
     """Write the data dictionary, for readers.
 
-    It has the columns with their types, meanings, sources and masks, and the rules.
+    It has the columns with their types, meanings, sources, and masks, and the rules.
 
-    It is made from the contract that the pipeline itself reads, in Portuguese.
+    It is generated from the contract that the pipeline itself reads, in Portuguese.
 
     Example: client-health docs --out data/dicionario-de-dados.html
 

@@ -1,4 +1,4 @@
-"""`client-health maintain`: expire old snapshots, delete files that nothing names."""
+"""`client-health maintain`: expire old snapshots, delete unreferenced files."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ def maintain(
         int, typer.Option(min=0, help="Keep snapshots that are younger, in days.")
     ] = RETENTION.snapshot_days,
     snapshots_kept: Annotated[
-        int, typer.Option(min=1, help="Keep so many snapshots, however old they are.")
+        int, typer.Option(min=1, help="Keep this many snapshots, however old they are.")
     ] = RETENTION.snapshots_kept,
     orphan_days: Annotated[
         int,
-        typer.Option(min=1, help="Delete files that no snapshot names when they are older."),
+        typer.Option(min=1, help="Delete unreferenced files that are older, in days."),
     ] = RETENTION.orphan_days,
     sessions: Annotated[
-        str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are made.")
+        str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")
     ] = "local",
 ) -> None:
     """Expire old snapshots of the table and delete stray files.
 
-    What is published stays as it is, and stays known as published: the table of publications
-    keeps the record of each run. Time travel reaches back as far as snapshots are kept. On AWS
-    the table optimizers of the stack do the same by themselves.
+    Published rows don't change, and published runs still count as published: the table of
+    publications keeps the record of each run. Time travel works as far back as snapshots are kept.
+    On AWS, the stack's table optimizers do the same automatically.
 
     Example: client-health maintain --lake data/lake
 
-    Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement or service failed.
+    Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement, or service failed.
     """
     from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415

@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def notebook(
     browser: Annotated[
-        bool, typer.Option("--browser/--no-browser", help="Open a browser on it.")
+        bool, typer.Option("--browser/--no-browser", help="Open JupyterLab in a browser.")
     ] = True,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8888,
     notebooks: Annotated[
@@ -27,10 +27,10 @@ def notebook(
 ) -> None:
     """Open the notebooks in JupyterLab on local sessions.
 
-    As in Glue Studio, the kernel is the official one, unmodified. Parameters left empty in a
-    notebook stand for a small sample delivery in data/notebook-raw and the lake data/notebook-lake,
-    both made if need be; the run is called notebook. Each open notebook has a session
-    of its own. Ctrl-C stops JupyterLab, the service and its sessions.
+    As in Glue Studio, the kernel is the official one, unmodified. If a notebook's parameters are
+    empty, it uses a small sample delivery in data/notebook-raw and the lake data/notebook-lake,
+    both created if needed, and the run id "notebook". Each open notebook has its own session.
+    Ctrl-C stops JupyterLab, the service, and its sessions.
 
     Example: client-health notebook --no-browser
 

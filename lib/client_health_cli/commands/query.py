@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Format(StrEnum):
-    """How a result is written."""
+    """Format of a result."""
 
     TABLE = "table"
     CSV = "csv"
@@ -28,7 +28,7 @@ class Format(StrEnum):
 
 
 class Engine(StrEnum):
-    """What answers."""
+    """Engine that runs a query."""
 
     LOCAL = "local"
     ATHENA = "athena"
@@ -44,9 +44,9 @@ def query(  # noqa: PLR0917 - one for each option
         str | None, typer.Argument(metavar="[SQL]", help="One SELECT in Athena's dialect.")
     ] = None,
     lake: Annotated[str, typer.Option(help="The lake: a folder, or an s3:// prefix.")] = "",
-    name: Annotated[str, typer.Option(help="Run this query of queries/ instead.")] = "",
+    name: Annotated[str, typer.Option(help="Run this query from queries/ instead.")] = "",
     show_list: Annotated[
-        bool, typer.Option("--list", help="Show the queries that have a name, and end.")
+        bool, typer.Option("--list", help="List the queries in queries/, and exit.")
     ] = False,
     result_format: Annotated[
         Format, typer.Option("--format", help="A table shows the first 200 rows.")
@@ -55,20 +55,20 @@ def query(  # noqa: PLR0917 - one for each option
     engine: Annotated[
         Engine | None,
         typer.Option(
-            help="What answers: DuckDB on this machine, or Athena. For an s3:// lake Athena, "
-            "unless AWS_ENDPOINT_URL names another place than AWS."
+            help="DuckDB on this machine, or Athena. Default: DuckDB; for an s3:// lake, Athena, "
+            "unless AWS_ENDPOINT_URL points elsewhere than AWS."
         ),
     ] = None,
     queries_folder: Annotated[
         Path | None, typer.Option("--queries", help="Folder of the queries, if not ./queries.")
     ] = None,
 ) -> None:
-    """Ask the published table something, in SQL.
+    """Query the published table with SQL.
 
-    The table is called clientoutput; it is read as its current snapshot stands. Only SELECT
-    can be run, and only the table can be read. FOR VERSION AS OF reads an older snapshot; its
-    number 0 is the run published before. Rows without an ORDER BY come in the order of their
-    values, so that the same question has the same answer.
+    The table is clientoutput, at its current snapshot. Only SELECT is allowed, and only on
+    this table. FOR VERSION AS OF reads an older snapshot; its number 0 is the run published
+    before. Without an ORDER BY, rows are sorted by their values, so that the same query gives
+    the same answer.
 
     Example: client-health query --lake data/lake --name convenios
 
@@ -88,7 +88,7 @@ def query(  # noqa: PLR0917 - one for each option
     if bool(sql) == bool(name):
         raise SettingsError("give either SQL or --name NAME; --list shows the names")
     if not lake:
-        raise SettingsError("--lake is missing: give the folder that was published to")
+        raise SettingsError("--lake is missing: give the folder of the published lake")
     if result_format is Format.PARQUET and out is None:
         raise SettingsError("--format parquet is not for a terminal: name a file with --out")
     asked = question(name, queries_folder).sql if name else str(sql)
@@ -127,7 +127,7 @@ def _answered(sql: str, lake: str, engine: Engine) -> Iterator[pa.RecordBatchRea
 
 @contextlib.contextmanager
 def _destination(out: Path | None, *, binary: bool) -> Iterator[IO[Any]]:
-    """Give a file that takes its name when it is whole, or standard output."""
+    """Yield a file that gets its name only when complete, or standard output."""
     if out is None:
         yield sys.stdout
         return

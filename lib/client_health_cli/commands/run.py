@@ -26,40 +26,40 @@ def run(  # noqa: PLR0917 - one for each option
     json: Annotated[str, typer.Option(help="The JSON lines source: a file or folder.")] = "",
     run_id: Annotated[
         str | None,
-        typer.Option(help="Name of the run; made from the delivery's content if not given."),
+        typer.Option(help="Name of the run (default: made from the delivery's content)."),
     ] = None,
     as_of: Annotated[
         str | None,
         typer.Option(
-            metavar="DATE", help="Later dates are in the future; the day of the newest file."
+            metavar="DATE", help="Later dates are in the future (default: the newest file's day)."
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start the run afresh, even if it is published.")
+        bool, typer.Option("--force", help="Start the run over, even if it is published.")
     ] = False,
     accept_volume_change: Annotated[
         bool,
         typer.Option(
             "--accept-volume-change",
-            help="Publish even if the number of rows is far from the last published one.",
+            help="Publish even if the number of rows is far from the last publication's.",
         ),
     ] = False,
     accept_older: Annotated[
         bool,
         typer.Option(
             "--accept-older",
-            help="Publish even if the delivery of a later day is published.",
+            help="Publish even if a later day's delivery is published.",
         ),
     ] = False,
     sessions: Annotated[
         str,
-        typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are made."),
+        typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created."),
     ] = "local",
     id_key: Annotated[
         str,
         typer.Option(
             metavar="FILE|ARN",
-            help="The key that ids are made with; the user's own if not given, made on first use.",
+            help="The key for ids (default: the user's own, created on first use).",
         ),
     ] = "",
     notebooks: Annotated[
@@ -68,15 +68,15 @@ def run(  # noqa: PLR0917 - one for each option
 ) -> None:
     """Run the three notebooks on a delivery and publish the table.
 
-    A run is named by its input: the same command again goes on where the last one stopped, or
-    says that the run is published. Progress goes to standard error, the summary to standard
-    output; the executed notebooks are kept in the lake.
+    A run is named by its input: the same command again continues where the last one stopped, or
+    reports that the run is already published. Progress goes to standard error, the summary to
+    standard output, and the executed notebooks to the lake.
 
     Example: client-health run --raw data/raw --lake data/lake
 
     Exit codes: 0 published (now or before); 2 usage, or input that can't be used; 3 a quality
-    gate stopped the run and nothing was published; 4 a session, statement or service failed;
-    1 the code of a notebook raised.
+    gate stopped the run and nothing was published; 4 a session, statement, or service failed;
+    1 the code of a notebook raised an error.
     """
     from rich.console import Console  # noqa: PLC0415 - these slow the start of every command
 
@@ -115,8 +115,8 @@ def run(  # noqa: PLR0917 - one for each option
         raise RunFailedError(str(error), error.exit_code) from error
     except (KeyboardInterrupt, Terminated):
         typer.echo(
-            "client-health: stopped from outside, its session as well; run again to go on after "
-            "the last finished stage",
+            "client-health: the run and its session were stopped from outside; run again to "
+            "continue after the last finished stage",
             err=True,
         )
         raise typer.Exit(EXIT_SESSION) from None

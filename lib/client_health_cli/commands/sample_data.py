@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def sample_data(
-    out: Annotated[Path, typer.Option(help="Folder for the three files; made if need be.")],
+    out: Annotated[Path, typer.Option(help="Folder for the three files; created if needed.")],
     rows: Annotated[int, typer.Option(min=1, help="Rows of each file.")] = 30_000,
     seed: Annotated[int, typer.Option(help="The same seed writes the same bytes.")] = 7,
     duplicates: Annotated[
@@ -29,15 +29,15 @@ def sample_data(
         list[str] | None,
         typer.Option(
             metavar="RULE=SHARE",
-            help="Share of rows that break a rule; may be given several times, or with commas "
-            "between pairs. all=0 writes a clean delivery.",
+            help="Share of rows that break a rule; repeatable, or with commas between pairs. "
+            "all=0 writes a clean delivery.",
         ),
     ] = None,
 ) -> None:
     """Write a synthetic delivery: three files with faults in them.
 
-    They have the columns, formats and oddities of a day's register; the people are invented.
-    Files appear under their names only when all three are whole.
+    They have the columns, formats, and oddities of a day's register; the people are invented.
+    Files get their names only when all three are complete.
 
     Rules: cpf_ausente, cpf_formato, linha_malformada (these reject a row),
     cpf_digito_verificador, data_nascimento_invalida, data_nascimento_futura,

@@ -33,7 +33,7 @@ def serve(
         int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 for a free one.")
     ] = 0,
     working_directory: Annotated[
-        Path | None, typer.Option(help="Where sessions' code runs; the current folder by default.")
+        Path | None, typer.Option(help="Where sessions' code runs (default: the current folder).")
     ] = None,
     spark_conf: Annotated[
         list[str] | None,
@@ -42,15 +42,15 @@ def serve(
     python: Annotated[
         Path | None,
         typer.Option(
-            help="Interpreter of sessions' drivers and workers, of the same Python and PySpark; "
-            "this command's by default."
+            help="Interpreter of sessions' drivers and workers, with the same Python and PySpark "
+            "(default: this command's)."
         ),
     ] = None,
 ) -> None:
     """Serve the Glue Interactive Sessions API on this machine until Ctrl-C.
 
-    Prints the shell lines that point boto3, the AWS command line and the Glue kernels of
-    Jupyter at the service; its credentials are made for this start. The service's log goes to
+    This prints the shell lines that point boto3, the AWS command line, and Jupyter's Glue kernels
+    at the service. Its credentials are valid only for this start. The service's log goes to
     standard error.
 
     Example: client-health sessions serve --port 8998, and in another shell, after the printed
@@ -65,7 +65,7 @@ def serve(
     for pair in spark_conf or ():
         key, equals, value = pair.partition("=")
         if not key or not equals:
-            raise typer.BadParameter(f"{pair!r} is no KEY=VALUE", param_hint="--spark-conf")
+            raise typer.BadParameter(f"{pair!r} isn't KEY=VALUE", param_hint="--spark-conf")
         conf[key] = value
     if working_directory is not None and not working_directory.is_dir():
         raise typer.BadParameter(
@@ -88,7 +88,7 @@ def serve(
 
 
 def environment_lines(environment: dict[str, str], removed: tuple[str, ...]) -> Iterator[str]:
-    """Give the shell lines that set and remove variables.
+    """Yield the shell lines that set and unset variables.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def environment_lines(environment: dict[str, str], removed: tuple[str, ...]) -> 
 
 
 def _wait(service: LocalService) -> None:
-    """Wait until the service's process ends, which it shouldn't."""
+    """Wait for the service's process to end, which it shouldn't."""
     while service.pid is not None:
-        # Looks without reaping: the service's own code does that.
+        # Checks without reaping the process: the service's own code does that.
         if os.waitid(os.P_PID, service.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             raise ServiceFailedError(
-                "the local sessions service has ended by itself: see its log above, then start "
+                "the local sessions service ended unexpectedly: see its log above, then start "
                 "it again"
             )
         time.sleep(_LOOK_SECONDS)

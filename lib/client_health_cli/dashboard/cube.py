@@ -1,4 +1,4 @@
-"""The counts that the page holds: every view that its filters can show, and none below five."""
+"""The page's counts: every view that its filters can show, and none below five."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import duckdb
 
 SMALLEST: Final = 5
-"""The smallest class that is shown; smaller ones are folded into `OTHERS`."""
+"""The smallest class that is shown; smaller ones are merged into `OTHERS`."""
 OTHERS: Final = "Outros"
 AFTER: Final = 2020
 """The span of `clientes_por_ano` begins after this year."""
@@ -30,7 +30,7 @@ Mask = NDArray[np.bool_]
 class Axis:
     """One dimension of the cube.
 
-    Position 0 stands for all, then come the members, the last of them `OTHERS`; then the spans.
+    Position 0 is all, followed by the members, the last of which is `OTHERS`, and the spans.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class Axis:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What stands at each position, `Todos` at the first."""
+        """Label of each position, beginning with `Todos`."""
         return ("Todos", *self.members, OTHERS, *(title for title, _ in self.spans))
 
     @property
@@ -55,7 +55,7 @@ class Axis:
 
     @property
     def sums(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """Positions that are sums of others, and of which."""
+        """Positions that are sums, each with the positions that it sums."""
         everything = (0, tuple(range(1, self.others + 1)))
         return (
             everything,
@@ -70,16 +70,16 @@ class Cube:
     Attributes
     ----------
     axes
-        In that order.
+        The dimensions, in that order.
     counts
-        Of clients; `HIDDEN` where it must not be told.
+        Numbers of clients; `HIDDEN` where a number must not be shown.
     """
 
     axes: tuple[Axis, ...]
     counts: Counts
 
     def count(self, *positions: int) -> int:
-        """Give one count, or `HIDDEN`."""
+        """Return one count, or `HIDDEN`."""
         return int(self.counts[positions])
 
 
@@ -89,13 +89,13 @@ def build(connection: duckdb.DuckDBPyConnection) -> Cube:
     Parameters
     ----------
     connection
-        With a table `clientoutput`.
+        A connection with a table `clientoutput`.
 
     Returns
     -------
     Cube
-        Without a count between 0 and `SMALLEST`, and without one that can be found by taking
-        the others of its row, column or pile from their sum.
+        Without a count between 0 and `SMALLEST`, and without one that can be calculated from the
+        sum and the other counts of its row, column, or pile.
     """
     rows = connection.execute(_sql()).fetchall()
     axes = (
@@ -109,17 +109,17 @@ def build(connection: duckdb.DuckDBPyConnection) -> Cube:
 
 
 def hidden(axes: Sequence[Axis], counts: Counts) -> Mask:
-    """Decide what must not be told.
+    """Return which counts must not be shown.
 
-    Too small a count is hidden. Where the others of its line and their sum would give it away,
-    the next smallest is hidden as well, until nothing more follows from a line.
+    Counts that are too small are hidden. If one can be calculated from its line's sum and other
+    counts, the next smallest count is hidden as well, until no line reveals anything.
 
     Parameters
     ----------
     axes
-        Say which positions are sums of which.
+        Define which positions are sums of which.
     counts
-        All of them, the sums included.
+        All counts, including the sums.
     """
     hide: Mask = (counts > 0) & (counts < SMALLEST)
     changed = True
@@ -142,13 +142,13 @@ def hidden(axes: Sequence[Axis], counts: Counts) -> Mask:
                 place = np.array(members)[smallest]
                 index = np.nonzero(member)
                 shadow[(*index, place[index])] = True
-                # Nothing is left in the line but its sum.
+                # Only the line's sum is left.
                 shadow[..., total] |= told & ~member
     return hide
 
 
 def _tell_too_much(lines: Counts, shadow: Mask, total: Mask) -> Mask:
-    """Say which lines give a hidden count away: one unknown, or unknowns with a small sum."""
+    """Return which lines reveal a hidden count: one unknown, or unknowns with a small sum."""
     unknown = shadow.sum(axis=-1)
     small = (lines * shadow).sum(axis=-1) < SMALLEST
     by_sum = ~total & (unknown > 0) & ((unknown == 1) | small)
@@ -176,7 +176,7 @@ def _sql() -> str:
 
 
 def _members(rows: Iterable[tuple[Any, ...]], column: int, most: int) -> tuple[str, ...]:
-    """Give the values that are large enough to be named, largest first."""
+    """Return the values that are large enough to be named, largest first."""
     totals: dict[str, int] = {}
     for row in rows:
         if row[column] is not None:
@@ -186,7 +186,7 @@ def _members(rows: Iterable[tuple[Any, ...]], column: int, most: int) -> tuple[s
 
 
 def _years(rows: Sequence[tuple[Any, ...]]) -> Axis:
-    # By number and not by size: a gap in the line would say nothing.
+    # Sorted by year, not by size: a line chart needs that order.
     named = sorted(_members(rows, 2, len(rows)), key=int)[-_MOST["ano"] :]
     after = tuple(n for n, year in enumerate(named, 1) if int(year) > AFTER)
     return Axis(tuple(named), ((f"Após {AFTER}", after),) if after else ())

@@ -13,27 +13,27 @@ EFFECTS: Final = {
     contract.Criticality.WARN: "a linha é publicada e contada",
     contract.Criticality.GATE: "nada é publicado",
 }
-"""What a rule does, by its criticality."""
+"""Effect of a rule, by its criticality."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One column as the page shows it.
+    """One column, as the page shows it.
 
     Attributes
     ----------
     name, type, meaning
-        Of the column.
+        From the contract.
     sources
-        What each source calls it, and how it writes it.
+        Name and format of the column in each source.
     default
         What a null becomes.
     mask
-        What readers see instead of the value; empty where they see the value.
+        What readers see instead of the value; empty if they see the value.
     personal
-        Whether it says something about a person.
+        Whether it is personal data.
     rules
-        Names of the rules about it.
+        Names of the rules for it.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Entry:
 
 
 def entries() -> tuple[Entry, ...]:
-    """Describe the columns in their published order."""
+    """Return the columns in their published order."""
     return tuple(
         Entry(
             name=column.name,
@@ -64,7 +64,7 @@ def entries() -> tuple[Entry, ...]:
 
 
 def write() -> str:
-    """Write the page."""
+    """Return the page."""
     return html.render(
         "dictionary.html",
         policy=html.policy(),

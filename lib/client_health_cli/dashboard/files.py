@@ -1,4 +1,4 @@
-"""The pages as files."""
+"""Writes the pages as files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from client_health_cli.published import published_table
 
 @dataclass(frozen=True)
 class Pages:
-    """What was written.
+    """The written pages.
 
     Attributes
     ----------
     dashboard, dictionary
         The files.
     size
-        Bytes of the dashboard.
+        Size of the dashboard in bytes.
     """
 
     dashboard: Path
@@ -38,11 +38,11 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
     Parameters
     ----------
     lake
-        Where the table and the receipts are.
+        The lake with the table and the receipts.
     out, dictionary_file
-        The files; each takes its name when it is whole.
+        The files; each gets its name only when complete.
     written
-        Now, with a time zone.
+        The current time, with a time zone.
 
     Raises
     ------
@@ -59,12 +59,12 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
 
 
 def save(path: Path, text: str) -> int:
-    """Write a file that takes its name when it is whole, and give its size in bytes.
+    """Write a file that gets its name only when complete; return its size in bytes.
 
     Raises
     ------
     SettingsError
-        If it can't be written.
+        If the file can't be written.
     """
     body = text.encode()
     partial = path.with_name(f".{path.name}.partial")

@@ -1,4 +1,4 @@
-"""Pages put together from templates: everything that is not markup is escaped."""
+"""Builds pages from templates: everything that is not markup is escaped."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from client_health_cli.errors import SettingsError
 
 
 def render(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the template shows
-    """Fill in a template of this package.
+    """Return a filled-in template of this package.
 
     Parameters
     ----------
     template
-        Its file.
+        File of the template.
     values
-        Escaped where they are used, unless they are `Markup`.
+        Values for the template, which are escaped unless they are `Markup`.
     """
     environment = Environment(
         loader=PackageLoader("client_health_cli.dashboard", "template"),
@@ -38,9 +38,9 @@ def render(template: str, **values: Any) -> str:  # noqa: ANN401 - whatever the 
 
 
 def policy(*scripts: str) -> str:
-    """Give a content security policy: these scripts, and no request to anywhere.
+    """Return a content security policy that allows only these scripts, and no requests.
 
-    Styles may be inline, since charts place their parts with them.
+    It allows inline styles, which the charts need.
     """
     hashes = " ".join(
         f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
@@ -53,22 +53,22 @@ def policy(*scripts: str) -> str:
 
 
 def style() -> Markup:
-    """Give the pages' style sheet."""
+    """Return the pages' style sheet."""
     return Markup(_own("page.css"))  # noqa: S704 - a file of this package
 
 
 def script(name: str) -> Markup:
-    """Give a script of this package."""
+    """Return a script of this package."""
     return Markup(_own(name))  # noqa: S704 - a file of this package
 
 
 def chart_library() -> Markup:
-    """Give plotly.js, which the plotly package carries.
+    """Return plotly.js, which is part of the plotly package.
 
     Raises
     ------
     SettingsError
-        If it is not installed.
+        If the package is not installed.
     """
     # Found without importing the package, which would take half a second.
     spec = util.find_spec("plotly")
@@ -78,13 +78,13 @@ def chart_library() -> Markup:
         if path.is_file():
             text = path.read_text(encoding="utf-8").replace("\r\n", "\n")
             if "</script" in text.lower() or "<!--" in text:
-                raise SettingsError(f"{path} can't stand in a page: it has a tag of its own")
+                raise SettingsError(f"{path} can't be part of a page: it contains a tag")
             return Markup(text)  # noqa: S704 - a script
-    raise SettingsError("plotly is not installed, which has the charts: run `make setup`")
+    raise SettingsError("plotly, which draws the charts, is not installed: run `make setup`")
 
 
 def data(content: Any) -> Markup:  # noqa: ANN401 - whatever JSON can hold
-    """Write JSON so that nothing in it can end the element it stands in."""
+    """Return JSON in which nothing can end the element around it."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

@@ -1,4 +1,4 @@
-"""The last runs, as their receipts and the table's snapshots tell of them."""
+"""The last runs, from their receipts and the table's snapshots."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from register_contract.runs import INGEST, QUALITY, STAGES, TRANSFORM
 from register_run import storage
 
 LAST: Final = 20
-"""Runs that the page shows."""
+"""Number of runs that the page shows."""
 _COUNTS: Final = (
     ("ingested", INGEST, "in"),
     ("rejected", TRANSFORM, "rejected"),
@@ -34,16 +34,16 @@ class Run:
     as_of
         The day of its delivery.
     started_at
-        When its first stage began, as far as is known.
+        Start of the first known stage.
     published_at
-        When readers saw it; None if they never did.
+        Time from which readers saw it; None if they never did.
     rows
-        For each source: ingested, rejected, duplicates, suppressed, published; None where the
-        stage that knows has left no receipt.
+        For each source: ingested, rejected, duplicates, suppressed, published; None if the
+        receipt with this number is missing.
     rejections, warnings
-        Rows by rule; None where it is not known.
+        Rows by rule; None if unknown.
     seconds
-        How long each stage took.
+        Duration of each stage.
     """
 
     run_id: str
@@ -56,27 +56,27 @@ class Run:
     seconds: Mapping[str, float]
 
     def total(self, count: str) -> int | None:
-        """Add up the sources; None where one of them is not known."""
+        """Return the sum of the sources; None if one of them is unknown."""
         counts = [source.get(count) for source in self.rows.values()]
         known = [one for one in counts if one is not None]
         return sum(known) if known and len(known) == len(counts) else None
 
     @property
     def rejected_share(self) -> float | None:
-        """Rejected rows of all ingested ones, between 0 and 1."""
+        """Share of the ingested rows that were rejected, between 0 and 1."""
         ingested, rejected = self.total("ingested"), self.total("rejected")
         return rejected / ingested if ingested and rejected is not None else None
 
 
 def last_runs(table: PublishedTable, receipts: Iterable[Mapping[str, Any]]) -> tuple[Run, ...]:
-    """Tell of the last runs, newest first.
+    """Return the last runs, newest first.
 
     Parameters
     ----------
     table
-        Its snapshots say which runs were published, and stand in for a lost receipt.
+        Its snapshots show which runs were published, and replace lost receipts.
     receipts
-        Of any runs and stages.
+        Receipts of any runs and stages.
     """
     by_run: dict[str, dict[str, Mapping[str, Any]]] = {}
     for receipt in receipts:
@@ -91,7 +91,7 @@ def last_runs(table: PublishedTable, receipts: Iterable[Mapping[str, Any]]) -> t
 
 
 def receipts_of(lake: str) -> tuple[Mapping[str, Any], ...]:
-    """Read all receipts of a lake; what is none is left out.
+    """Return all receipts of a lake; other files are ignored.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def _rows(found: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, int 
     rows: dict[str, int | None] = {}
     for title, stage, member in _COUNTS:
         rows[title] = found[stage]["rows"].get(source, {}).get(member) if stage in found else None
-    # Left out for being erased; each stage may do so.
+    # Rows that were left out for erasure, in any stage.
     rows["suppressed"] = sum(
         receipt["rows"].get(source, {}).get("suppressed", 0) for receipt in found.values()
     )
@@ -134,7 +134,7 @@ def _rows(found: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, int 
 
 
 def _recorded(snapshot: Snapshot) -> Mapping[str, Any] | None:
-    """Read the receipt in the publication record, which has no handover."""
+    """Return the receipt in the publication record, which has no handover."""
     try:
         receipt = json.loads(snapshot.summary.get(publications.RECEIPT, ""))
     except ValueError:
@@ -150,9 +150,9 @@ def _read(uri: str) -> Any:  # noqa: ANN401 - whatever stands in the file
 
 
 def _is_receipt(content: object) -> TypeGuard[Mapping[str, Any]]:
-    """Say whether what the page needs is there; the runner has judged the rest.
+    """Return whether a receipt has what the page needs; the runner checked the rest.
 
-    The JSON Schema that the runner holds receipts against takes a second to load.
+    The runner's JSON Schema for receipts would take a second to load.
     """
     if not isinstance(content, dict):
         return False

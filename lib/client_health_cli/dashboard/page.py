@@ -1,4 +1,4 @@
-"""The page: figures, charts and runs of one lake."""
+"""The page: figures, charts, and runs of one lake."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ _COUNTS: Final = (
 
 @dataclass(frozen=True)
 class Filter:
-    """A choice that moves every chart.
+    """A filter of all charts.
 
     Attributes
     ----------
     name, title
-        Its id, and what readers see.
+        Its id, and its text for readers.
     options
-        Position on the cube's axis, and what readers see.
+        Positions on the cube's axis, each with its text for readers.
     """
 
     name: str
@@ -57,23 +57,23 @@ def write(
     written: dt.datetime,
     dictionary: str = "",
 ) -> str:
-    """Write the page.
+    """Return the page.
 
     Parameters
     ----------
     table
         The published table; it may be empty.
     receipts
-        Of its lake's runs.
+        Receipts of the lake's runs.
     written
-        Now, with a time zone.
+        The current time, with a time zone.
     dictionary
-        Where the data dictionary is, relative to the page; no link if empty.
+        Path of the data dictionary, relative to the page; no link if empty.
 
     Returns
     -------
     str
-        HTML that needs nothing else.
+        Self-contained HTML.
     """
     with queries.connected(table) as connection:
         counts = cube.build(connection)
@@ -141,7 +141,7 @@ def _note(clients: int | None, growth: float | None) -> str:
 
 
 def _growth(clients: Sequence[int | None]) -> float | None:
-    """Give the change of the last run against the one before, in percent."""
+    """Return the change of the last run from the one before, in percent."""
     if len(clients) < 2:
         return None
     before, now = clients[-2:]
@@ -172,7 +172,7 @@ def _filters(counts: Cube) -> tuple[Filter, ...]:
 def _options(
     counts: Cube, axis: int, everything: str, members: Iterable[tuple[int, str]], others: str
 ) -> tuple[tuple[int, str], ...]:
-    """List what can be chosen; the other members only where they may be told."""
+    """Return the options; `OTHERS` is one only if it may be shown."""
     place = [0] * len(counts.axes)
     place[axis] = counts.axes[axis].others
     rest = [(place[axis], others)] if counts.count(*place) > 0 else []
@@ -213,7 +213,7 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _worth_telling(count: str, runs: Sequence[Run]) -> bool:
-    """Leave out the suppressed rows where there are none in any run."""
+    """Return whether to show a count; suppressed rows are left out if no run has any."""
     return count != "suppressed" or any(run.total(count) for run in runs)
 
 

@@ -1,4 +1,4 @@
-"""The four visuals, declared once: the page and QuickSight's template show the same."""
+"""The four visuals, declared once for the page and QuickSight's template."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """How a visual is drawn."""
+    """Kind of chart."""
 
     PIE = "pie"
     BAR = "bar"
@@ -16,7 +16,7 @@ class Kind(enum.Enum):
 
 
 class Sort(enum.Enum):
-    """What a visual's classes are ordered by."""
+    """Order of a visual's classes."""
 
     VALUE_DESCENDING = "value descending"
     CATEGORY_ASCENDING = "category ascending"
@@ -31,17 +31,17 @@ class Visual:
     name
         Its id on the page.
     title
-        As readers see it.
+        Its title for readers.
     kind
-        How it is drawn.
+        Kind of chart.
     query
-        The query of `queries/` that it shows.
+        The query in `queries/` that it shows.
     category
         Column of the query with the classes.
     value
         Column of the query with the numbers.
     value_title
-        What readers see the numbers called.
+        Name of the numbers for readers.
     sort
         Order of the classes.
     """

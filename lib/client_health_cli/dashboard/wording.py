@@ -1,4 +1,4 @@
-"""Numbers and dates as Brazilian readers write them."""
+"""Numbers and dates in Brazilian notation."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import datetime as dt
 from typing import Final
 
 UNKNOWN: Final = "–"
-# Brazil has had no summer time since 2019, so that this needs no time zone data.
+# Brazil has had no summer time since 2019, so this needs no time zone data.
 BRASILIA: Final = dt.timezone(dt.timedelta(hours=-3))
 
 
 def number(value: int | None) -> str:
-    """Write a count: `1.234.567`."""
+    """Format a count: `1.234.567`."""
     return UNKNOWN if value is None else f"{value:,}".replace(",", ".")
 
 
 def percent(share: float | None) -> str:
-    """Write a share of 1: `12,34 %`."""
+    """Format a share of 1: `12,34 %`."""
     return UNKNOWN if share is None else f"{share * 100:.2f}".replace(".", ",") + "\N{NBSP}%"
 
 
 def signed_percent(value: float | None) -> str:
-    """Write a change in percent with its sign: `+1,5 %`."""
+    """Format a change in percent with its sign: `+1,5 %`."""
     if value is None:
         return UNKNOWN
     sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else ""
@@ -29,7 +29,7 @@ def signed_percent(value: float | None) -> str:
 
 
 def seconds(value: float | None) -> str:
-    """Write a duration: `9,5 s`, `2 min 05 s`."""
+    """Format a duration: `9,5 s`, `2 min 05 s`."""
     if value is None:
         return UNKNOWN
     if value < 60:
@@ -39,17 +39,17 @@ def seconds(value: float | None) -> str:
 
 
 def day(time: dt.datetime) -> str:
-    """Write the day of a time, in Brasília: `31/12/2026`."""
+    """Format the day of a time, in Brasília: `31/12/2026`."""
     return time.astimezone(BRASILIA).strftime("%d/%m/%Y")
 
 
 def hour(time: dt.datetime) -> str:
-    """Write the time of day, in Brasília: `18:05`."""
+    """Format the time of day, in Brasília: `18:05`."""
     return time.astimezone(BRASILIA).strftime("%H:%M")
 
 
 def iso_day(text: str) -> str:
-    """Write a day that is given as `2026-12-31`; anything else stays as it is."""
+    """Format a day given as `2026-12-31`; any other text stays unchanged."""
     try:
         return dt.date.fromisoformat(text).strftime("%d/%m/%Y")
     except ValueError:

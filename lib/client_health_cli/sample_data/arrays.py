@@ -1,4 +1,4 @@
-"""Arrow arrays of text: joined, chosen and replaced without a loop over their rows."""
+"""Joins, chooses, and replaces Arrow arrays of text without a loop over their rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pyarrow.compute
 
 from client_health_cli.sample_data.draws import Digits, Integers, Mask
 
-# The stubs know fewer signatures than the library has.
+# The stubs have fewer signatures than the library.
 pc: Any = pyarrow.compute
 
 
@@ -20,14 +20,14 @@ def choose(
     where_true: pa.StringArray | str,
     where_false: pa.StringArray | str,
 ) -> pa.StringArray:
-    """Return the one's text where the mask holds and the other's elsewhere."""
+    """Return the first array's text where the mask is true, and the other's elsewhere."""
     condition: Any = mask if isinstance(mask, pa.BooleanArray) else pa.array(mask)
     chosen: pa.StringArray = pc.if_else(condition, where_true, where_false)
     return chosen
 
 
 def replace(texts: pa.StringArray, mask: Mask, values: Sequence[str | None]) -> pa.StringArray:
-    """Put one value after the other where the mask holds."""
+    """Return the texts with the values, one after the other, where the mask is true."""
     if not mask.any():
         return texts
     new = pa.array(values, pa.string())
@@ -38,9 +38,9 @@ def replace(texts: pa.StringArray, mask: Mask, values: Sequence[str | None]) -> 
 def rewrite(
     texts: pa.StringArray, mask: Mask, change: Callable[[str, int], str], numbers: Integers
 ) -> pa.StringArray:
-    """Change texts one by one where the mask holds, each with a number of its own.
+    """Return the texts, changed one by one where the mask is true, each with its own number.
 
-    For the few rows whose change no array function can make; none of them may be null.
+    Use this for the few rows that no array function can change; none of them may be null.
     """
     chosen = texts.filter(pa.array(mask)).to_pylist()
     changed = [change(str(text), int(n)) for text, n in zip(chosen, numbers, strict=True)]
@@ -48,7 +48,7 @@ def rewrite(
 
 
 def join(*parts: pa.StringArray | str, separator: str = "") -> pa.StringArray:
-    """Join arrays (and texts, the same for each row) row by row; a null counts as empty."""
+    """Return arrays (and texts, equal for each row) joined row by row; a null counts as empty."""
     joined: pa.StringArray = pc.binary_join_element_wise(
         *parts, separator, null_handling="replace", null_replacement=""
     )
@@ -56,13 +56,13 @@ def join(*parts: pa.StringArray | str, separator: str = "") -> pa.StringArray:
 
 
 def numerals(numbers: Integers) -> pa.StringArray:
-    """Write whole numbers."""
+    """Return whole numbers as text."""
     written: pa.StringArray = pc.cast(pa.array(numbers), pa.string())
     return written
 
 
 def filled(form: str, digits: Digits) -> pa.StringArray:
-    """Write each row of digits into the zeros of a form such as `000.000.000-00`."""
+    """Return each row of digits in the zeros of a form such as `000.000.000-00`."""
     template = np.frombuffer(form.encode(), dtype=np.uint8)
     characters = np.tile(template, (len(digits), 1))
     characters[:, template == ord("0")] += digits
@@ -73,11 +73,11 @@ def filled(form: str, digits: Digits) -> pa.StringArray:
 
 
 def json_values(texts: pa.StringArray, *, numbers: bool) -> pa.StringArray:
-    """Write each text as a JSON value, a null as null; digits as a number where asked."""
+    """Return each text as a JSON value, a null as null; with `numbers`, digits as a number."""
     quoted: Any = texts
     characters = bytes(concatenated(texts))
     for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        # Most columns have none of them, and to look for it costs next to nothing.
+        # Most columns have none of them, and checking costs almost nothing.
         if plain.encode() in characters:
             quoted = pc.replace_substring(quoted, plain, escaped)
     quoted = join('"', quoted, '"')
@@ -88,7 +88,7 @@ def json_values(texts: pa.StringArray, *, numbers: bool) -> pa.StringArray:
 
 
 def concatenated(texts: pa.StringArray) -> memoryview:
-    """Return the UTF-8 of all texts one after the other, without a copy."""
+    """Return the UTF-8 of all texts, concatenated, without a copy."""
     buffers: Any = texts.buffers()
     ends = np.frombuffer(buffers[1], dtype=np.int32)
     return memoryview(buffers[2] or b"")[ends[texts.offset] : ends[texts.offset + len(texts)]]

@@ -1,4 +1,4 @@
-"""CPF numbers: distinct, with their check digits, and spoiled ones."""
+"""CPF numbers: distinct ones with check digits, and broken ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from client_health_cli.sample_data.draws import Digits, Draws, Indices
 from register_contract.columns import CPF_DIGITS
 
-# All nine-digit numbers but the ten of one repeated digit, which no CPF may have.
+# All nine-digit numbers except the ten with one repeated digit, which no CPF may have.
 _BASES = 10**9 - 10
 _BETWEEN_REPEATED = 111_111_110
 _LOOK_ALIKES = ("ABCDEFGHIJ", "０１２３４５６７８９", "٠١٢٣٤٥٦٧٨٩")
@@ -19,7 +19,7 @@ PLAIN, PUNCTUATED = "00000000000", "000.000.000-00"
 
 
 class CpfNumbers:
-    """A CPF for each person: another person, another CPF; the draws decide their order."""
+    """A different CPF for each person, in an order that the draws decide."""
 
     def __init__(self, draws: Draws) -> None:
         # x -> a x + b modulo the number of bases visits each base once if a shares no factor
@@ -31,10 +31,10 @@ class CpfNumbers:
         self._shift = np.uint64(draws.key("cpf shift") % _BASES)
 
     def digits(self, person: Indices) -> Digits:
-        """Return the digits of each person's CPF, a row a person.
+        """Return the digits of each person's CPF, one row per person.
 
-        The last two are the check digits: remainders of 11 over the digits before them, weighted
-        2, 3, 4, ... from the right, where 10 counts as 0.
+        The last two are the check digits: remainders modulo 11 over the digits before them,
+        weighted 2, 3, 4, ... from the right, where 10 counts as 0.
         """
         base = (person % np.uint64(_BASES) * self._factor + self._shift) % np.uint64(_BASES)
         base += base // np.uint64(_BETWEEN_REPEATED) + np.uint64(1)
@@ -49,7 +49,7 @@ class CpfNumbers:
 
 
 def misshapen(text: str, kind: int) -> str:
-    """Spoil a CPF so that its digits are not eleven of ASCII any more; punctuation stays."""
+    """Return a CPF that no longer has eleven ASCII digits; punctuation stays."""
     digits = re.sub("[^0-9]", "", text)
     letters, wide, arabic = (
         digits.translate(str.maketrans("0123456789", others)) for others in _LOOK_ALIKES

@@ -1,4 +1,4 @@
-"""What goes wrong in a sample delivery, by the contract's rules, and how often."""
+"""Which of the contract's rules a sample delivery breaks, and how often."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ DEFAULT_DEFECTS: Mapping[str, float] = MappingProxyType(
         "convenio_ausente": 0.002,
     }
 )
-"""Share of the rows that break each rule of the contract, unless asked otherwise. It counts rows
-of its source; a Parquet file has no malformed lines. The rules that reject a row make 0.35 %."""
+"""Default share of the rows that break each rule of the contract. It counts rows of its source; a
+Parquet file has no malformed lines. The rules that reject a row add up to 0.35 %."""
 
 
 def _by_column() -> dict[str, tuple[str, ...]]:
-    """Group the rules by the column that they are about; `""` is the whole line."""
+    """Return the rules by the column that they check; `""` is the whole line."""
     groups: dict[str, tuple[str, ...]] = {}
     for rule in _OF_ROWS:
         groups[rule.column] = (*groups.get(rule.column, ()), rule.name)
@@ -50,18 +50,18 @@ class SampleSettings:
     Parameters
     ----------
     duplicates : float
-        Share of rows that repeat the CPF of another row, of the same file or of another.
+        Share of rows that repeat the CPF of another row, in the same file or another.
     defects : Mapping[str, float]
         Share of rows by the name of the rule that they break. A rule left out has no such rows.
     first_day, last_day : date
-        Valid `data_cadastro` values lie between these days, both included.
+        Valid `data_cadastro` values are between these days, inclusive.
     batch_rows : int
-        Rows made at a time. It bounds memory and, in the Parquet file, is the row group's size.
+        Rows per batch. It limits memory and, in the Parquet file, is the size of a row group.
 
     Raises
     ------
     SettingsError
-        If a share isn't a share, a rule is unknown, or shares that exclude each other exceed 1.
+        If a share is invalid, a rule is unknown, or shares that exclude each other exceed 1.
     """
 
     duplicates: float = 0.05
@@ -78,7 +78,7 @@ class SampleSettings:
         for rule, share in self.defects.items():
             if rule not in DEFAULT_DEFECTS:
                 raise SettingsError(
-                    f"{rule!r} names no defect: choose among {', '.join(DEFAULT_DEFECTS)}"
+                    f"{rule!r} isn't a defect: choose among {', '.join(DEFAULT_DEFECTS)}"
                 )
             if not 0 <= share <= 1:
                 raise SettingsError(f"the share of {rule} is {share}: give one between 0 and 1")
@@ -99,13 +99,13 @@ class SampleSettings:
 
 
 def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
-    """Read `RULE=SHARE` pairs as changes to the default shares.
+    """Return the default shares, changed by `RULE=SHARE` pairs.
 
     Parameters
     ----------
     changes : iterable of str
-        Texts of one pair or of several, parted by commas or spaces. The rule `all` sets every
-        rule's share, so that `all=0` begins from a clean delivery.
+        Texts of one or more pairs, separated by commas or spaces. The rule `all` sets every rule's
+        share, so that `all=0` starts from a clean delivery.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
         rule, _, number = pair.partition("=")
         if rule not in shares and rule != "all":
             raise SettingsError(
-                f"{pair!r} names no defect: write RULE=SHARE with RULE one of "
+                f"{pair!r} isn't a defect: write RULE=SHARE with RULE one of "
                 f"{', '.join(shares)}, or all"
             )
         try:
@@ -136,12 +136,12 @@ def defects_from_text(changes: Iterable[str]) -> dict[str, float]:
 def broken_rows(
     draws: Draws, rows: Indices, shares: Mapping[str, float], *, lines: bool
 ) -> dict[str, Mask]:
-    """Draw which rows break each rule; only a source made of lines has malformed ones."""
+    """Return which rows break each rule; only a source made of lines has malformed ones."""
     broken = {}
     for group in EXCLUSIVE_DEFECTS.values():
         ends = accumulate((shares.get(rule, 0.0) for rule in group), initial=0.0)
         for rule, (low, high) in zip(group, pairwise(ends), strict=True):
             broken[rule] = draws.between(f"defect {group[0]}", rows, low, high)
-    # Nothing else can be said about the values of a line that can't be read.
+    # A line that can't be read breaks no other rule.
     malformed = broken[MALFORMED_LINE] & lines
     return {rule: mask & ~malformed for rule, mask in broken.items()} | {MALFORMED_LINE: malformed}

@@ -1,4 +1,4 @@
-"""Write the three files of a delivery, batch by batch."""
+"""Writes the three files of a delivery, batch by batch."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from register_contract.columns import REGISTER_COLUMNS
 from register_contract.sources import CSV_DELIMITER, SOURCES, Source
 
 Listener = Callable[[int], None]
-"""Told after each batch how many rows it had."""
+"""Called after each batch with its number of rows."""
 
-# What the columns hold that the register ignores.
+# Values of the columns that the register ignores.
 _COUNTRY = "Brasil"
 _PANDAS_INDEX = "__index_level_0__"
 _JSON_NUMBER_TYPES = ("int", "timestamp_ntz")
@@ -32,20 +32,20 @@ _JSON_NUMBER_TYPES = ("int", "timestamp_ntz")
 
 @dataclass(frozen=True)
 class SampleFile:
-    """A file that was written.
+    """A written file.
 
     Parameters
     ----------
     source : str
-        `parquet`, `csv` or `json`.
+        `parquet`, `csv`, or `json`.
     path : Path
-        Where it is.
+        Its path.
     rows : int
-        How many rows it holds, malformed ones included.
+        Number of its rows, including malformed ones.
     size : int
-        Its length in bytes.
+        Its size in bytes.
     defects : Mapping[str, int]
-        How many rows break each rule.
+        Number of rows that break each rule.
     """
 
     source: str
@@ -64,17 +64,17 @@ def write(
 ) -> tuple[SampleFile, ...]:
     """Write a sample delivery: `rows` rows in each of three files.
 
-    The same arguments make the same bytes. The files take their names only when all three are
-    whole; files of those names are replaced.
+    The same arguments make the same bytes. The files get their names only when all three are
+    complete; existing files are replaced.
 
     Parameters
     ----------
     out : Path
-        The folder to write to; made if need be.
+        The folder to write to; created if needed.
     rows : int
         Rows of each file, 1 or more.
     seed : int
-        Decides every value.
+        Determines every value.
     settings : SampleSettings, optional
         Quirks and faults.
     listener : callable, optional
@@ -83,15 +83,15 @@ def write(
     Returns
     -------
     tuple of SampleFile
-        The Parquet, the CSV and the JSON file.
+        The Parquet, CSV, and JSON files.
 
     Raises
     ------
     SettingsError
-        If there is nothing to write, or no way to write it.
+        If there are no rows to write, or the files can't be written.
     """
     if rows < 1:
-        raise SettingsError(f"{rows} rows were asked for: give 1 or more")
+        raise SettingsError(f"{rows} rows were requested: give 1 or more")
     people = People(rows * len(SOURCES), seed, settings or SampleSettings())
     paths = [out / source.file for source in SOURCES]
     partial = [path.with_name(f".{path.name}.partial") for path in paths]
@@ -120,7 +120,7 @@ def write(
 def _batches(
     source: Source, people: People, rows: range, counts: Counter[str], listener: Listener | None
 ) -> Iterator[Batch]:
-    """Make a source's rows; once a batch is written, count those that break each rule."""
+    """Yield a source's rows; after a batch is written, count those that break each rule."""
     spelling = Spelling(source, people)
     for first in rows[:: people.settings.batch_rows]:
         end = min(first + people.settings.batch_rows, rows.stop)
@@ -132,7 +132,7 @@ def _batches(
 
 
 def _write_parquet(path: Path, source: Source, batches: Iterable[Batch], draws: Draws) -> None:
-    """Write all columns as text, a batch a row group, and a pandas export's index."""
+    """Write all columns as text, one row group per batch, with the index of a pandas export."""
     names = [*source.columns, *source.ignored]
     schema = pa.schema({n: pa.int64() if n == _PANDAS_INDEX else pa.string() for n in names})
     rows = 0
@@ -151,7 +151,7 @@ def _write_parquet(path: Path, source: Source, batches: Iterable[Batch], draws: 
 
 
 def _write_csv(path: Path, source: Source, batches: Iterable[Batch], draws: Draws) -> None:
-    """Write a header and a line a row, nothing quoted; a malformed one has fields too many."""
+    """Write a header and one line per row, unquoted; a malformed line has too many fields."""
     country = [_COUNTRY for _ in source.ignored]
     too_many = f"{CSV_DELIMITER}sobra{CSV_DELIMITER}campo\n"
     with path.open("wb") as file:
@@ -163,7 +163,7 @@ def _write_csv(path: Path, source: Source, batches: Iterable[Batch], draws: Draw
 
 
 def _write_json(path: Path, source: Source, batches: Iterable[Batch], draws: Draws) -> None:
-    """Write an object a line; a malformed one is cut off somewhere in its first half."""
+    """Write one object per line; a malformed one is cut off somewhere in its first half."""
     with path.open("wb") as file:
         for batch in batches:
             lines = join("{", *_json_members(batch, draws), "}\n")
@@ -174,8 +174,8 @@ def _write_json(path: Path, source: Source, batches: Iterable[Batch], draws: Dra
 
 
 def _json_members(batch: Batch, draws: Draws) -> Iterator[pa.StringArray]:
-    # The key of a null is written or left out, row by row; but the first member stays, so that
-    # commas stand between members only.
+    # The key of a null is written or left out, row by row. The first member is always written, so
+    # that there are commas only between members.
     left_out = draws.chance("left out", batch.rows, 0.5)
     columns = zip(REGISTER_COLUMNS, batch.columns.items(), strict=True)
     for position, (column, (name, texts)) in enumerate(columns):

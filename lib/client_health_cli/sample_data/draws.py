@@ -1,4 +1,4 @@
-"""Random numbers that depend on nothing but a seed, a purpose and a row's number."""
+"""Random numbers that depend only on a seed, a purpose, and a row's number."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 
 
 class Draws:
-    """Counter-based draws (SplitMix64): the same row draws the same number in any batch.
+    """Counter-based draws (SplitMix64): a row draws the same number in any batch.
 
-    All arithmetic is on integers, so that every machine draws the same.
+    All arithmetic uses integers, so that every machine draws the same numbers.
 
     Parameters
     ----------
     seed : int
-        Two seeds give unrelated draws.
+        Different seeds give unrelated draws.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
     def key(self, purpose: str) -> int:
-        """Return the 64-bit number that stands for a purpose under this seed."""
+        """Return the 64-bit number of a purpose with this seed."""
         return int.from_bytes(hashlib.sha256(f"{self._seed}:{purpose}".encode()).digest()[:8])
 
     def bits(self, purpose: str, index: Indices) -> Indices:
@@ -42,7 +42,7 @@ class Draws:
         return mixed
 
     def below(self, purpose: str, index: Indices, limit: int | Integers) -> Integers:
-        """Draw an integer from 0 up to, not including, `limit` (at most 2^31) for each row."""
+        """Draw an integer from 0 to `limit` (exclusive, at most 2^31) for each row."""
         high = (self.bits(purpose, index) >> np.uint64(33)).astype(np.int64)
         return (high * limit) >> 31
 
@@ -51,14 +51,14 @@ class Draws:
         return self.between(purpose, index, 0.0, share)
 
     def between(self, purpose: str, index: Indices, low: float, high: float) -> Mask:
-        """Draw whether a row's number in [0, 1) lies in [`low`, `high`).
+        """Draw whether a row's number in [0, 1) is in [`low`, `high`).
 
-        Shares that exclude each other are stretches of one purpose's [0, 1).
+        Shares that exclude each other are different ranges of one purpose's [0, 1).
         """
         fraction = self.bits(purpose, index) >> np.uint64(11)
         return (fraction >= round(low * 2**53)) & (fraction < round(high * 2**53))
 
     def weighted(self, purpose: str, index: Indices, weights: Sequence[int]) -> Integers:
-        """Draw a position in `weights`, as often as its weight says."""
+        """Draw a position in `weights`, with a frequency by weight."""
         ends = np.cumsum(weights)
         return np.searchsorted(ends, self.below(purpose, index, int(ends[-1])), side="right")

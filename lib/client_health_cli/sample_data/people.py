@@ -1,4 +1,4 @@
-"""The register as it is before a source writes it: who, where, since when."""
+"""The register's people, addresses, and times, before a source writes them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from client_health_cli.sample_data.draws import Draws, Indices, Integers, Mask
 
 DAY_SECONDS = 86_400
 _UNUSUAL_STATE_SHARE = 0.06
-_TIES = 0.10  # of the duplicates: the same data_cadastro as the row they repeat
-_COPIES = 0.03  # of the duplicates: the same row altogether
+_TIES = 0.10  # of the duplicates: the same data_cadastro as the row that they repeat
+_COPIES = 0.03  # of the duplicates: exactly the same row
 
 
 def day_number(day: dt.date) -> int:
@@ -29,16 +29,16 @@ _BIRTH_DAYS = day_number(dt.date(2021, 1, 1)) - _FIRST_BIRTH
 
 
 class People:
-    """All rows of a delivery, each known by its number; columns are arrays over such numbers.
+    """All rows of a delivery, each with a number; columns are arrays over such numbers.
 
     Parameters
     ----------
     total : int
         Rows of all sources.
     seed : int
-        Decides every value.
+        Determines every value.
     settings : SampleSettings
-        Which share of rows are duplicates, and when the others were registered.
+        The share of duplicates, and the days of registration of the others.
     """
 
     def __init__(self, total: int, seed: int, settings: SampleSettings) -> None:
@@ -47,7 +47,7 @@ class People:
         self._total, self._pools = total, words.pools(seed)
 
     def origins(self, rows: Indices) -> tuple[Indices, Indices, Indices]:
-        """Return whose person, whose address and whose time of registration each row has."""
+        """Return the rows that each row has its person, address, and registration time from."""
         person = self._person(rows)
         repeats = person != rows
         copied = repeats & self.draws.chance("copied", rows, _COPIES)
@@ -55,11 +55,11 @@ class People:
         return person, np.where(copied, person, rows), np.where(tied, person, rows)
 
     def _person(self, rows: Indices) -> Indices:
-        """Return each row's person: itself, or for a duplicate another row's."""
+        """Return each row's person: its own, or for a duplicate another row's."""
         repeats = self._repeats(rows)
         targets = self.draws.below("target", rows, self._total).astype(np.uint64)
-        # A target must be a person of its own; the next one is taken where it isn't. Where chance
-        # made nearly all rows duplicates, the search ends and the row stays its own person.
+        # A target must have its own person; otherwise, the next one is taken. If nearly all rows
+        # are duplicates by chance, the search ends and the row keeps its own person.
         for _ in range(64):
             taken = repeats & self._repeats(targets)
             if not taken.any():
@@ -99,7 +99,7 @@ class People:
         }
 
     def house_number(self, rows: Indices) -> Integers:
-        """Return house numbers, small ones more often, and some that end in zeros."""
+        """Return house numbers: small ones are more frequent, and some end in zeros."""
         limits = 10 ** (1 + self.draws.weighted("magnitude", rows, (10, 40, 40, 10)))
         number = 1 + self.draws.below("number", rows, limits)
         round_ones = self.draws.chance("round number", rows, 0.05)

@@ -1,4 +1,4 @@
-"""The register's rows in the columns and formats of each source, with faults among them."""
+"""The register's rows in the columns and formats of each source, with faults."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _FUTURE, _FUTURE_DAYS = day_number(dt.date(2090, 1, 1)), 3_600
 
 @dataclass(frozen=True)
 class Habits:
-    """What the contract leaves open to a source."""
+    """Habits of a source, where the contract allows a choice."""
 
     made_of_lines: bool = True
     cpf_form: str = cpf.PUNCTUATED
@@ -43,7 +43,7 @@ _HABITS = {
     "json": Habits(state_form=words.FULL_NAME),
 }
 
-# What a source writes instead of a value: nothing, an unknown one, or one that can't be read.
+# What a source writes instead of a value: nothing, an unknown value, or an unreadable one.
 _ABSENT = (None, "", "   ")
 _WRONG: Mapping[str, Sequence[str | None]] = {
     "sexo_desconhecido": ("X", "Outro", "Indef.", "3"),
@@ -70,9 +70,9 @@ _FIRST_DAY, _END = day_number(dt.date(1930, 1, 1)), day_number(dt.date(2100, 1, 
 
 
 def writer(form: DateFormat) -> Callable[[Integers], pa.StringArray]:
-    """Return a function that writes times, in seconds since 1970, in a format of the contract.
+    """Return a function that formats times, in seconds since 1970, as the contract says.
 
-    Days and times of day are looked up, since formatting each row takes many times as long.
+    It looks up days and times of day, because formatting each row takes many times as long.
     """
     if form is DateFormat.EPOCH_MILLISECONDS:
         return lambda seconds: numerals(seconds * 1000)
@@ -96,9 +96,9 @@ class Batch:
     Parameters
     ----------
     rows : array of int
-        Their numbers in the whole delivery.
+        Their numbers in the complete delivery.
     columns : dict of str to StringArray
-        By the source's column names, in its order.
+        Texts by the source's column names, in its order.
     broken : dict of str to array of bool
         Which rows break each rule.
     """
@@ -109,7 +109,7 @@ class Batch:
 
 
 class Spelling:
-    """Writes rows as one source does."""
+    """Spelling of rows in one source."""
 
     def __init__(self, source: Source, people: People) -> None:
         self._source, self._people, self._draws = source, people, people.draws
@@ -122,7 +122,7 @@ class Spelling:
         }
 
     def batch(self, rows: Indices) -> Batch:
-        """Return the rows of these numbers."""
+        """Return the rows with these numbers."""
         people, habits, shares = self._people, self._habits, self._people.settings.defects
         broken = broken_rows(self._draws, rows, shares, lines=habits.made_of_lines)
         person, resident, registrant = people.origins(rows)
@@ -145,7 +145,7 @@ class Spelling:
         return Batch(rows, dict(zip(self._source.columns, spoiled, strict=True)), broken)
 
     def _moved(self, purpose: str, rows: Indices, future: Mask, seconds: Integers) -> Integers:
-        """Move times to a day that comes after any delivery."""
+        """Return times, some moved to a day after any delivery."""
         day = _FUTURE + self._draws.below(purpose, rows, _FUTURE_DAYS)
         return np.where(future, day * DAY_SECONDS + seconds % DAY_SECONDS, seconds)
 
@@ -165,14 +165,14 @@ class Spelling:
     def _spoiled(
         self, column: str, texts: pa.StringArray, rows: Indices, broken: dict[str, Mask]
     ) -> pa.StringArray:
-        """Leave a column blank in some rows, and put a wrong value into those that break a rule."""
+        """Return a column, blank in some rows, and with wrong values in those that break a rule."""
         rules = EXCLUSIVE_DEFECTS.get(column, ())
         changes = [(rule, broken[rule], self._wrong[rule]) for rule in rules if rule in self._wrong]
-        # Any column may be blank but those that a rule requires, and the time of registration.
+        # Any column may be blank, except those that a rule requires, and the registration time.
         if column != "data_cadastro" and not any(rule.endswith("_ausente") for rule in rules):
             blank = self._draws.chance(f"blank {column}", rows, _BLANK_SHARE)
             for rule in rules:
-                # What is wrong stays to be seen.
+                # Wrong values must stay visible.
                 blank &= ~broken[rule]
             changes.append((f"blank {column}", blank, _ABSENT))
         for purpose, mask, values in changes:

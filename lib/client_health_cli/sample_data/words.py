@@ -1,4 +1,4 @@
-"""The names, places and words that sample rows are put together from."""
+"""The names, places, and words in sample rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from client_health_cli.sample_data.draws import Draws, Indices, Integers, Mask
 from register_contract.columns import STATES
 from register_contract.sources import CSV_DELIMITER
 
-# Names as they are written, with weights that follow the population.
+# Names as written, with weights by population.
 STATE_WEIGHTS = {
     "São Paulo": 220, "Minas Gerais": 100, "Rio de Janeiro": 80, "Bahia": 70, "Paraná": 56,
     "Rio Grande do Sul": 54, "Pernambuco": 45, "Ceará": 43, "Pará": 40, "Santa Catarina": 37,
@@ -22,9 +22,9 @@ STATE_WEIGHTS = {
     "Distrito Federal": 14, "Mato Grosso do Sul": 13, "Sergipe": 11, "Rondônia": 8,
     "Tocantins": 7, "Acre": 4, "Amapá": 4, "Roraima": 3,
 }  # fmt: skip
-# How a state is written; a source usually uses one of the first two.
+# Forms of a state; a source usually uses one of the first two.
 UF, FULL_NAME, STATE_FORMS = 0, 1, 7
-# Health plans with their weights, some of them also accented or with white space around.
+# Health plans with their weights; some have accents or white space around them.
 _CONVENIOS = {
     "GoodHealth": 150, "Porto Seguro": 130, "Bradesco": 160, "Gold": 70, "Sulamerica": 110,
     "SaudeMais": 84, "AMIL": 120, "Prata": 50, "SUS": 60, "Bronze": 40, "Itau": 16,
@@ -38,7 +38,7 @@ _TITLES = (
 
 
 def decomposed(text: str) -> str:
-    """Return the text with each accent as a combining mark of its own."""
+    """Return the text with each accent as a combining mark."""
     return unicodedata.normalize("NFD", text)
 
 
@@ -51,7 +51,7 @@ def _spaced(text: str) -> str:
     return f"  {text} "
 
 
-# The ways to write a value, and how often each is used for names and for places.
+# The ways to write a value, with their frequencies for names and for places.
 _SPELLINGS = (str, str.upper, str.lower, decomposed, unaccented, _spaced)
 NAME_SPELLINGS = (930, 0, 0, 40, 30, 0)
 PLACE_SPELLINGS = {
@@ -69,7 +69,7 @@ class Pool:
     *variants : sequence of str
         All values, once in each variant.
     weights : sequence of int, optional
-        How often each value is drawn; all alike if left out.
+        Frequency of each value; all equal if left out.
     """
 
     def __init__(self, *variants: Sequence[str], weights: Sequence[int] = ()) -> None:
@@ -79,7 +79,7 @@ class Pool:
     def draw(
         self, draws: Draws, purpose: str, rows: Indices, variant: Integers | Mask | int = 0
     ) -> pa.StringArray:
-        """Draw a value for each row, in the variant of that number."""
+        """Draw a value for each row, in the variant with that number."""
         if self._weights:
             position = draws.weighted(purpose, rows, self._weights)
         else:
@@ -88,10 +88,10 @@ class Pool:
 
 
 def pools(seed: int) -> dict[str, Pool]:
-    """Return what the columns' texts are drawn from, by the purpose of the draw.
+    """Return the pools of the columns' texts, by the purpose of the draw.
 
-    Names and places come from Faker: some thousands, none of which needs quoting in a CSV file,
-    in every spelling. Titles, sexes and, within a spelling, first names have a woman's and a man's
+    Names and places are from Faker: a few thousand in every spelling, none of which needs quotes in
+    a CSV file. Titles, sexes, and, within a spelling, first names have a woman's and a man's
     variant; states have `STATE_FORMS`.
     """
     from faker import Faker  # noqa: PLC0415 - takes a while to load
@@ -123,7 +123,7 @@ def pools(seed: int) -> dict[str, Pool]:
 
 
 def _tidy(text: str) -> str:
-    """Drop what a CSV field would have to quote, and turn `de da Costa` into `da Costa`."""
+    """Return a name without characters that CSV must quote, and `da Costa` for `de da Costa`."""
     unquoted = re.sub(r'["\\\n]', "", text.replace(CSV_DELIMITER, ""))
     return re.sub(r"\bde (d[aeo]s? )", r"\1", unquoted)
 

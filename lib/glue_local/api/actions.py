@@ -1,4 +1,4 @@
-"""What each action does."""
+"""The actions of the API."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _SESSION_TYPES = ("glueetl", "gluestreaming")
 
 
 class Actions:
-    """The actions that the service knows, by name.
+    """The actions that the service supports, by name.
 
     Parameters
     ----------
     registry : Registry
-        The sessions they act on.
+        The sessions that they act on.
     job_runs : JobRuns or None
-        The job runs, where an upstream knows the jobs.
+        The job runs, if there is an upstream, which knows the jobs.
     """
 
     def __init__(self, registry: Registry, job_runs: JobRuns | None = None) -> None:
@@ -57,18 +57,18 @@ class Actions:
         }
 
     def has(self, action: str, parameters: Parameters) -> bool:
-        """Say whether this service does it itself: tags of sessions it keeps, of others not."""
+        """Return whether this service performs an action itself, such as tags of sessions only."""
         if "ResourceArn" in parameters and _kind(parameters)[0] != "session":
             return False
         return action in self._actions or action in self._awaited
 
     async def perform(self, action: str, parameters: Parameters) -> Answer:
-        """Do what was asked and return the answer.
+        """Perform an action and return the answer.
 
         Raises
         ------
         ApiError
-            When it is refused, or the action is none of ours.
+            If it is refused, or the service doesn't have the action.
         """
         if action in self._awaited:
             return await self._awaited[action](parameters)
@@ -94,7 +94,7 @@ class Actions:
             )
         if parameters.get("SessionType", "LIVY") != "LIVY":
             raise ApiError(
-                "OperationNotSupportedException", "The local service runs LIVY sessions only."
+                "OperationNotSupportedException", "The local service runs only LIVY sessions."
             )
         return {"Session": self._registry.create(parameters).describe()}
 
@@ -153,14 +153,14 @@ class Actions:
 
 
 def _kind(parameters: Parameters) -> tuple[str, str]:
-    """Return what kind of resource an ARN names, and which."""
+    """Return the kind and the name of the resource that an ARN names."""
     resource = str(parameters["ResourceArn"]).split(":", 5)[-1]
     kind, _, name = resource.partition("/")
     return kind, name
 
 
 def _check_version(version: str | None) -> None:
-    # "auto" is one that the API's model knows, and says nothing of.
+    # "auto" is in the API's model, but undocumented.
     if version is not None and version.partition(".")[0] in ("0", "1", "2"):
         raise ApiError.invalid(f"GlueVersion is {version}; a session's must be greater than 2.0.")
 
@@ -168,7 +168,7 @@ def _check_version(version: str | None) -> None:
 def _check_tags(tags: Mapping[str, str]) -> None:
     taken = [name for name in tags if name.lower().startswith("aws:")]
     if taken:
-        raise ApiError.invalid(f"Tag {taken[0]!r} begins with aws:, which is kept for AWS.")
+        raise ApiError.invalid(f"Tag {taken[0]!r} begins with aws:, which is reserved for AWS.")
 
 
 def _check_capacity(parameters: Parameters) -> None:
@@ -176,4 +176,4 @@ def _check_capacity(parameters: Parameters) -> None:
     if "MaxCapacity" in parameters and (workers or "WorkerType" in parameters):
         raise ApiError.invalid("Give MaxCapacity, or WorkerType and NumberOfWorkers, not both.")
     if workers is not None and workers < 2:
-        raise ApiError.invalid(f"NumberOfWorkers is {workers}; the least is 2.")
+        raise ApiError.invalid(f"NumberOfWorkers is {workers}; the minimum is 2.")

@@ -1,4 +1,4 @@
-"""The upstream: an emulator of the rest of AWS, which does what this service does not do."""
+"""The upstream: an emulator of the rest of AWS, for actions that this service doesn't have."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from glue_local.errors import ApiError
 from glue_local.settings import Credentials
 
 _KEPT_HEADERS = ("content-type", "x-amzn-errortype", "x-amzn-requestid", "x-amz-crc32")
-# Tells the service's own calls from those of sessions and job runs.
+# Distinguishes the service's own calls from those of sessions and job runs.
 USER_AGENT = "glue_local"
 _TIMEOUT_SECONDS = 60
 _AT_ONCE = 16
-# Nothing of AWS itself: local job runs and made-up events have no business there.
+# Never AWS itself: local job runs and made-up events must not reach it.
 _AWS_HOSTS = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws")
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -36,16 +36,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Reply:
-    """What the upstream answered, as it came.
+    """The upstream's answer, unchanged.
 
     Parameters
     ----------
     status : int
         HTTP status.
     headers : Mapping of str to str
-        Those that matter to a client.
+        The headers that matter to a client.
     body : bytes
-        JSON, whether an answer or an error.
+        JSON: an answer or an error.
     """
 
     status: int
@@ -54,18 +54,18 @@ class Reply:
 
 
 class Upstream:
-    """An endpoint that answers for every service of AWS, as emulators do.
+    """An endpoint that answers for every service of AWS, like an emulator.
 
-    All methods but :meth:`in_thread` block.
+    All methods except :meth:`in_thread` block.
 
     Parameters
     ----------
     url : str
-        Where it is.
+        Its URL.
     region : str
-        What requests are signed for.
+        Region that requests are signed for.
     credentials : Credentials or None
-        What they are signed with; unsigned without.
+        Key pair that requests are signed with; if None, they are unsigned.
     """
 
     def __init__(self, url: str, region: str, credentials: Credentials | None) -> None:
@@ -73,21 +73,21 @@ class Upstream:
         self._region = region
         self._credentials = credentials
         self._http = URLLib3Session(timeout=_TIMEOUT_SECONDS, max_pool_connections=_AT_ONCE)
-        # Its own threads: those that prepare sessions may be busy for minutes.
+        # Separate threads: those that prepare sessions may be busy for minutes.
         self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="upstream")
 
     async def in_thread(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run what blocks, such as the other methods here, while requests go on being answered."""
+        """Run a blocking call, such as the other methods, while the service answers requests."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(work, *args, **kwargs))
 
     def send(self, action: str, body: bytes) -> Reply:
-        """Send one request of Glue and return what came back, whatever it is.
+        """Send one Glue request and return the answer, whatever it is.
 
         Raises
         ------
         ApiError
-            When nothing came back.
+            If there was no answer.
         """
         headers = {"Content-Type": CONTENT_TYPE, "X-Amz-Target": f"AWSGlue.{action}"}
         request = AWSRequest("POST", f"{self.url}/", headers=headers, data=body)
@@ -108,12 +108,12 @@ class Upstream:
         return Reply(answer.status_code, kept, answer.content)
 
     def call(self, action: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Ask Glue there, and return the answer.
+        """Call the upstream's Glue, and return the answer.
 
         Raises
         ------
         ApiError
-            As the upstream refused it.
+            The upstream's refusal.
         """
         reply = self.send(action, json.dumps(parameters).encode())
         try:
@@ -127,7 +127,7 @@ class Upstream:
         raise ApiError(code, str(message), reply.status)
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - botocore makes its classes up
-        """Return a botocore client of one of its other services."""
+        """Return a botocore client of another of its services."""
         keys = self._credentials
         return self._session.create_client(
             service,
@@ -149,16 +149,16 @@ class Upstream:
 
 
 def upstream_url(text: str) -> str:
-    """Return the URL, checked.
+    """Return the URL, after checking it.
 
     Raises
     ------
     ValueError
-        When it is none, or one of AWS itself.
+        If it isn't a URL, or is one of AWS itself.
     """
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{text!r} is no URL; expected one such as http://127.0.0.1:4566")
+        raise ValueError(f"{text!r} is not a URL; expected one such as http://127.0.0.1:4566")
     if parts.hostname.endswith(_AWS_HOSTS):
-        raise ValueError(f"{text!r} is AWS itself; the upstream is an emulator of it")
+        raise ValueError(f"{text!r} is AWS itself; the upstream must be an emulator")
     return text

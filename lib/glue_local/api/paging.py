@@ -1,4 +1,4 @@
-"""Lists in pages, with tokens that hold nothing but where the next page begins."""
+"""Lists in pages, with tokens that contain only the start of the next page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ T = TypeVar("T")
 
 
 def page_of(items: list[T], token: str | None, size: int) -> tuple[list[T], dict[str, str]]:
-    """Return a page and, under ``NextToken``, where the next one begins.
+    """Return a page and, as ``NextToken``, the start of the next one.
 
     Raises
     ------
     ApiError
-        When the token is none of these.
+        If the token is not from this function.
     """
     start = 0
     if token is not None:
@@ -26,7 +26,7 @@ def page_of(items: list[T], token: str | None, size: int) -> tuple[list[T], dict
         except (ValueError, binascii.Error):
             start = -1
         if start < 0:
-            raise ApiError.invalid("NextToken is not one that this service gave.")
+            raise ApiError.invalid("NextToken is not from this service.")
     end = start + size
     more = {"NextToken": base64.urlsafe_b64encode(str(end).encode()).decode()}
     return items[start:end], more if end < len(items) else {}

@@ -1,4 +1,4 @@
-"""The API's shapes, taken from botocore's own model: reading requests and writing answers."""
+"""Reads requests and writes answers, using botocore's own model of the API."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Protocol:
         Raises
         ------
         ApiError
-            When Glue has no such action.
+            If Glue has no such action.
         """
         action = target.removeprefix(_PREFIX)
         if action == target or action not in self._model.operation_names:
@@ -57,9 +57,9 @@ class Protocol:
         Raises
         ------
         ApiError
-            ``SerializationException`` when the body is no JSON object of Unicode text;
-            ``ValidationException``, or ``InvalidInputException`` where the operation has no such
-            error, when a parameter is missing, unknown, of a wrong type, or out of bounds.
+            ``SerializationException`` if the body is not a JSON object of Unicode text;
+            ``ValidationException``, or ``InvalidInputException`` if the operation has no such
+            error, if a parameter is missing, unknown, of a wrong type, or out of bounds.
         """
         try:
             parameters = json.loads(body or b"{}", parse_constant=_no_constant)
@@ -67,7 +67,7 @@ class Protocol:
         except (ValueError, RecursionError):
             raise ApiError("SerializationException", "The body is not valid JSON.") from None
         if not isinstance(parameters, dict):
-            raise ApiError("SerializationException", "The body is no JSON object.")
+            raise ApiError("SerializationException", "The body is not a JSON object.")
         shape = operation.input_shape
         assert shape is not None  # noqa: S101 - every action of Glue takes parameters
         parameters = {name: value for name, value in parameters.items() if value is not None}
@@ -87,12 +87,12 @@ class Protocol:
 
 
 def _no_constant(name: str) -> NoReturn:
-    """Refuse NaN and Infinity, which Python reads and JSON does not have."""
+    """Refuse NaN and Infinity, which Python accepts but JSON does not have."""
     raise ValueError(name)
 
 
 def _out_of_bounds(value: object, shape: Shape, path: str) -> list[str]:
-    """Return what botocore leaves to the service: lengths, patterns, enumerations."""
+    """Return the problems that botocore leaves to the service: lengths, patterns, enumerations."""
     problems = []
     limits = shape.metadata
     size = value if isinstance(value, int | float) else len(cast(Sized, value))
@@ -128,5 +128,5 @@ def _join(path: str, name: str) -> str:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    # The model writes what lies beyond the basic plane as pairs of surrogates, as Java does.
+    # Like Java, the model writes characters beyond the basic plane as pairs of surrogates.
     return re.compile(text.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"))

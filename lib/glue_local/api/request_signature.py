@@ -1,4 +1,4 @@
-"""Who may use the service: whoever signs with this start's key pair, from a program."""
+"""Checks who may use the service: programs that sign with the key pair of this start."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ _AUTHORIZATION = re.compile(
     r"/(?P<service>[a-z0-9-]+)/aws4_request,\s*SignedHeaders=(?P<headers>[a-z0-9;-]+)"
     r",\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
-# Without these under the signature, one signed request could be turned into another.
+# Unless these are signed, one signed request could be turned into another.
 _MUST_BE_SIGNED = {"host", "x-amz-date", "x-amz-target"}
-# Browsers set these by themselves; programs have no reason to.
+# Browsers set these; programs have no reason to.
 _BROWSER_HEADERS = ("origin", "referer", "sec-fetch-site", "sec-fetch-mode", "sec-fetch-dest")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What a signature is made over.
+    """The signed parts of a request.
 
     Parameters
     ----------
     method, path, query : str
-        As on the request line.
+        From the request line.
     headers : Mapping of str to str
         Names in lower case.
     body : bytes
@@ -52,14 +52,14 @@ class Request:
 
 
 class _Signer(SigV4Auth):
-    """botocore's signer, over exactly the headers that the request says were signed."""
+    """botocore's signer, for exactly the headers that the request says were signed."""
 
     def headers_to_sign(self, request: AWSRequest) -> HTTPHeaders:
         return request.headers
 
 
 class Gate:
-    """Lets signed requests through.
+    """Check that lets only signed requests pass.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class Gate:
     hosts : frozenset of str
         The ``Host`` values that name this service.
     region : str
-        Where it stands for: what is signed for another region is refused, as there.
+        The service's region: requests signed for another one are refused, as on AWS.
     """
 
     def __init__(self, credentials: Credentials, hosts: frozenset[str], region: str) -> None:
@@ -77,7 +77,7 @@ class Gate:
         self._region = region
 
     def check(self, request: Request) -> None:
-        """Return when the request may pass.
+        """Return if the request may pass.
 
         Raises
         ------
@@ -95,14 +95,14 @@ class Gate:
         if parts is None:
             raise ApiError(
                 "IncompleteSignatureException",
-                "The Authorization header is no AWS Signature Version 4 of this API.",
+                "The Authorization header is not an AWS Signature Version 4 for this API.",
                 403,
             )
         if not hmac.compare_digest(parts["key"], self._credentials.access_key):
             raise ApiError(
                 "UnrecognizedClientException",
-                "The access key is not this service's. Take the environment that the running "
-                "service printed; each start makes a new key pair.",
+                "The access key is not this service's. Use the environment that the running "
+                "service printed; each start creates a new key pair.",
                 403,
             )
         if parts["region"] != self._region:
@@ -119,7 +119,7 @@ class Gate:
         except ValueError:
             raise _invalid("x-amz-date is missing or malformed.") from None
         if not stamp.startswith(date) or abs(time.time() - signed_on) > _SKEW_SECONDS:
-            raise _invalid(f"Signature expired: it was made on {stamp}, 5 minutes are allowed.")
+            raise _invalid(f"Signature expired: it is from {stamp}, 5 minutes are allowed.")
 
     def _check_signature(self, request: Request, parts: re.Match[str]) -> None:
         names = parts["headers"].split(";")

@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _ADDRESS = "127.0.0.1"
 _LARGEST_BODY = 4 * 1024 * 1024
 _LARGEST_HEADERS = 64 * 1024
-# On loopback a request arrives in milliseconds; whoever holds one back holds a descriptor of ours.
+# On loopback, a request arrives in milliseconds; a slow one would keep a descriptor in use.
 _BODY_SECONDS = 5
 # What a request is about; a statement's Id is a number.
 _NAMES = ("SessionId", "Id", "JobName", "DatabaseName", "Name")
@@ -91,7 +91,7 @@ class _Endpoint(tornado.web.RequestHandler):
         if self._call_log is not None:
             _note(self._call_log, name, headers.get("user-agent", ""), request.body)
         if upstream is not None and not self._actions.has(name, {}):
-            # Whatever its parameters are: that is the upstream's to judge.
+            # Whatever its parameters are: the upstream checks them.
             return await upstream.in_thread(upstream.send, name, request.body)
         parameters = self._protocol.read(operation, request.body)
         if upstream is not None and not self._actions.has(name, parameters):
@@ -104,11 +104,11 @@ class _Endpoint(tornado.web.RequestHandler):
         self.finish(json.dumps({"__type": error.code, "Message": error.message}))
 
     def log_exception(self, *_: object) -> None:
-        """Say nothing here: :meth:`post` does, and never with what a request held."""
+        """Log nothing here: :meth:`post` logs errors, without the request's content."""
 
 
 def _note(log_file: Path, action: str, agent: str, body: bytes) -> None:
-    """Write down who called what, by name: what a call holds may be anybody's data."""
+    """Log who called what, by name only: a call's content may be personal data."""
     try:
         given = json.loads(body or b"{}")
     except ValueError:
@@ -125,16 +125,16 @@ class Server:
     Parameters
     ----------
     settings : ServiceSettings
-        Port, region and limits.
+        Port, region, and limits.
     credentials : Credentials
         The key pair that clients must sign with.
     upstream_credentials : Credentials, optional
-        What is forwarded is signed with; unsigned without.
+        The key pair for forwarded requests; if None, they are unsigned.
 
     Attributes
     ----------
     endpoint : str
-        Where it listens.
+        URL that it listens on.
     environment : dict of str to str
         The variables that point clients here.
     """
@@ -152,7 +152,7 @@ class Server:
         upstream = None
         self._job_runs: JobRuns | None = None
         if settings.upstream is not None:
-            # What runs here is a client like any other: of this service, and of the upstream.
+            # Sessions and job runs are clients of this service and of the upstream.
             upstream = Upstream(settings.upstream, settings.region, upstream_credentials)
             settings = replace(settings, inherited=self.environment)
             self._job_runs = JobRuns(settings, upstream)
@@ -183,7 +183,7 @@ class Server:
         """Stop listening, then stop every job run and every session."""
         self._http.stop()
         if self._job_runs is not None:
-            # First: a run's script ends its own session in good order, given the chance.
+            # Job runs first: a run's script stops its own session properly if it can.
             await self._job_runs.close()
         await self._registry.close()
         await self._http.close_all_connections()

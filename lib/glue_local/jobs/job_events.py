@@ -1,7 +1,7 @@
-"""Tell the upstream's event rules that a job run has ended, as AWS Glue tells EventBridge.
+"""Reports the end of a job run to the upstream's event rules, as AWS Glue does to EventBridge.
 
-Nobody but a service of AWS may put events whose source is ``aws.*``; emulators refuse it as well.
-So the rules are asked which of them match, and their Lambda targets are called.
+Only services of AWS may put events with a source ``aws.*``, and emulators refuse them as well. So
+this module asks which rules match, and calls their Lambda targets itself.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _LAMBDA = ":lambda:"
 
 
 def job_state_change(region: str, detail: dict[str, Any]) -> dict[str, Any]:
-    """Return the event of a job run's end.
+    """Return the event for a job run's end.
 
     Parameters
     ----------
     region : str
-        Where the job is.
+        Region of the job.
     detail : dict
-        ``jobName``, ``severity``, ``state``, ``jobRunId`` and ``message``.
+        ``jobName``, ``severity``, ``state``, ``jobRunId``, and ``message``.
     """
     return {
         "version": "0",
@@ -53,7 +53,7 @@ def deliver(upstream: Upstream, event: dict[str, Any]) -> None:
     try:
         called = list(_call_targets(upstream, event))
     except (BotoCoreError, ClientError) as error:
-        # AWS delivers these events at best effort too: nobody may rely on them.
+        # AWS delivers these events at best effort too: nothing may rely on them.
         log.warning("an event of %a was not delivered: %a", event["detail"], str(error))
         return
     log.info("an event of %a went to %a", event["detail"], called)
@@ -67,7 +67,7 @@ def _call_targets(upstream: Upstream, event: dict[str, Any]) -> Iterator[str]:
             continue
         for target in _pages(events, "list_targets_by_rule", "Targets", Rule=rule["Name"]):
             if _LAMBDA not in target["Arn"]:
-                log.warning("rule %a has a target that is no Lambda function", rule["Name"])
+                log.warning("rule %a has a target that isn't a Lambda function", rule["Name"])
                 continue
             functions = functions or upstream.client("lambda")
             payload = target.get("Input") or json.dumps(event)

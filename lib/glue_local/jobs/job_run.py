@@ -1,4 +1,4 @@
-"""One run of a Python Shell job: its states, its process, its end."""
+"""One run of a Python Shell job: its states and its process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _ECHOED = ("Timeout", "MaxCapacity", "SecurityConfiguration", "NotificationPrope
 
 
 class JobRunState(StrEnum):
-    """The states that a run here goes through."""
+    """The states of a run."""
 
     STARTING = "STARTING"
     RUNNING = "RUNNING"
@@ -46,7 +46,7 @@ class JobRunState(StrEnum):
 
 
 class JobRun:
-    """A run; it starts itself when made, inside a running event loop.
+    """A run. It starts itself on creation, in a running event loop.
 
     Parameters
     ----------
@@ -55,9 +55,9 @@ class JobRun:
     request : Mapping
         The checked parameters of ``StartJobRun``.
     settings : ServiceSettings
-        Limits, and what every run inherits.
+        Limits, and variables that every run inherits.
     ended : callable
-        Called with the run once its state is final.
+        Called with the run when its state is final.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class JobRun:
         self.error: str | None = None
         self._request = dict(request)
         self._script = JobScript.of(job, request.get("Arguments", {}))
-        # An emulator that keeps what CloudFormation gave it may answer with text.
+        # An emulator may return text, as it got it from CloudFormation.
         self._minutes = int(request.get("Timeout") or job.get("Timeout") or _DEFAULT_MINUTES)
         self._echoed = {
             name: source[name]
@@ -88,27 +88,27 @@ class JobRun:
         self._life = asyncio.create_task(self._live(ended), name=f"job run {self.id}")
 
     def stop(self) -> None:
-        """Begin to stop; the process ends in the background.
+        """Start to stop the run; its process ends in the background.
 
         Raises
         ------
         ApiError
-            When the run has ended.
+            If the run has ended.
         """
         if self.state.final:
             raise ApiError(
                 "JobRunInTerminalStateException",
-                f"Job run {self.id} is in {self.state} state; only a living run can stop.",
+                f"Job run {self.id} is in {self.state} state; only an active run can stop.",
             )
         self._enter(JobRunState.STOPPING)
         self._stopping.set()
 
     async def finished(self) -> None:
-        """Wait until nothing of the run is left."""
+        """Wait until all processes and files of the run are gone."""
         await asyncio.wait({self._life})
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the API shapes it."""
+        """Return the run in the API's shape."""
         described = {
             **self._echoed,
             "Timeout": self._minutes,
@@ -123,7 +123,7 @@ class JobRun:
             "LogGroupName": "/aws-glue/python-jobs",
         }
         if self._request.get("Arguments"):
-            # The run's own alone, as AWS answers; the job's defaults are the job's.
+            # Only the run's own arguments, as on AWS, not the job's defaults.
             described["Arguments"] = self._request["Arguments"]
         if self._completed is not None:
             described["CompletedOn"] = self._completed
@@ -136,7 +136,7 @@ class JobRun:
         self._modified = time.time()
 
     async def _live(self, ended: Callable[[JobRun], None]) -> None:
-        """From fetching the script to the last process gone; the only writer of final states."""
+        """Live from fetching the script to the last process; only this sets final states."""
         folder = Path(tempfile.mkdtemp(prefix="glue-job-"))
         try:
             final, reason = await self._run(folder)
@@ -206,7 +206,7 @@ class JobRun:
     async def _end(
         self, process: asyncio.subprocess.Process, exited: asyncio.Task[int], folder: Path
     ) -> None:
-        """Ask the script to end, then end whatever the run started."""
+        """Ask the script to end, then kill whatever the run started."""
         if not exited.done():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
@@ -217,5 +217,5 @@ class JobRun:
 
 
 def not_found(job: str, run: str) -> ApiError:
-    """Return the refusal for a run that isn't there."""
+    """Return the error for a run that doesn't exist."""
     return ApiError.not_found(f"Of job {job}, run", run)

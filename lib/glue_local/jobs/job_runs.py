@@ -1,4 +1,4 @@
-"""The job runs of one start of the service; the jobs themselves are the upstream's."""
+"""The job runs of one start of the service; the upstream keeps the jobs themselves."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from glue_local.settings import ServiceSettings
 _PAGE = 200
 _MOST_REMEMBERED = 1000
 _SHOWN_STATES = ("FAILED", "TIMEOUT")
-# A week in minutes, which a run's timeout must stay below.
+# A week in minutes; a run's timeout must be lower.
 _WEEK = 10_080
 _CAPACITIES = (0.0625, 1.0)
 
 
 class JobRuns:
-    """Starts, remembers and stops runs.
+    """The runs of all jobs.
 
     Parameters
     ----------
     settings : ServiceSettings
-        Limits, and what every run inherits.
+        Limits, and variables that every run inherits.
     upstream : Upstream
-        Knows the jobs, and has the rules that wait for a run's end.
+        Knows the jobs, and has the event rules for a run's end.
     """
 
     def __init__(self, settings: ServiceSettings, upstream: Upstream) -> None:
@@ -40,20 +40,20 @@ class JobRuns:
         self._closing = False
 
     async def start(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Start a run, unless as many as may are running."""
+        """Start a run, unless the maximum number is running."""
         name = parameters["JobName"]
         if "JobRunId" in parameters:
-            raise ApiError.invalid("JobRunId: the local service starts new runs only; leave it.")
+            raise ApiError.invalid("JobRunId: the local service only starts new runs; omit it.")
         _check(parameters)
         job = await self._job(name)
-        # From here to the new run nothing is waited for, so that two callers can't both be last.
+        # No await from here to the new run, so that two callers can't both take the last place.
         limit = (job.get("ExecutionProperty") or {}).get("MaxConcurrentRuns") or 1
         living = [run for run in self._of(name) if not run.state.final]
         if len(living) >= limit:
             raise ApiError(
                 "ConcurrentRunsExceededException",
                 f"Concurrent runs exceeded for {name}: {len(living)} of {limit} run "
-                f"({', '.join(run.id for run in living)}). Wait for one, or stop it.",
+                f"({', '.join(run.id for run in living)}). Wait for one to end, or stop it.",
             )
         run = JobRun(job, parameters, self._settings, self._tell)
         self._runs[run.id] = run
@@ -80,7 +80,7 @@ class JobRuns:
         return {"JobRuns": [run.describe() for run in page], **token}
 
     async def stop(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Stop several runs; what can't be stopped is listed with its reason."""
+        """Stop several runs; the answer lists those that can't be stopped, with the reason."""
         job = parameters["JobName"]
         known = {run.id: run for run in self._of(job)}
         stopped, errors = [], []
@@ -98,7 +98,7 @@ class JobRuns:
         return {"SuccessfulSubmissions": stopped, "Errors": errors}
 
     async def close(self) -> None:
-        """Stop every run and leave nothing behind."""
+        """Stop every run, and remove its files."""
         self._closing = True
         living = [run for run in self._runs.values() if not run.state.final]
         for run in living:
@@ -121,7 +121,7 @@ class JobRuns:
 
     def _tell(self, run: JobRun) -> None:
         if self._closing:
-            # Nobody could act on it: this service answers no more.
+            # Nothing could act on the event: this service no longer answers.
             return
         detail = {
             "jobName": run.job_name,
@@ -138,7 +138,7 @@ class JobRuns:
 
 
 def _check(parameters: Mapping[str, Any]) -> None:
-    """Refuse what the API's model allows and its documentation does not."""
+    """Refuse what the API's model allows but its documentation does not."""
     minutes = parameters.get("Timeout", 0)
     if minutes >= _WEEK:
         raise ApiError.invalid(

@@ -1,4 +1,4 @@
-"""What a run of a Python Shell job executes, and with which arguments and environment."""
+"""The script of a Python Shell job's run, with its arguments and environment."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _LOCATION = "--scriptLocation"
 
 @dataclass(frozen=True)
 class JobScript:
-    """A script in S3 with everything it is started with.
+    """A script in S3, with its arguments.
 
     Parameters
     ----------
     location : str
         URI of the script.
     arguments : Mapping of str to str
-        The job's defaults, with the run's own over them.
+        The job's defaults, overridden by the run's own.
     """
 
     location: str
@@ -42,12 +42,12 @@ class JobScript:
 
     @classmethod
     def of(cls, job: Mapping[str, Any], arguments: Mapping[str, str]) -> Self:
-        """Read a job's definition.
+        """Return the script of a job's definition.
 
         Raises
         ------
         ApiError
-            When it is no Python Shell job, or a run changes what it may not.
+            If it isn't a Python Shell job, or a run changes what it may not.
         """
         command = job.get("Command", {})
         if command.get("Name") != _KIND:
@@ -64,14 +64,14 @@ class JobScript:
     def prepare(
         self, folder: Path, settings: ServiceSettings, outer: Mapping[str, str]
     ) -> tuple[list[str], dict[str, str]]:
-        """Fetch the files. Blocking.
+        """Fetch the files. This blocks.
 
         Parameters
         ----------
         folder : Path
-            The run's own, empty.
+            The run's own folder, empty.
         settings : ServiceSettings
-            Where S3 is, and what every run inherits.
+            Endpoint of S3, and variables that every run inherits.
         outer : Mapping of str to str
             The service's own environment.
 
@@ -79,14 +79,14 @@ class JobScript:
         -------
         list of str, dict of str to str
             The command line and the environment. A Python Shell script gets the arguments of its
-            job and its run and where it was read from: AWS Glue tells it neither its name nor its
-            run's id. Without a Python Shell in the settings, it runs in the service's own Python
-            with all its packages, which is kinder than AWS.
+            job and run, and the location that it was read from. AWS Glue passes it neither its name
+            nor its run's id. Without a Python Shell in the settings, it runs in the service's own
+            Python with all its packages, which is kinder than AWS.
 
         Raises
         ------
         SessionStartError
-            When a file can't be had.
+            If a file can't be fetched.
         """
         tmp = folder / "tmp"
         tmp.mkdir()
@@ -96,7 +96,7 @@ class JobScript:
         named = tuple(filter(None, map(str.strip, self.arguments.get(_FILES, "").split(","))))
         files = python_files(named, libraries, archives=JOB_ARCHIVES, s3_endpoint=endpoint)
         search = search_path(files, libraries)
-        # AWS Glue hands its own arguments on as well, and adds where the script was.
+        # AWS Glue passes its own arguments as well, and adds the script's location.
         handed = {**self.arguments, _LOCATION: self.location}
         given = [part for argument in handed.items() for part in argument]
         if settings.python_shell is not None:
@@ -105,7 +105,7 @@ class JobScript:
             command = python_shell.command(settings.python_shell, tmp, script, given)
             python_shell.hand_over(tmp)
             return command, {**environment, MARK: str(folder)}
-        log.warning("no Python Shell was given: a run has the Python and packages of the service")
+        log.warning("no Python Shell is set: a run has the Python and packages of the service")
         self._warn("has the packages of the service")
         environment = {
             **{k: v for k, v in outer.items() if k not in REMOVED_VARIABLES},
@@ -122,4 +122,4 @@ class JobScript:
         if _MODULES in self.arguments:
             log.warning("%s is not installed: a run %s", _MODULES, instead)
         if self.arguments.get(_LIBRARY_SET, "none") != "none":
-            log.warning("%s is taken for none: a run %s", _LIBRARY_SET, instead)
+            log.warning("%s is treated as none: a run %s", _LIBRARY_SET, instead)

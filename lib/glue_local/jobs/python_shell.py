@@ -1,9 +1,9 @@
-"""Run a job's script as AWS Glue's Python Shell does: in a root of its own, as nobody there knows.
+"""Runs a job's script as AWS Glue's Python Shell does: in its own root, as an unknown user.
 
 The root (``tools/python_shell.py``) has the Python and the packages that AWS documents. A run sees
-it read-only, with a ``/tmp`` of its own in memory, and has neither a home nor a name nor a variable
-of ours beside those that stand for its role: credentials, region and endpoints. The mounts are in a
-namespace of the run, and end with it. Only root can do that.
+it read-only, with its own ``/tmp`` in memory. It has no home, no user name, and of our variables
+only those that replace its role: credentials, region, and endpoints. The mounts are in a namespace
+of the run, and end with it. This needs root.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ os.chdir("/tmp")
 del sys.argv[0]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
-# The root is bound to itself, to be made read-only for this run alone.
+# The root is bound to itself, so that it can be read-only for this run only.
 _MOUNTS = """\
 set -e
 root=$1 tmp=$2
@@ -45,29 +45,29 @@ exec "$@"
 
 
 def command(root: Path, tmp: Path, script: Path, arguments: Sequence[str]) -> list[str]:
-    """Return the command line of a run; one process from the first program to the script.
+    """Return the command line of a run; it stays one process from the first program to the script.
 
     Parameters
     ----------
     root : Path
-        The Python Shell.
+        Root folder of the Python Shell.
     tmp : Path
-        What the run's ``/tmp`` starts with, the script among it.
+        Initial content of the run's ``/tmp``, including the script.
     script : Path
-        Below ``tmp``.
+        The script, below ``tmp``.
     arguments : sequence of str
-        The script's.
+        Arguments of the script.
 
     Raises
     ------
     SessionStartError
-        When a program that this needs is missing, or the root is.
+        If the root or a needed program is missing.
     """
     if not (root / _PYTHON.lstrip("/")).exists():
-        raise SessionStartError(f"{root} is no Python Shell: it has no {_PYTHON}.")
+        raise SessionStartError(f"{root} is not a Python Shell: it has no {_PYTHON}.")
     unshare, chroot = (_program(name) for name in ("unshare", "chroot"))
     (tmp / _START).write_text(_START_SCRIPT, encoding="ascii")
-    # Copied with its mode: anybody may write, and remove what is theirs.
+    # The mode is copied too: anyone may write, and remove their own files.
     tmp.chmod(0o1777)
     return [
         *(unshare, "--mount", "--propagation", "private"),
@@ -86,9 +86,9 @@ def environment(
     Parameters
     ----------
     inherited : Mapping of str to str
-        What runs inherit; only that of AWS is passed on.
+        Variables that runs inherit; only those of AWS are passed on.
     libraries : sequence of str
-        What the job's ``--extra-py-files`` put on the search path, below ``tmp``.
+        Paths below ``tmp`` that the job's ``--extra-py-files`` add to the search path.
     tmp : Path
         The run's ``/tmp``.
     """
@@ -101,25 +101,25 @@ def environment(
 
 
 def folders(tmp: Path) -> tuple[Path, Path]:
-    """Make the folders of scripts and libraries in a run's ``/tmp``, as AWS Glue does."""
+    """Create the folders for scripts and libraries in a run's ``/tmp``, as AWS Glue does."""
     scripts, libraries = tmp / _SCRIPTS, tmp / _LIBRARIES
     scripts.mkdir()
     return scripts, libraries
 
 
 def hand_over(tmp: Path) -> None:
-    """Give what is in a run's ``/tmp`` to the run."""
+    """Make the run's user the owner of the files in its ``/tmp``."""
     for path in tmp.rglob("*"):
         os.chown(path, UID, UID)
 
 
 def inside(path: Path, tmp: Path) -> str:
-    """Return the name that a file in a run's ``/tmp`` has for the run."""
+    """Return the path that a file in a run's ``/tmp`` has for the run."""
     return str(Path("/tmp") / path.relative_to(tmp))  # noqa: S108 - the run's own
 
 
 def _program(name: str) -> str:
     found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
     if found is None:
-        raise SessionStartError(f"{name} is missing, which starts runs in a Python Shell.")
+        raise SessionStartError(f"{name} is missing; runs in a Python Shell need it.")
     return found

@@ -1,4 +1,4 @@
-"""Run a program to its end, unless whoever asked for it has left."""
+"""Runs a program to its end, unless it is cancelled."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LOOK_SECONDS = 0.1
 
 
 class CancelledError(GlueLocalError):
-    """The program was stopped, since its session was.
+    """A program was stopped because its session was stopped.
 
-    Shown: nowhere: whoever stopped the session knows.
+    Shown: nowhere, because the session was stopped on purpose.
     Why: the session was stopped while it was still fetching what it needs.
     What to do: nothing.
     """
@@ -25,7 +25,7 @@ class CancelledError(GlueLocalError):
 def run(
     command: list[str], *, cwd: Path | None = None, cancelled: Event | None = None
 ) -> tuple[int, str]:
-    """Run a program; return its exit code and everything it wrote.
+    """Run a program; return its exit code and all of its output.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ def run(
     cwd : Path, optional
         Where it runs.
     cancelled : Event, optional
-        Once set, the program is killed, with everything that it started.
+        When set, the program is killed, with everything that it started.
 
     Raises
     ------
     CancelledError
-        When it was killed for that.
+        If it was killed for this reason.
     """
     with subprocess.Popen(
         command,
@@ -55,7 +55,7 @@ def run(
                 output, _ = process.communicate(timeout=_LOOK_SECONDS)
             except subprocess.TimeoutExpired:
                 if cancelled is not None and cancelled.is_set():
-                    # With what it started itself: an installer builds in further processes.
+                    # Kills its child processes too: an installer builds in further processes.
                     os.killpg(process.pid, signal.SIGKILL)
                     raise CancelledError(f"{Path(command[0]).name} was stopped.") from None
             else:

@@ -1,8 +1,8 @@
 """``python -m glue_local.processes.keeper FOLDER PROGRAM``: run what must not outlive its owner.
 
-The owner holds the other end of stdin. When that closes, however the owner ended, the program and
-all that it started are killed and the folder is removed. SIGTERM goes on to the program alone:
-what that started is its own to end in good order.
+The owner holds the other end of stdin. When the owner ends for any reason, stdin closes: then the
+program and all that it started are killed, and the folder is removed. SIGTERM is passed on only to
+the program, which can then end its own processes properly.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def command(folder: Path, program: list[str]) -> list[str]:
     Parameters
     ----------
     folder : Path
-        A folder of its own, removed with it when the owner dies. The environment must hold it
-        under :data:`glue_local.processes.lifeline.MARK`.
+        The program's own folder, removed when the owner dies. The environment must contain it as
+        :data:`glue_local.processes.lifeline.MARK`.
     program : list of str
         The program and its arguments.
     """
@@ -34,7 +34,7 @@ def command(folder: Path, program: list[str]) -> list[str]:
 
 
 def main(folder: Path, program: list[str]) -> int:
-    """Run the program; return its exit code, as a shell does when a signal ended it."""
+    """Run the program; return its exit code, like a shell's if a signal ended it."""
     ending = lifeline.watch(lifeline.take(), folder)
     told = []
     started: list[subprocess.Popen[bytes]] = []
@@ -49,17 +49,17 @@ def main(folder: Path, program: list[str]) -> int:
     process = subprocess.Popen(program)
     started.append(process)
     if told:
-        # It came while the program was being started.
+        # The signal arrived while the program was being started.
         process.send_signal(signal.SIGTERM)
     code = process.wait()
     while ending.is_set():
-        # The lifeline ended the program, and ends us when the folder is gone.
+        # The lifeline ended the program, and ends this process when the folder is removed.
         time.sleep(1)
     return 128 - code if code < 0 else code
 
 
 if __name__ == "__main__":
-    # Nothing of the program waits for this interpreter's own end.
+    # Exits at once: nothing needs this interpreter's cleanup.
     status = main(Path(sys.argv[1]), sys.argv[2:])
     sys.stdout.flush()
     os._exit(status)

@@ -1,10 +1,10 @@
-"""End a session's process, and everything it started, when the service is gone.
+"""Ends a session's process, and everything it started, when the service ends.
 
-What a session starts is known by its POSIX session, and what left that by a variable that every
-child inherits: a process in the background must not outlive the session, as it would not on AWS.
+A session's processes are found by their POSIX session, and those that left it by a variable that
+every child inherits: as on AWS, a process in the background must not outlive the session.
 
-The service holds the other end of a pipe. However it ends, even by SIGKILL, the operating system
-closes that end, and the thread here wakes up.
+The service holds the other end of a pipe. However the service ends, even by SIGKILL, the operating
+system closes that end, and the thread in this process wakes up.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from pathlib import Path
 
 import psutil
 
-# Set for every process of a session: the session's folder, which is no other's.
+# Set for every process of a session: the session's own folder.
 MARK = "GLUE_LOCAL_SESSION"
 
 
 def session_members(leader: int, folder: Path) -> list[psutil.Process]:
-    """Return the living processes of a session, its leader last.
+    """Return the running processes of a session, its leader last.
 
     Parameters
     ----------
     leader : int
-        The session's own process, which leads a POSIX session.
+        Id of the session's own process, which leads a POSIX session.
     folder : Path
         The session's folder.
     """
@@ -56,7 +56,7 @@ def signal_session(leader: int, folder: Path, number: signal.Signals) -> int:
 
 
 def take() -> int:
-    """Take the pipe off stdin, so that no statement reads from it; return its descriptor."""
+    """Move the pipe away from stdin, so that no statement reads it; return its descriptor."""
     pipe = os.dup(0)
     os.set_inheritable(pipe, False)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -66,19 +66,19 @@ def take() -> int:
 
 
 def watch(pipe: int, folder: Path) -> threading.Event:
-    """Wait in a thread for the pipe's end; then leave neither process nor file.
+    """Wait in a thread for the pipe's end; then remove all processes and files.
 
     Parameters
     ----------
     pipe : int
-        What :func:`take` returned.
+        The result of :func:`take`.
     folder : Path
         The session's folder.
 
     Returns
     -------
     Event
-        Set from the moment the end begins; whatever dies then isn't a failure.
+        Set when the end begins; a process that dies after that isn't a failure.
     """
     ending = threading.Event()
 
@@ -87,7 +87,7 @@ def watch(pipe: int, folder: Path) -> threading.Event:
             pass
         ending.set()
         own = os.getpid()
-        # Only when all others are gone does nobody write into the folder any more.
+        # The folder is removed last: until all other processes are gone, they may write to it.
         while others := [member for member in session_members(own, folder) if member.pid != own]:
             for process in others:
                 with contextlib.suppress(psutil.Error):

@@ -1,9 +1,9 @@
-"""Sessions in an interpreter other than the service's: ``--session-python``.
+"""Sessions in another interpreter than the service's: ``--session-python``.
 
-Such an interpreter has what AWS Glue has (``locks/glue-5.1.txt``) and nothing of this project. What
-the session's own process needs beside that, this package and the kernel, is linked into a folder
-that this process alone searches, after all others: Spark's workers never see it, and no package of
-the interpreter is hidden by it.
+Such an interpreter has the packages of AWS Glue (``locks/glue-5.1.txt``) and nothing of this
+project. The session's own process also needs this package and the kernel. They are linked into a
+folder that only this process searches, after all others: Spark's workers never see it, and it hides
+no package of the interpreter.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ class Interpreter:
     Parameters
     ----------
     path : str
-        Its executable; the service's own, or another.
+        Path of its executable: the service's own, or another.
     """
 
     path: str = sys.executable
 
     @property
     def own(self) -> bool:
-        """Whether it is the service's."""
+        """Whether it is the service's own."""
         return self.path == sys.executable
 
     def check(self) -> None:
-        """Refuse an interpreter that can't share our kernel and our Spark.
+        """Refuse an interpreter that can't use our kernel and our Spark.
 
         Raises
         ------
         SessionStartError
-            It is not there, or has another Python or PySpark.
+            If it does not exist, or has another Python or PySpark.
         """
         if self.own:
             return
@@ -64,22 +64,22 @@ class Interpreter:
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             found = json.loads(done.stdout)
         except (OSError, ValueError, subprocess.CalledProcessError) as error:
-            raise SessionStartError(f"{self.path} is no Python that answers: {error}.") from error
+            raise SessionStartError(f"{self.path} is not a working Python: {error}.") from error
         expected = [list(sys.version_info[:2]), metadata.version("pyspark")]
         if found != expected:
             raise SessionStartError(
-                f"{self.path} has Python and PySpark {found}; expected {expected}, as the service."
+                f"{self.path} has Python and PySpark {found}; expected the service's {expected}."
             )
 
     def command(self, folder: Path) -> list[str]:
-        """Give the start of the command line of a session's process.
+        """Return the start of the command line of a session's process.
 
         Parameters
         ----------
         folder : Path
-            The session's own.
+            The session's own folder.
         """
-        # -P: a module in the working directory must not stand before the installed ones.
+        # -P: a module in the working directory must not hide an installed one.
         if self.own:
             return [self.path, "-P", "-m", "glue_local.kernel.kernel_main"]
         host = folder / "host"
@@ -89,12 +89,12 @@ class Interpreter:
 
 
 def link(folder: Path) -> None:
-    """Link what a session's process needs beside its interpreter's packages.
+    """Link what a session's process needs in addition to its interpreter's packages.
 
     Parameters
     ----------
     folder : Path
-        Empty.
+        An empty folder.
     """
     for entry in (Path(__file__).parents[1], *_entries()):
         target = folder / entry.name
@@ -103,7 +103,7 @@ def link(folder: Path) -> None:
 
 
 def _entries() -> list[Path]:
-    """Give the files and folders of the needed packages, and of those that they need."""
+    """Return the files and folders of the needed packages and of their dependencies."""
     entries: dict[Path, None] = {}
     left, seen = list(_NEEDED), set[str]()
     while left:

@@ -1,1 +1,1 @@
-"""Sessions: what they are created with, their state, and their statements."""
+"""Sessions: their arguments, states, and statements."""

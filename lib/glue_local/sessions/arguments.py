@@ -1,4 +1,4 @@
-"""What a session is created with: ``DefaultArguments``, read and checked."""
+"""Reads and checks a session's ``DefaultArguments``."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class SessionArguments:
     formats : tuple of str
         From ``--datalake-formats``.
     python_files, jars, python_modules : tuple of str
-        From ``--extra-py-files``, ``--extra-jars`` and ``--additional-python-modules``.
+        From ``--extra-py-files``, ``--extra-jars``, and ``--additional-python-modules``.
     installer_options : tuple of str
-        From ``--python-modules-installer-option``: what the installer gets before the modules.
+        From ``--python-modules-installer-option``: the installer's options before the modules.
     data_catalog : bool
-        From ``--enable-glue-datacatalog``: whether Spark's own catalogue is Glue's.
+        From ``--enable-glue-datacatalog``: whether Spark's own catalog is Glue's.
     """
 
     conf: dict[str, str]
@@ -46,12 +46,12 @@ class SessionArguments:
 
     @classmethod
     def read(cls, arguments: Mapping[str, str]) -> SessionArguments:
-        """Read ``DefaultArguments``; arguments that mean nothing here are left alone.
+        """Read ``DefaultArguments``; arguments without a meaning here are ignored.
 
         Raises
         ------
         ApiError
-            When a value can't be understood, or asks for a format that isn't here.
+            If a value is invalid, or asks for a format that isn't supported.
         """
         formats = _items(arguments.get("--datalake-formats", ""))
         for name in formats:
@@ -67,7 +67,7 @@ class SessionArguments:
             jars=_items(arguments.get("--extra-jars", "")),
             python_modules=_items(arguments.get("--additional-python-modules", "")),
             installer_options=_words(_OPTIONS, arguments.get(_OPTIONS, "")),
-            # Documented with the value true; older pages have it empty.
+            # It is documented with the value true; older pages show it empty.
             data_catalog=arguments.get(_CATALOG, "false").strip().lower() in ("true", ""),
         )
 
@@ -84,18 +84,18 @@ def _words(name: str, text: str) -> tuple[str, ...]:
 
 
 def read_conf(text: str) -> dict[str, str]:
-    """Read several settings from one argument: ``a=b --conf c=d --conf e=f``.
+    """Return the settings in one argument: ``a=b --conf c=d --conf e=f``.
 
     Parameters
     ----------
     text : str
-        As AWS Glue takes it. A leading ``--conf`` is allowed; a later setting of the same name
-        wins, as it does for spark-submit.
+        As AWS Glue accepts it. A leading ``--conf`` is allowed; a later setting of the same name
+        wins, as with spark-submit.
 
     Raises
     ------
     ApiError
-        When a part is no ``name=value``.
+        If a part isn't ``name=value``.
     """
     conf: dict[str, str] = {}
     text = text.strip().removeprefix("--conf ")
@@ -123,5 +123,5 @@ def _check_conf(conf: Mapping[str, str]) -> None:
             shlex.split(conf.get(name, ""))
         except ValueError as error:
             raise ApiError.invalid(
-                f"--conf sets {name} to what has {str(error).lower()}."
+                f"--conf sets {name} to a value that has {str(error).lower()}."
             ) from None

@@ -1,4 +1,4 @@
-"""One session: its states, its statements one after the other, its end."""
+"""One session: its states, and its statements, which run one after the other."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ECHOED = (
 
 
 class SessionStatus(StrEnum):
-    """The states that the API knows."""
+    """The states in the API."""
 
     PROVISIONING = "PROVISIONING"
     READY = "READY"
@@ -49,7 +49,7 @@ class SessionStatus(StrEnum):
 
 
 class Session:
-    """A session; it starts itself when made, inside a running event loop.
+    """A session. It starts itself on creation, in a running event loop.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Session:
     Raises
     ------
     ApiError
-        When its arguments can't be understood.
+        If its arguments are invalid.
     """
 
     def __init__(self, request: Mapping[str, Any], settings: ServiceSettings) -> None:
@@ -73,7 +73,7 @@ class Session:
         self._request = dict(request)
         self._arguments = SessionArguments.read(request.get("DefaultArguments", {}))
         self._settings = settings
-        # Named by us: an id is data and never becomes a path.
+        # We choose the name: an id is data and never becomes a path.
         self._folder = Path(tempfile.mkdtemp(prefix="glue-"))
         self._created = time.time()
         self._completed: float | None = None
@@ -85,19 +85,20 @@ class Session:
         self._queue: asyncio.Queue[Statement] = asyncio.Queue()
         self._life = asyncio.create_task(self._live(), name=f"session {self.id}")
 
-    # What clients ask for
+    # Requests of clients
 
     def run(self, code: str) -> Statement:
         """Queue a statement."""
         if self.status is SessionStatus.TIMEOUT:
-            # The Glue kernels know a timed-out session by this code.
+            # The Glue kernels recognize a timed-out session by this code.
             raise ApiError.invalid(f"Session {self.id} has timed out; create a new one.")
         if self.status is not SessionStatus.READY:
             raise ApiError.wrong_state(self.id, self.status, "statements need READY")
         if self._queue.qsize() >= _MOST_WAITING:
             raise ApiError(
                 "SessionBusyException",
-                f"{_MOST_WAITING} statements already wait in session {self.id}; wait for some.",
+                f"{_MOST_WAITING} statements are already waiting in session {self.id}; wait for "
+                "some to finish.",
             )
         statement = Statement(len(self.statements), code)
         self.statements.append(statement)
@@ -111,7 +112,7 @@ class Session:
         return self.statements[number]
 
     def cancel(self, number: int) -> None:
-        """Cancel a statement: at once when it waits, by an interrupt when it runs."""
+        """Cancel a statement: at once if it is waiting, by an interrupt if it is running."""
         statement = self.statement(number)
         if statement.state is StatementState.WAITING:
             statement.finish(StatementState.CANCELLED)
@@ -119,19 +120,19 @@ class Session:
             statement.state = StatementState.CANCELLING
 
     def stop(self) -> None:
-        """Begin to stop; the processes end in the background."""
+        """Start to stop the session; its processes end in the background."""
         if self.status not in (SessionStatus.PROVISIONING, SessionStatus.READY):
-            raise ApiError.wrong_state(self.id, self.status, "only a living session can stop")
+            raise ApiError.wrong_state(self.id, self.status, "only an active session can stop")
         self.status = SessionStatus.STOPPING
         if not self._ending:
             self._life.cancel()
 
     async def ended(self) -> None:
-        """Wait until nothing of the session is left."""
+        """Wait until all processes and files of the session are gone."""
         await asyncio.wait({self._life})
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the API shapes it."""
+        """Return the session in the API's shape."""
         described = {name: self._request[name] for name in _ECHOED if name in self._request}
         if "MaxCapacity" not in described:
             described.setdefault("WorkerType", "G.1X")
@@ -150,10 +151,10 @@ class Session:
             described["ErrorMessage"] = self._error[:2048]
         return described
 
-    # Its life
+    # Life of the session
 
     async def _live(self) -> None:
-        """From provisioning to the last process gone; the only writer of final states."""
+        """Live from provisioning to the end of the last process; only this sets final states."""
         final, reason = SessionStatus.STOPPED, None
         try:
             final, reason = await self._serve()
@@ -168,7 +169,7 @@ class Session:
         self._cancelled.set()
         self._error = reason
         if final is SessionStatus.TIMEOUT:
-            # Known at once, so that nobody's statement is taken while the processes end.
+            # Set at once, so that no statement is accepted while the processes end.
             self.status = final
         await self._end(final, reason)
 
@@ -181,7 +182,7 @@ class Session:
                 log.info("session %a: ready after %.1f s", self.id, time.time() - self._created)
                 return await self._work(self._kernel)
         except TimeoutError:
-            return SessionStatus.TIMEOUT, f"The session lived for {minutes} minutes, its Timeout."
+            return SessionStatus.TIMEOUT, f"The session ran for {minutes} minutes, its Timeout."
 
     async def _start(self) -> Kernel:
         if "Connections" in self._request:
@@ -196,7 +197,7 @@ class Session:
         return self._kernel
 
     async def _work(self, kernel: Kernel) -> tuple[SessionStatus, str | None]:
-        """Run statements in order until the session idles too long or its process ends."""
+        """Run statements in order until the session is idle for too long or its process ends."""
         minutes = self._request.get("IdleTimeout", _DEFAULT_IDLE_MINUTES)
         while True:
             following = asyncio.ensure_future(self._queue.get())
@@ -209,7 +210,7 @@ class Session:
                 if kernel.exited.done():
                     raise KernelGoneError(kernel.reason())
                 if not following.done():
-                    return SessionStatus.TIMEOUT, f"The session idled for {minutes} minutes."
+                    return SessionStatus.TIMEOUT, f"The session was idle for {minutes} minutes."
                 statement = following.result()
             finally:
                 following.cancel()
@@ -242,9 +243,9 @@ class Session:
             statement.finish(StatementState.AVAILABLE, output.output(reply))
 
     async def _end(self, final: SessionStatus, reason: str | None) -> None:
-        """Leave no process and no file; then say so."""
+        """Remove all processes and files, then set the final state."""
         if self._provisioning is not None:
-            # Told to stop, its thread may still be writing into the folder.
+            # After the request to stop, its thread may still write to the folder.
             await asyncio.gather(self._provisioning, return_exceptions=True)
         if self._kernel is not None:
             await self._kernel.stop(self._settings.stop_seconds)
@@ -263,7 +264,7 @@ class Session:
 
 
 async def _interrupt(kernel: Kernel, statement: Statement, executing: Callable[[], Any]) -> None:
-    """Interrupt the running code once its cancelling was asked for, and again when it goes on."""
+    """Interrupt the running code when its cancellation is requested, and again if it continues."""
     await executing()
     while True:
         if statement.state is StatementState.CANCELLING:

@@ -1,10 +1,10 @@
-"""Install what ``--additional-python-modules`` names, into a folder of the session.
+"""Installs the modules of ``--additional-python-modules`` into a folder of the session.
 
-As AWS documents it for Glue 5.0 and up: an item is a package for the installer, or the address of
+As AWS documents for Glue 5.0 and up, an item is a package for the installer, or the address of
 a wheel, of a ``requirements.txt`` (with the installer option ``-r``), or of a zip of wheels, whose
-``wheels/requirements.txt`` says what is installed from the wheels beside it. Without the installer
-option ``--no-index`` a package index is asked as well, as there. What the interpreter has already
-does not count: an archive holds all that its wheels need, as AWS advises.
+``wheels/requirements.txt`` lists what to install from the wheels next to it. Without the installer
+option ``--no-index``, the installer also uses a package index, as on AWS. Packages of the
+interpreter don't count: an archive must contain all that its wheels need, as AWS advises.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ def install(
     arguments : SessionArguments
         Modules and options of the installer.
     folder : Path
-        The session's own.
+        The session's own folder.
     python : str
         The interpreter that they are for.
     cancelled : Event
-        Once set, nothing more is fetched.
+        When set, nothing more is fetched.
     s3_endpoint : str, optional
-        Where S3 is; where the environment says unless told.
+        Endpoint of S3 (default: from the environment).
 
     Returns
     -------
     Path
-        The folder that Python has to search.
+        The folder that Python must search.
 
     Raises
     ------
     SessionStartError
-        When one can't be had.
+        If a module can't be installed.
     """
     if importlib.util.find_spec("uv") is None:
         raise SessionStartError(f"{_ARGUMENT} needs uv beside the service; install it.")
     if any(module.startswith("-") for module in arguments.python_modules):
-        raise SessionStartError(f"{_ARGUMENT} holds an option, not a module name.")
+        raise SessionStartError(f"{_ARGUMENT} has an option, not a module name.")
     brought = folder / "brought"
     brought.mkdir()
     wanted = [
@@ -73,7 +73,7 @@ def install(
     ]
     target = folder / "modules"
     options = arguments.installer_options
-    # Without an index, all comes from the session's own files: nothing is worth keeping.
+    # Without an index, everything is from the session's own files: a cache is useless.
     cache = ["--no-cache"] if _NO_INDEX in options else []
     code, output = child.run(
         [
@@ -91,7 +91,7 @@ def install(
 
 
 def _words(module: str, folder: Path, s3_endpoint: str | None) -> list[str]:
-    """Give the installer's words for one item."""
+    """Return the installer's arguments for one item."""
     if "://" not in module and not module.startswith("/"):
         return [module]
     folder.mkdir()
@@ -106,6 +106,6 @@ def _words(module: str, folder: Path, s3_endpoint: str | None) -> list[str]:
     requirements = folder / _REQUIREMENTS
     if not requirements.is_file():
         raise SessionStartError(
-            f"{module} has no {_REQUIREMENTS.as_posix()}, which says what is to be installed."
+            f"{module} has no {_REQUIREMENTS.as_posix()}, which lists what to install."
         )
     return ["--find-links", str(requirements.parent), "-r", str(requirements)]

@@ -1,6 +1,6 @@
-"""Prepare a session's own folder: everything its process needs to start, and its settings.
+"""Prepares a session's own folder: everything that its process needs to start, and its settings.
 
-The settings travel in a file of mode 0600, never in process arguments: a Spark setting may be a
+The settings are passed in a file of mode 0600, never in process arguments: a Spark setting may be a
 secret, and every user of the machine can read arguments.
 """
 
@@ -24,14 +24,14 @@ from glue_local.spark.data_catalog import make_sure_of_default
 from glue_local.spark.jars import S3, SETS, archive_path, ensure, java, spark_home
 
 SETTINGS_FILE = "session.json"
-# Variables of another Spark would send the driver or its files elsewhere; those of a Jupyter
-# server that we may run under would make the kernel look for a parent that isn't its own.
+# Variables of another Spark would send the driver or its files elsewhere. Variables of a Jupyter
+# server would make the kernel look for the wrong parent.
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")
-# Another interpreter must not search what the service's own was told to.
+# Another interpreter must not use the search path of the service's own.
 _FOREIGN_PYTHON = ("PYTHON", "VIRTUAL_ENV")
 
-# A session is short and its queries are new code each: on few cores the optimising compiler would
-# take as long as the work, and pauses of the collector matter less than its throughput.
+# A session is short, and each query is new code: on few cores, the optimizing compiler would take
+# as long as the work, and the collector's pauses matter less than its throughput.
 _JAVA_OPTIONS = (
     "-XX:+UseParallelGC",
     "-XX:Tier4InvocationThreshold=30000",
@@ -43,16 +43,16 @@ _JAVA_OPTIONS = (
 
 @dataclass(frozen=True)
 class ProvisionedSession:
-    """What the session's process is started with.
+    """A prepared session: what its process is started with.
 
     Parameters
     ----------
     folder : Path
         The session's own folder.
     environment : dict of str to str
-        The process's whole environment.
+        The process's complete environment.
     command : tuple of str
-        Starts the process; the session's folder and connection file come after.
+        Command of the process; the session's folder and connection file follow it.
     """
 
     folder: Path
@@ -63,12 +63,12 @@ class ProvisionedSession:
 def spark_conf(
     arguments: SessionArguments, settings: ServiceSettings, folder: Path
 ) -> dict[str, str]:
-    """Return the whole Spark configuration of a session.
+    """Return the complete Spark configuration of a session.
 
-    Ours first, then the service's, then the session's own; what keeps Spark on loopback comes
-    last and can't be overridden. Spark's web page, where a session switches it on, follows
-    ``SPARK_LOCAL_IP``, and another master is refused when the session is created. Options of the
-    JVM are taken as they are: they are code, as a statement is, and may open what they like.
+    Our settings come first, then the service's, then the session's own. The settings that keep
+    Spark on loopback come last and can't be overridden. Spark's web page, if a session turns it on,
+    uses ``SPARK_LOCAL_IP``, and another master is refused when the session is created. JVM options
+    are not restricted: like a statement, they are code, and may open any address.
     """
     given = {**settings.spark_conf, **arguments.conf}
     master = given.get("spark.master", "local[*]")
@@ -94,23 +94,23 @@ def spark_conf(
 def provision(
     arguments: SessionArguments, settings: ServiceSettings, folder: Path, cancelled: Event
 ) -> ProvisionedSession:
-    """Fill the session's folder. Blocking: files are copied, jars and modules may be fetched.
+    """Fill the session's folder. This blocks: it copies files, and may fetch jars and modules.
 
     Parameters
     ----------
     arguments : SessionArguments
-        What the session was created with.
+        The session's arguments.
     settings : ServiceSettings
-        What every session is started with.
+        Settings for every session.
     folder : Path
-        The session's own, empty.
+        The session's own folder, empty.
     cancelled : Event
-        Once set, nothing more is fetched.
+        When set, nothing more is fetched.
 
     Raises
     ------
     SessionStartError, JarError
-        When something the session was created with can't be had.
+        If something that the arguments name can't be fetched.
     """
     interpreter = Interpreter(settings.session_python)
     interpreter.check()
@@ -180,7 +180,7 @@ def _environment(
         "MPLBACKEND": "agg",
         "IPYTHONDIR": str(folder / "ipython"),
         "TZ": "UTC",
-        # Temporary files end with the session, and nobody else reads them meanwhile.
+        # Temporary files are removed with the session, and no one else can read them.
         "TMPDIR": str(folder / "tmp"),
         MARK: str(folder),
     }

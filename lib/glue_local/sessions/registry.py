@@ -14,12 +14,12 @@ _MOST_REMEMBERED = 500
 
 
 class Registry:
-    """Keeps the sessions, living and ended, until they are deleted.
+    """All sessions, active and ended, until they are deleted.
 
     Parameters
     ----------
     settings : ServiceSettings
-        Limits, and what sessions are started with.
+        Limits, and settings for every session.
     """
 
     def __init__(self, settings: ServiceSettings) -> None:
@@ -27,7 +27,7 @@ class Registry:
         self._sessions: dict[str, Session] = {}
 
     def create(self, request: Mapping[str, Any]) -> Session:
-        """Make a session; it starts in the background."""
+        """Create a session; it starts in the background."""
         name = request["Id"]
         if name in self._sessions:
             raise ApiError("AlreadyExistsException", f"Session {name} already exists.")
@@ -35,8 +35,8 @@ class Registry:
         if len(living) >= self._settings.session_limit:
             raise ApiError(
                 "ResourceNumberLimitExceededException",
-                f"{len(living)} sessions live, the limit is {self._settings.session_limit}: stop "
-                f"one ({', '.join(session.id for session in living)}) and try again.",
+                f"{len(living)} sessions are active, the limit is {self._settings.session_limit}: "
+                f"stop one ({', '.join(session.id for session in living)}) and try again.",
             )
         session = Session(request, self._settings)
         self._sessions[name] = session
@@ -55,7 +55,7 @@ class Registry:
         return self._sessions[name]
 
     def select(self, tags: Mapping[str, str], origin: str | None) -> list[Session]:
-        """Return the sessions that have all these tags and came from there, oldest first."""
+        """Return the sessions that have all these tags and this request origin, oldest first."""
         return [
             session
             for session in self._sessions.values()
@@ -70,7 +70,7 @@ class Registry:
         del self._sessions[name]
 
     async def close(self) -> None:
-        """Stop every session and leave nothing behind."""
+        """Stop every session, and remove its files."""
         for session in self._sessions.values():
             try:
                 session.stop()

@@ -1,4 +1,4 @@
-"""Copy what a session or a job run was told to start with, from wherever it is named."""
+"""Copies the files that a session or job run starts with, from paths and URIs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from glue_local.api.forward import USER_AGENT
 from glue_local.errors import SessionStartError
 
-# What Spark's --py-files takes: it puts nothing else on the executors' path.
+# What Spark's --py-files accepts: it adds nothing else to the executors' path.
 ARCHIVES = (".zip", ".egg")
-# A Python Shell job has no Spark, and takes wheels.
+# A Python Shell job has no Spark, and accepts wheels.
 JOB_ARCHIVES = (*ARCHIVES, ".whl")
 _LONGEST_SHOWN = 200
 
@@ -24,23 +24,23 @@ _LONGEST_SHOWN = 200
 def local_copy(
     uri: str, folder: Path, endings: tuple[str, ...], *, s3_endpoint: str | None = None
 ) -> Path:
-    """Copy a file named by path, file: or s3: URI into the folder.
+    """Copy a file, named by a path or a file: or s3: URI, into the folder.
 
     Parameters
     ----------
     uri : str
-        What is wanted.
+        The file.
     folder : Path
-        Where it goes, under its own name.
+        Folder for the copy, which keeps its name.
     endings : tuple of str
-        The endings that make sense here.
+        The allowed endings.
     s3_endpoint : str, optional
-        Where S3 is; where the environment says unless told.
+        Endpoint of S3 (default: from the environment).
 
     Raises
     ------
     SessionStartError
-        When it can't be had.
+        If the file can't be copied.
     """
     shown = uri if len(uri) <= _LONGEST_SHOWN else f"{uri[:_LONGEST_SHOWN]}…"
     try:
@@ -49,7 +49,7 @@ def local_copy(
         raise SessionStartError(f"{shown} isn't an address: {error}.") from None
     in_s3 = parts.scheme in ("s3", "s3a")
     path = Path(unquote(parts.path) if in_s3 or parts.scheme == "file" else uri)
-    # A name becomes part of search paths and lists, where these signs would divide it.
+    # A name becomes part of search paths and lists, where these characters would split it.
     if path.name in ("", "..") or any(sign in path.name for sign in (os.pathsep, ",", "\0")):
         raise SessionStartError(
             f"{shown} has the file name {path.name!r}; expected one without '{os.pathsep}' and ','."
@@ -58,7 +58,7 @@ def local_copy(
         raise SessionStartError(f"{shown} was named; expected a file in {', '.join(endings)}.")
     target = folder / path.name
     if target.exists():
-        raise SessionStartError(f"{shown} has the name of another file; give it one of its own.")
+        raise SessionStartError(f"{shown} has the name of another file; rename one of them.")
     try:
         if in_s3:
             import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
@@ -73,7 +73,7 @@ def local_copy(
             shutil.copyfile(path, target)
         else:
             raise SessionStartError(
-                f"{shown} isn't a file here. Give a local path, a file: or an s3: address."
+                f"{shown} isn't a file here. Give a local path, or a file: or s3: address."
             )
     except (OSError, BotoCoreError, ClientError) as error:
         reason = getattr(error, "strerror", None) or error
@@ -88,7 +88,7 @@ def python_files(
     archives: tuple[str, ...] = ARCHIVES,
     s3_endpoint: str | None = None,
 ) -> tuple[Path, ...]:
-    """Copy --extra-py-files: modules, and archives with one of these endings."""
+    """Copy the files of --extra-py-files: modules, and archives with one of these endings."""
     copies = []
     for uri in dict.fromkeys(uris):
         folder.mkdir(exist_ok=True)
@@ -97,6 +97,6 @@ def python_files(
 
 
 def search_path(files: tuple[Path, ...], folder: Path) -> list[str]:
-    """Return what Python searches to find these files: archives themselves, and the folder."""
+    """Return the search path for these files: the archives themselves, and the folder."""
     archives = [str(file) for file in files if file.suffix != ".py"]
     return archives + ([str(folder)] if len(archives) < len(files) else [])

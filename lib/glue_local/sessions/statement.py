@@ -9,7 +9,7 @@ from typing import Any
 
 
 class StatementState(StrEnum):
-    """The states that the API knows. Code that raised is AVAILABLE, its output says error."""
+    """The states in the API. If code raised an error, the state is AVAILABLE; see the output."""
 
     WAITING = "WAITING"
     RUNNING = "RUNNING"
@@ -20,7 +20,7 @@ class StatementState(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether nothing will change any more."""
+        """Whether the state can't change anymore."""
         return self in (self.AVAILABLE, self.CANCELLED, self.ERROR)
 
 
@@ -30,14 +30,14 @@ def _milliseconds() -> int:
 
 @dataclass
 class Statement:
-    """A statement and what is known of it.
+    """A statement and its state.
 
     Parameters
     ----------
     number : int
         Its id within the session, from 0.
     code : str
-        What it runs.
+        Its code.
     """
 
     number: int
@@ -49,19 +49,19 @@ class Statement:
     completed_on: int | None = None
 
     def begin(self) -> None:
-        """Mark it as running."""
+        """Mark the statement as running."""
         self.state = StatementState.RUNNING
         self.started_on = _milliseconds()
 
     def finish(self, state: StatementState, output: dict[str, Any] | None = None) -> None:
-        """Mark it as done."""
+        """Mark the statement as done."""
         self.state = state
         self.output = output
         self.progress = 1.0 if state is StatementState.AVAILABLE else self.progress
         self.completed_on = _milliseconds()
 
     def describe(self) -> dict[str, Any]:
-        """Return it as the API shapes it."""
+        """Return the statement in the API's shape."""
         described: dict[str, Any] = {
             "Id": self.number,
             "Code": self.code,

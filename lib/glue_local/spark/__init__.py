@@ -1,1 +1,1 @@
-"""Spark's driver: its jars, its class archive, its settings, its start."""
+"""Spark's driver: jars, class archive, settings, and start."""

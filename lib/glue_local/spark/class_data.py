@@ -1,8 +1,8 @@
-"""A class archive for Spark's driver: loaded and checked once, mapped by every later start.
+"""A class archive for Spark's driver: classes are loaded and checked once, then memory-mapped.
 
-The JVM spends most of Spark's start, and of a first query, on reading some 15,000 classes. A
-class-data-sharing archive (JDK 13 and up, JEP 350) halves that. It is made by running a small
-job once and dumping what was loaded; ``python -m glue_local.spark.class_data`` does it.
+The JVM spends most of Spark's start, and of a first query, on reading about 15,000 classes. A
+class-data-sharing archive (JDK 13 and up, JEP 350) halves that. ``python -m
+glue_local.spark.class_data`` creates it: it runs a small job once and dumps the loaded classes.
 """
 
 from __future__ import annotations
@@ -31,34 +31,34 @@ _KEPT = 8
 
 
 class ClassDataError(GlueLocalError):
-    """The archive could not be made. Sessions work without it, only slower.
+    """The archive could not be created. Sessions work without it, but start more slowly.
 
-    Shown: the terminal, of `python -m glue_local.prepare`.
+    Shown: on the terminal, by `python -m glue_local.prepare`.
     Why: Java is older than 13, or the disk is full.
-    What to do: install Java 17, or go on without: nothing else depends on it.
+    What to do: install Java 17, or continue without the archive: nothing else depends on it.
     """
 
 
 def ensure(formats: Sequence[str] = ()) -> Path:
-    """Return the path of the archive for sessions with some formats, making it when it isn't there.
+    """Return the path of the archive for sessions with some formats; create it if it is missing.
 
     Parameters
     ----------
     formats : sequence of str, optional
-        As of ``--datalake-formats``; see :data:`glue_local.spark.jars.FORMATS`.
+        As in ``--datalake-formats``; see :data:`glue_local.spark.jars.FORMATS`.
 
     Raises
     ------
     ClassDataError
-        When the JVM does not write one.
+        If the JVM does not write an archive.
     """
     path = archive_path(formats)
     if path.exists():
-        # As if it were new: `drop_old` leaves alone what is used.
+        # Marks it as new, so that `drop_old` keeps archives that are in use.
         path.touch()
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is one rename: no start maps half an archive.
+    # Next to the target, so that the last step is a rename: no start maps half an archive.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".make-") as name:
         folder = Path(name)
         made = folder / path.name
@@ -84,7 +84,7 @@ def ensure(formats: Sequence[str] = ()) -> Path:
         if done.returncode != 0 or not made.exists():
             raise ClassDataError(
                 f"Java wrote no class archive ({done.stderr.strip()[-300:]}). Sessions start "
-                "without it, some seconds slower."
+                "without it, a few seconds slower."
             )
         made.replace(path)
     drop_old(path.parent)
@@ -92,14 +92,14 @@ def ensure(formats: Sequence[str] = ()) -> Path:
 
 
 def drop_old(folder: Path) -> None:
-    """Keep the newest archives; each is some 150 MB, and another Java or Spark makes another."""
+    """Delete all but the newest archives; each has about 150 MB, one per Java and Spark."""
     archives = sorted(folder.glob("*.jsa"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in archives[_KEPT:]:
         path.unlink()
 
 
 def _exercise(spark: SparkSession, folder: Path) -> None:
-    """Run what sessions usually run, so that its classes are loaded."""
+    """Run what sessions usually run, so that the classes for it are loaded."""
     from pyspark.sql import functions as f  # noqa: PLC0415 - only where Spark runs
     from pyspark.sql.window import Window  # noqa: PLC0415
 
@@ -127,7 +127,7 @@ def _pass_on(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def _exercise_iceberg(spark: SparkSession) -> None:
-    """Run what sessions usually do to an Iceberg table, on a branch that ``main`` follows."""
+    """Run what sessions usually do with an Iceberg table, on a branch that ``main`` moves to."""
     table = "local.db.t"
     spark.sql("CREATE DATABASE local.db")
     spark.sql(f"CREATE TABLE {table} (id bigint, part string) USING iceberg PARTITIONED BY (part)")
@@ -141,7 +141,7 @@ def _exercise_iceberg(spark: SparkSession) -> None:
     spark.table(f"{table}.files").select("file_path", "record_count").collect()
 
 
-# A catalog in SQLite, as a local lake has it, and Iceberg's statements.
+# A catalog in SQLite, as in a local lake, and Iceberg's statements.
 _ICEBERG = {
     "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
     "spark.sql.catalog.local": "org.apache.iceberg.spark.SparkCatalog",
@@ -164,7 +164,7 @@ def _main(folder: Path, archive: Path, formats: Sequence[str]) -> int:
         _exercise_iceberg(spark)
     spark.stop()
     assert started.process.stdin is not None  # noqa: S101 - the driver is started with a pipe
-    # Its end is what makes the JVM leave in good order, and write.
+    # Closing it makes the JVM exit properly and write the archive.
     started.process.stdin.close()
     return started.process.wait()
 

@@ -1,9 +1,9 @@
-"""Spark's settings for sessions with executors: processes of their own, as on AWS Glue.
+"""Spark's settings for sessions with executors in separate processes, as on AWS Glue.
 
 The master ``local-cluster[executors,cores,MiB]`` is Spark's own standalone cluster on one machine:
-the driver's JVM is master and workers as well, and each executor is a further JVM with Python
-workers of its own. Spark made it for its tests, so a few things that an installation would have
-are made here, in the session's folder.
+the driver's JVM is also master and workers, and each executor is a further JVM with its own Python
+workers. Spark has it for its own tests, so this module creates a few things that an installation
+would have, in the session's folder.
 """
 
 from __future__ import annotations
@@ -15,22 +15,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 MASTER = re.compile(r"local-cluster\[([1-9]\d?),([1-9]\d?),(\d{3,6})\]")
-# What PySpark's jars are built for; Spark's scripts would find it out.
+# The Scala version of PySpark's jars, which Spark's scripts would find out.
 _SCALA = "2.12"
-# Lets no request through. The pages of master and workers can't be switched off, ask nobody who he
-# is, and show what executors print.
+# Lets no request through. The pages of master and workers can't be turned off, need no
+# authentication, and show the output of executors.
 _NO_PAGES = "org.sparkproject.jetty.servlets.QoSFilter"
 
 
 def spark_conf(master: str, folder: Path, java_options: Sequence[str]) -> dict[str, str]:
-    """Return the settings of a session whose master is a local cluster; none of another.
+    """Return the settings of a session whose master is a local cluster; otherwise none.
 
     Parameters
     ----------
     master : str
-        The session's.
+        The session's master.
     folder : Path
-        The session's own.
+        The session's own folder.
     java_options : sequence of str
         Options of every JVM.
     """
@@ -42,7 +42,7 @@ def spark_conf(master: str, folder: Path, java_options: Sequence[str]) -> dict[s
         "spark.executor.cores": found[2],
         "spark.executor.memory": f"{found[3]}m",
         "spark.executor.defaultJavaOptions": " ".join(options),
-        # Master and workers listen on loopback, where others of this machine could send them work.
+        # Master and workers listen on loopback, where other users could send them work.
         "spark.authenticate": "true",
         "spark.authenticate.secret": secrets.token_hex(32),
         "spark.ui.filters": _NO_PAGES,
@@ -53,7 +53,7 @@ def spark_conf(master: str, folder: Path, java_options: Sequence[str]) -> dict[s
 
 
 def executor_class_path(conf: Mapping[str, str], class_path: Sequence[str]) -> dict[str, str]:
-    """Return the setting that gives executors the driver's jars; none without executors."""
+    """Return the setting that provides the driver's jars to executors; none without executors."""
     if not MASTER.fullmatch(conf["spark.master"]):
         return {}
     name = "spark.executor.extraClassPath"
@@ -62,10 +62,10 @@ def executor_class_path(conf: Mapping[str, str], class_path: Sequence[str]) -> d
 
 
 def environment(conf: Mapping[str, str], folder: Path, spark_home: Path) -> dict[str, str]:
-    """Return the variables that the workers start executors with; none without executors.
+    """Return the variables that workers start executors with; none without executors.
 
-    A worker writes the logs of its executors below ``SPARK_HOME``: it gets a home of the session's,
-    with the jars of the real one.
+    A worker writes the logs of its executors below ``SPARK_HOME``, so it gets a home in the
+    session's folder, with the jars of the real one.
     """
     if not MASTER.fullmatch(conf["spark.master"]):
         return {}

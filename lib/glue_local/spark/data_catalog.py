@@ -1,7 +1,7 @@
-"""What Spark's start calls where its own catalogue is Glue's: ``--enable-glue-datacatalog``.
+"""The calls at Spark's start if its own catalog is Glue's: ``--enable-glue-datacatalog``.
 
-Glue's client for Hive's metastore makes sure, before anything else, that there is a database
-``default``, and creates it where there is none. A role that may not can't start a session.
+Glue's client for Hive's metastore first checks that there is a database ``default``, and creates it
+if not. A role without permission for that can't start a session.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ def make_sure_of_default(environment: dict[str, str]) -> None:
     Parameters
     ----------
     environment : dict of str to str
-        The variables that point the session at Glue, its credentials among them.
+        The variables that point the session at Glue, including its credentials.
 
     Raises
     ------
     SessionStartError
-        When Glue refuses.
+        If Glue refuses.
     """
     import botocore.session  # noqa: PLC0415 - a slow import that few sessions need
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415

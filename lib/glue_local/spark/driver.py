@@ -1,8 +1,8 @@
-"""Start the Spark driver's JVM and the Spark session, inside a session's process.
+"""Starts the Spark driver's JVM and the Spark session, in a session's process.
 
-PySpark's own way goes through two shell scripts and a second JVM that computes the command;
-here the driver is started with the same command directly, while Python still imports, which
-saves about a second of every session's start.
+PySpark itself uses two shell scripts and a second JVM that computes the command. This module
+starts the driver directly with the same command while Python still imports, which saves about a
+second of every session's start.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _MODULE_OPTIONS = (
 
 
 class DriverError(GlueLocalError):
-    """The JVM ended before it was ready to be talked to.
+    """The JVM ended before it accepted connections.
 
-    Why: a Spark setting of the session is not valid, the heap is larger than the machine's memory,
-    or Java is not 17.
-    What to do: the message ends with the JVM's last words: fix the setting they name, then run
+    Why: a Spark setting of the session is invalid, the heap is larger than the machine's memory,
+    or Java is not version 17.
+    What to do: the message ends with the JVM's last output: fix the setting that it names, then run
     again.
     """
 
@@ -55,9 +55,9 @@ class Driver:
     Parameters
     ----------
     process : Popen
-        The JVM. Its stdin is a pipe that this process holds: it ends when we do.
+        The JVM. Its stdin is a pipe from this process, so it ends when this process does.
     connection_file : Path
-        Where it writes its port and secret once it listens.
+        The JVM writes its port and secret to it when it listens.
     """
 
     process: subprocess.Popen[bytes]
@@ -65,7 +65,7 @@ class Driver:
 
 
 def command(description: dict[str, Any], properties: Path) -> list[str]:
-    """Return the driver's command line, without anything that may be secret."""
+    """Return the driver's command line, without possible secrets."""
     conf: dict[str, str] = description["conf"]
     home = Path(description["spark_home"])
     class_path = [str(home / "jars" / "*"), *description["class_path"]]
@@ -78,7 +78,7 @@ def command(description: dict[str, Any], properties: Path) -> list[str]:
         f"-Xmx{conf['spark.driver.memory']}",
         *([f"-XX:SharedArchiveFile={archive}"] if archive else []),
         *_MODULE_OPTIONS,
-        # Native libraries and Spark's own scratch files: left behind when the JVM is killed.
+        # Folder for native libraries and Spark's scratch files, which a killed JVM leaves behind.
         f"-Djava.io.tmpdir={properties.parent / 'tmp'}",
         "-XX:-UsePerfData",
         *shlex.split(conf.get("spark.driver.defaultJavaOptions", "")),
@@ -89,7 +89,7 @@ def command(description: dict[str, Any], properties: Path) -> list[str]:
 
 
 def _property(text: str) -> str:
-    """Escape a key or value for a Java properties file, which counts in UTF-16 units."""
+    """Escape a key or value for a Java properties file, which uses UTF-16 units."""
     units = memoryview(text.encode("utf-16-le")).cast("H")
     return "".join(
         f"\\{chr(unit)}"
@@ -122,9 +122,9 @@ def connect(driver: Driver) -> SparkSession:
     Raises
     ------
     DriverError
-        When the JVM ends first.
+        If the JVM ends before that.
     """
-    # Imported here, so that the JVM starts up meanwhile.
+    # Imported here, so that the JVM starts in the meantime.
     import pyspark.sql  # noqa: PLC0415
     from pyspark.serializers import UTF8Deserializer, read_int  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ def connect(driver: Driver) -> SparkSession:
         port: int = read_int(file)  # type: ignore[no-untyped-call]
         secret: str = UTF8Deserializer().loads(file)  # type: ignore[no-untyped-call]
     driver.connection_file.unlink()
-    # Taken back at once: a child of a statement has no business with the gateway.
+    # Removed at once: a statement's child process must not use the gateway.
     os.environ.update(PYSPARK_GATEWAY_PORT=str(port), PYSPARK_GATEWAY_SECRET=secret)
     try:
         return pyspark.sql.SparkSession.builder.getOrCreate()
@@ -146,7 +146,7 @@ def connect(driver: Driver) -> SparkSession:
 
 
 def exit_reason(driver: Driver) -> str:
-    """Wait for the JVM's end, and say in words how it ended."""
+    """Wait for the JVM's end, and return how it ended."""
     code = driver.process.wait()
     if code < 0:
         return f"was killed by {signal.Signals(-code).name}"

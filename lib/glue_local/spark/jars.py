@@ -1,7 +1,7 @@
-"""The jars that Spark needs beyond its own: fetched once, pinned by hash, kept for good.
+"""The jars that Spark needs in addition to its own: fetched once, pinned by hash, kept.
 
-What is missing is fetched through the Ivy that PySpark ships, into the user's cache folder. When
-everything is there, no network is touched. ``python -m glue_local.prepare`` does it beforehand.
+PySpark's Ivy fetches missing jars into the user's cache folder. If all are there, the network is
+not used. ``python -m glue_local.prepare`` fetches them beforehand.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ SQLITE = Jar(
     "3.50.3.0",
     "a3f53a2aa15ae9425a9e793bbe9c8e5288febeb4b65ef5c1a4e80d4c2045cf08",
 )
-# Spark's own Hadoop is 3.3.4: its S3 client must be of the same version, and its SDK of that one's.
+# Spark's own Hadoop is 3.3.4: its S3 client must have the same version, with the matching SDK.
 _S3_JARS = (
     Jar(
         "org.apache.hadoop",
@@ -80,15 +80,15 @@ _S3_JARS = (
         "172370cfc32a5f1ae5399b210e86fc04a366dc29a112d97ac8ffc74df7525596",
     ),
 )
-# What each value of --datalake-formats puts on the driver's class path.
+# What each value of --datalake-formats adds to the driver's class path.
 FORMATS: dict[str, tuple[Jar, ...]] = {"iceberg": (ICEBERG, SQLITE)}
-# What sessions need besides, where the service has an S3 endpoint: 340 MB, fetched when asked for.
+# What sessions also need if the service has an S3 endpoint: 340 MB, fetched on demand.
 S3 = "s3"
 SETS: dict[str, tuple[Jar, ...]] = {**FORMATS, S3: _S3_JARS}
 
 
 def cache_folder() -> Path:
-    """Return the folder that keeps the jars: under ``XDG_CACHE_HOME``, or ``~/.cache``."""
+    """Return the folder for the jars: under ``XDG_CACHE_HOME``, or ``~/.cache``."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "client-health" / "jars"
 
@@ -99,7 +99,7 @@ def java() -> str:
     Raises
     ------
     SessionStartError
-        When neither ``JAVA_HOME`` nor the path has one.
+        If neither ``JAVA_HOME`` nor the path has one.
     """
     home = os.environ.get("JAVA_HOME")
     if home and (Path(home) / "bin" / "java").exists():
@@ -114,15 +114,15 @@ def java() -> str:
 
 
 def archive_path(formats: Sequence[str] = ()) -> Path:
-    """Return where the class archive of this Java, this Spark and some formats is kept, if it is.
+    """Return the path of the class archive for this Java, this Spark, and some formats.
 
-    See :mod:`glue_local.spark.class_data`. The JVM refuses an archive of other files; the name
-    tells them apart beforehand.
+    The file may be missing; see :mod:`glue_local.spark.class_data`. The JVM refuses an archive of
+    other files, so the name depends on them.
 
     Parameters
     ----------
     formats : sequence of str, optional
-        Of :data:`FORMATS`: what a session has at the head of its class path beside Spark.
+        From :data:`FORMATS`: what a session has on its class path before Spark.
     """
     more = [cache_folder() / jar.file_name for name in formats for jar in FORMATS[name]]
     java_path = Path(java()).resolve()
@@ -151,7 +151,7 @@ def _retrieve(jar: Jar, folder: Path, cancelled: Event | None) -> Path:
     """Let Ivy write the jar into an empty folder."""
     ivy = next(iter(sorted((spark_home() / "jars").glob("ivy-*.jar"))), None)
     if ivy is None:
-        raise JarError(jar.coordinates, "PySpark ships no Ivy to fetch it with; reinstall PySpark.")
+        raise JarError(jar.coordinates, "PySpark has no Ivy to fetch it with; reinstall PySpark.")
     command = [java(), "-jar", str(ivy), "-cache", str(folder / "ivy")]
     command += ["-dependency", jar.group, jar.artifact, jar.version]
     command += ["-notransitive", "-types", "jar"]
@@ -171,15 +171,15 @@ def _retrieve(jar: Jar, folder: Path, cancelled: Event | None) -> Path:
 
 def _fetch(jar: Jar, target: Path, cancelled: Event | None) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, so that the last step is one rename: nobody sees half a jar.
+    # Next to the target, so that the last step is a rename: nothing reads half a jar.
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".fetch-") as folder:
         path = _retrieve(jar, Path(folder), cancelled)
         found = _digest(path)
         if found != jar.sha256:
             raise JarError(
                 jar.coordinates,
-                f"what was fetched has sha256 {found}, expected {jar.sha256}. It was thrown "
-                "away; look into who answered for the registry.",
+                f"the fetched file has sha256 {found}, expected {jar.sha256}. It was deleted; "
+                "find out which server answered instead of the registry.",
             )
         path.replace(target)
 
@@ -187,26 +187,26 @@ def _fetch(jar: Jar, target: Path, cancelled: Event | None) -> None:
 def ensure(
     *jars: Jar, folder: Path | None = None, cancelled: Event | None = None
 ) -> tuple[Path, ...]:
-    """Return the paths of the jars, fetching those that are missing.
+    """Return the paths of the jars; fetch those that are missing.
 
     Parameters
     ----------
     *jars : Jar
-        What is needed.
+        The jars.
     folder : Path, optional
-        Where they are kept; the user's cache folder unless told.
+        Folder for them (default: the user's cache folder).
     cancelled : Event, optional
-        Once set, fetching stops.
+        When set, fetching stops.
 
     Returns
     -------
     tuple of Path
-        In the order asked.
+        In the order of the arguments.
 
     Raises
     ------
     JarError
-        When one can't be fetched, or is not what is pinned.
+        If a jar can't be fetched, or is not the pinned one.
     """
     folder = folder or cache_folder()
     paths = []
@@ -219,9 +219,9 @@ def ensure(
 
 
 def verify(*jars: Jar, folder: Path | None = None) -> None:
-    """Compare the kept jars with their pins; a spoilt one is thrown away and fetched again.
+    """Compare the cached jars with their pins; delete a damaged one and fetch it again.
 
-    Reading 60 MB takes a moment, so sessions trust the cache and this command checks it.
+    Reading 60 MB takes time, so sessions trust the cache, and only this function checks it.
     """
     folder = folder or cache_folder()
     for jar in jars:
@@ -232,5 +232,5 @@ def verify(*jars: Jar, folder: Path | None = None) -> None:
 
 
 def every_jar() -> tuple[Jar, ...]:
-    """Return each jar once, whatever formats ask for it."""
+    """Return each jar once, even if several formats need it."""
     return tuple(dict.fromkeys(jar for jars in FORMATS.values() for jar in jars))

@@ -14,18 +14,18 @@
 
   const count = (...position) => counts[position.reduce((at, one, axis) => at * shape[axis] + one, 0)];
   const nameOf = (label) => named[label] ?? label;
-  // Plotly reads a few HTML tags in its labels: what comes from the data must show as it is.
+  // Plotly interprets a few HTML tags in labels: values from the data must show unchanged.
   const plain = (text) => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
   const chosen = () => selects.map((select) => Number(select.value));
 
-  /* Members of an axis that a choice leaves. */
+  /* Members of an axis that match a choice. */
   function members(axis, choice) {
     const { others, spans } = axes[axis];
     if (choice === 0) return Array.from({ length: others }, (_, n) => n + 1);
     return choice > others ? spans[choice - others - 1] : [choice];
   }
 
-  /* Classes of one axis in the chosen view, small ones folded, and their sum. */
+  /* Classes of one axis in the chosen view, with small ones merged, and their sum. */
   function view(axis, choice, without = null) {
     const { labels, others } = axes[axis];
     const at = (position) => {
@@ -89,7 +89,7 @@
     scalable(chart);
   }
 
-  /* Let a drawing shrink with its place: paper has a width that nobody knows beforehand. */
+  /* Let a chart shrink with its container: the width of paper isn't known beforehand. */
   function scalable(chart) {
     for (const drawing of chart.querySelectorAll(".main-svg")) {
       drawing.setAttribute("viewBox", `0 0 ${drawing.getAttribute("width")} ${drawing.getAttribute("height")}`);
@@ -137,7 +137,7 @@
   function sexo(choice) {
     const found = view(SEX, choice);
     found.classes.sort(bySize);
-    // Of so few classes the folded ones can be named together.
+    // With so few classes, the merged ones can be named together.
     const together = found.folded.map((label) => nameOf(label).toLowerCase()).join(" ou ");
     const classes = withRest(found, together ? `${data.others}: ${together}` : data.others);
     tell("sexo", classes, found.total, (figure, text) => {
@@ -222,7 +222,7 @@
 
   function runs() {
     if (!data.runs.length) return;
-    // Two runs may have begun in the same minute: they are told apart by their names.
+    // Two runs may have started in the same minute: their names distinguish them.
     const names = data.runs.map(({ name }) => plain(name));
     const labels = data.runs.map(({ label }) => label);
     const bars = (parts, hover) => parts.map(([title, values, colour]) => ({
