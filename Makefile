@@ -26,7 +26,7 @@ help: ## Show this list
 
 setup: $(STAMP) ## Install everything into .venv, versions locked
 
-$(STAMP): pyproject.toml locks/dev.txt locks/bootstrap.txt locks/build.txt tools/setup_environment.py
+$(STAMP): pyproject.toml jobs/pyproject.toml $(wildcard lib/*/pyproject.toml) locks/dev.txt locks/bootstrap.txt locks/build.txt tools/setup_environment.py
 	@$(PYTHON) tools/setup_environment.py --venv $(VENV)
 
 sample-data: $(STAMP) ## Write the three sample files: ROWS=30000 SEED=7 RAW=folder

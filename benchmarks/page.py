@@ -68,7 +68,7 @@ def page(results: Sequence[Result], *, seed: int, warm_up: int) -> str:
 
 def _circumstances(results: Sequence[Result], seed: int) -> str:
     memory = psutil.virtual_memory().total / 2**30
-    packages = ("client-health-pipeline", "pyspark", "duckdb", "papermill")
+    packages = ("client-health", "pyspark", "duckdb", "papermill")
     versions = [f"{name} {metadata.version(name)}" for name in packages]
     taken = [disturbance(one) for result in results for one in result.rounds]
     return (

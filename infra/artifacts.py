@@ -5,7 +5,7 @@ first digits of a hash over all of them, so that nothing is ever overwritten:
 
 - ``def_lambda.zip``: the Lambda function, its modules, and ``register_contract``;
 - ``start_job.py``: the script of the Python Shell job;
-- ``job.zip``: the production job with ``register_run``, which includes its engine;
+- ``job.zip``: the production job with those of our packages that it needs;
 - ``client_health-<version>.gluewheels.zip``: the library, for the Spark session
   (``infra.library``);
 - ``notebooks/``: the three notebooks;
@@ -34,6 +34,9 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "locks" / "runner-py39.txt"
 SESSION_LOCK = ROOT / "locks" / "session.txt"
 STUDIO = "studio"
+# Our packages that a session and the job's host get.
+SESSION_PACKAGES = ("client_health", "register_contract")
+JOB_PACKAGES = ("register_run", "strict_glue", "register_contract")
 # Lambda allows far more; ours should stay a file that a person can read.
 _LAMBDA_LIMIT = 1024 * 1024
 
@@ -105,11 +108,12 @@ def build_artifacts(
     files: dict[str, bytes] = {}
     job: dict[str, bytes] = {}
     with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
-        wheel = build("client_health", Path(folder))
-        library, content = pack_library(wheel, session_lock)
+        wheels = build(Path(folder))
+        library, content = pack_library([wheels[name] for name in SESSION_PACKAGES], session_lock)
         files[library] = content
-        job.update(unpacked(build("register_run", Path(folder))))
-        number = wheel.name.split("-")[1]
+        for name in JOB_PACKAGES:
+            job.update(unpacked(wheels[name]))
+        number = wheels["client_health"].name.split("-")[1]
     function = root / "jobs" / "def_lambda.py"
     scripts = (path for path in (root / "jobs").glob("*.py") if path != function)
     job.update({path.name: path.read_bytes() for path in scripts})

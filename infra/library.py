@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from infra.archives import pack
@@ -28,39 +29,37 @@ _PLATFORMS = ("manylinux_2_34_x86_64", "manylinux_2_28_x86_64", "manylinux2014_x
 _PINNED = re.compile(r"^([A-Za-z0-9][\w.-]*)==([^\s;\\]+)", re.MULTILINE)
 
 
-def pack_library(wheel: Path, lock: Path) -> tuple[str, bytes]:
-    """Return the archive of the library's wheel and the packages that it needs.
+def pack_library(own: Sequence[Path], lock: Path) -> tuple[str, bytes]:
+    """Return the archive of the library's wheels and the packages that they need.
 
     Parameters
     ----------
-    wheel
-        The library's wheel.
+    own
+        The library's wheel, which names the archive, and those of our packages that it needs.
     lock
         A lock file with hashes, which may be empty; it is complete, so no dependency is added.
 
     Returns
     -------
     tuple of str and bytes
-        The archive's name, and its content: the same for the same wheel and lock.
+        The archive's name, and its content: the same for the same wheels and lock.
 
     Raises
     ------
     DeployError
         A package can't be fetched as a wheel for Glue's Python and platform with a locked hash.
     """
-    name, version = wheel.name.split("-")[:2]
     pins = dict(_PINNED.findall(lock.read_text(encoding="utf-8")))
-    wheels = [wheel.read_bytes()]
-    names = [wheel.name]
-    if pins:
-        with tempfile.TemporaryDirectory(prefix="session-") as folder:
-            for path in _kept(lock, Path(folder)):
-                names.append(path.name)
-                wheels.append(path.read_bytes())
-    lines = [f"{name.replace('_', '-')}=={version}", *(f"{n}=={v}" for n, v in pins.items())]
-    files = {f"wheels/{name}": content for name, content in zip(names, wheels, strict=True)}
-    files["wheels/requirements.txt"] = "".join(f"{line}\n" for line in sorted(lines)).encode()
-    return f"{name}-{version}{SUFFIX}", pack(files)
+    wheels = list(own)
+    with tempfile.TemporaryDirectory(prefix="session-") as folder:
+        if pins:
+            wheels += _kept(lock, Path(folder))
+        files = {f"wheels/{path.name}": path.read_bytes() for path in wheels}
+    named = [path.name.split("-")[:2] for path in own]
+    pins |= {name.replace("_", "-"): version for name, version in named}
+    lines = sorted(f"{name}=={version}\n" for name, version in pins.items())
+    files["wheels/requirements.txt"] = "".join(lines).encode()
+    return f"{'-'.join(named[0])}{SUFFIX}", pack(files)
 
 
 def _kept(lock: Path, folder: Path) -> list[Path]:

@@ -35,6 +35,11 @@ def _run(step: str, command: list[str], **environment: str) -> None:
     print(f"  {step}: {time.monotonic() - started:.0f} s", flush=True)
 
 
+def _packages() -> list[Path]:
+    """List the packages of the workspace."""
+    return [*(path.parent for path in ROOT.glob("lib/*/pyproject.toml")), ROOT / "jobs"]
+
+
 def main() -> None:
     """Create or refresh the environment, then mark it ready."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -70,9 +75,17 @@ def main() -> None:
             *("locks/bootstrap.txt", "locks/dev.txt"),
         ],
     )
-    # If bytecode is not written on import, every start would compile everything again.
-    _run("bytecode", [str(python), "-m", "compileall", "-q", str(home / "lib"), "-j", "0"])
-    _run("this project", [*uv, "install", *at, "--no-deps", "--no-build-isolation", "-e", "."])
+    # If bytecode is not written on import, every start would compile everything again. Nobody
+    # imports the packages' own tests.
+    _run(
+        "bytecode",
+        [
+            *(str(python), "-m", "compileall", "-q", str(home / "lib"), "-j", "0"),
+            *("-x", "site-packages/(.*/)?tests?/"),
+        ],
+    )
+    ours = [word for path in sorted(_packages()) for word in ("-e", str(path))]
+    _run("this project", [*uv, "install", *at, "--no-deps", "--no-build-isolation", *ours])
     _run("Spark's jars", [str(python), "-m", "glue_local.prepare"], JAVA_HOME=java.stdout.strip())
     (home / ".ready").touch()
 

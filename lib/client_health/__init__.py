@@ -16,7 +16,7 @@ from client_health.errors import (
     SettingsError,
     StorageError,
 )
-from register_contract import contract
+from register_contract import __version__, contract
 
 TYPE_CHECKING = False  # typing's own takes longer to load than all of this
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ __all__ = [
     "stages",
     "transformation",
 ]
-__version__ = "0.2.0"
 _HOMES = {
     "display": "client_health.display",
     "ingestion": "client_health.ingestion",

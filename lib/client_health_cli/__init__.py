@@ -5,6 +5,8 @@ A name loads its module when it is asked for, so that ``--help`` answers at once
 
 from importlib import import_module
 
+from register_contract import __version__
+
 TYPE_CHECKING = False  # typing's own takes longer to load than all of this
 if TYPE_CHECKING:
     from client_health_cli import sample_data
@@ -36,7 +38,6 @@ __all__ = [
     "rows_of",
     "sample_data",
 ]
-__version__ = "0.2.0"
 _HOMES = {
     "ClientHealthCliError": "client_health_cli.errors",
     "LakeError": "client_health_cli.errors",

@@ -25,10 +25,8 @@ __all__ = [
     "LocalService",
     "ServiceStartError",
     "SessionStartError",
-    "__version__",
     "free_port",
 ]
-__version__ = "0.2.0"
 _HOMES = {
     "ApiError": "glue_local.errors",
     "Emulator": "glue_local.emulator",

@@ -33,6 +33,7 @@ __all__ = [
     "runs",
     "sources",
 ]
+# Of all packages: one commit is one version.
 __version__ = "0.2.0"
 
 

@@ -6,6 +6,8 @@ only a run needs papermill.
 
 from importlib import import_module
 
+from register_contract import __version__
+
 TYPE_CHECKING = False  # typing's own takes longer to load than all of this
 if TYPE_CHECKING:
     from register_run import metrics, publication_record, storage
@@ -50,7 +52,6 @@ __all__ = [
     "run_pipeline",
     "storage",
 ]
-__version__ = "0.2.0"
 _HOMES = {
     "Claim": "register_run.claim",
     "Delivery": "register_run.delivery",

@@ -44,7 +44,6 @@ __all__ = [
     "StageTimeout",
     "StatementError",
     "StrictGlueError",
-    "__version__",
     "alive",
     "engine",
     "failure",
@@ -55,7 +54,6 @@ __all__ = [
     "shorten",
     "unwinding",
 ]
-__version__ = "0.2.0"
 _HOMES = {
     "Kernels": "strict_glue.kernels",
     "ProgressWatch": "strict_glue.progress_watch",

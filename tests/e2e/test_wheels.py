@@ -9,27 +9,39 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools.build_wheels import CARRIED, EXTRAS, build
+from tests.support.wheels import asks_for
+from tools.build_wheels import build
 
 IMPORTED = {
     "client_health": ["client_health", "register_contract.contract"],
     # In papermill's order: papermill itself is imported first.
     "strict_glue": ["papermill.engines", "strict_glue.engine", "strict_glue.kernel"],
+    "register_contract": ["register_contract.contract"],
     "register_run": ["register_run.runner"],
     "glue_local": ["glue_local.launch", "glue_local.api.server"],
     "client_health_cli": ["client_health_cli.main", "client_health_cli.sample_data"],
+    "job_client_health": ["job_client_health"],
 }
-# Its names need Spark, which AWS Glue brings and the wheel doesn't ask for.
-NEEDS_GLUE = {"client_health"}
+# AWS Glue brings what the library's names need, so it asks for that only on demand.
+EXTRAS = {"client_health": "[session]"}
 
 
 @pytest.fixture(scope="module")
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    out = tmp_path_factory.mktemp("wheels")
-    return {package: build(package, out) for package in EXTRAS}
+    return build(tmp_path_factory.mktemp("wheels"))
 
 
-@pytest.mark.parametrize("package", list(EXTRAS))
+def brought(wheels: dict[str, Path], package: str) -> set[str]:
+    """A package with those of ours that it asks for, or that they ask for."""
+    own = asks_for(wheels[package]) & set(wheels)
+    return {package}.union(*(brought(wheels, one) for one in own))
+
+
+def test_each_package_is_tried(wheels: dict[str, Path]) -> None:
+    assert set(wheels) == set(IMPORTED)
+
+
+@pytest.mark.parametrize("package", IMPORTED)
 def test_a_package_imports_without_the_others(
     wheels: dict[str, Path], package: str, root: Path, tmp_path: Path
 ) -> None:
@@ -40,23 +52,22 @@ def test_a_package_imports_without_the_others(
     locked = tmp_path / "constraints.txt"
     lines = (root / "locks" / "dev.txt").read_text().splitlines()
     locked.write_text("\n".join(line.rstrip(" \\") for line in lines if "==" in line))
+    own = brought(wheels, package)
+    given = [f"{wheels[name]}{EXTRAS.get(name, '')}" for name in sorted(own)]
     installed = subprocess.run(
-        [*uv, "pip", "install", "--python", str(python), "-c", str(locked), str(wheels[package])],
+        [*uv, "pip", "install", "--python", str(python), "-c", str(locked), *given],
         capture_output=True,
         text=True,
         check=False,
     )
     assert installed.returncode == 0, installed.stderr
-    brought = {package, *CARRIED.get(package, {}).values()}
-    others = set(EXTRAS) - brought
-    stated = brought & {*EXTRAS, "register_contract"} - NEEDS_GLUE
     code = "\n".join(
         [
             "import importlib, importlib.util",
             f"[importlib.import_module(name) for name in {IMPORTED[package]!r}]",
-            f"for one in map(importlib.import_module, {sorted(stated)!r}):",
-            "    [getattr(one, name) for name in one.__all__]",
-            f"assert not any(map(importlib.util.find_spec, {sorted(others)!r}))",
+            f"for one in map(importlib.import_module, {sorted(own)!r}):",
+            "    [getattr(one, name) for name in getattr(one, '__all__', ())]",
+            f"assert not any(map(importlib.util.find_spec, {sorted(set(wheels) - own)!r}))",
         ]
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
@@ -72,6 +83,9 @@ def test_a_package_imports_without_the_others(
 
 
 def test_the_same_commit_gives_the_same_bytes(wheels: dict[str, Path], tmp_path: Path) -> None:
-    again = build("client_health", tmp_path)
-    digests = [hashlib.sha256(w.read_bytes()).digest() for w in (again, wheels["client_health"])]
+    again = build(tmp_path)
+    digests = [
+        {name: hashlib.sha256(path.read_bytes()).digest() for name, path in made.items()}
+        for made in (again, wheels)
+    ]
     assert digests[0] == digests[1]

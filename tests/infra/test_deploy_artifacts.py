@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from infra.archives import pack, pack_folder, unpacked
-from infra.artifacts import LOCK, build_artifacts
+from infra.artifacts import JOB_PACKAGES, LOCK, SESSION_PACKAGES, build_artifacts
 from infra.errors import DeployError
 from infra.native import libraries, too_new
 from infra.packages import build_packages, kept_packages, packages_key
+from tests.support.wheels import asks_for
+from tools.build_wheels import build
 
 # These tests build wheels, and fetch packages from an index.
 pytestmark = pytest.mark.slow
@@ -45,7 +47,7 @@ def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() ->
     assert {"job_client_health.py", "register_contract/contract.py"} <= set(inside)
     assert "register_contract/receipt.schema.json" in inside
     assert any(
-        name.startswith("register_run-") and name.endswith("entry_points.txt") for name in inside
+        name.startswith("strict_glue-") and name.endswith("entry_points.txt") for name in inside
     )
     assert "def_lambda.py" not in inside
 
@@ -58,12 +60,20 @@ def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
     archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
     own = f"wheels/client_health-{number}-py3-none-any.whl"
     pins = archive.read("wheels/requirements.txt").decode().splitlines()
-    assert f"client-health=={number}" in pins
+    assert {f"client-health=={number}", f"register-contract=={number}"} <= set(pins)
     # One wheel for each pin, and the list of pins.
     assert {own, "wheels/requirements.txt"} <= set(archive.namelist())
     assert len(archive.namelist()) == len(pins) + 1
-    packed = names(archive.read(own))
-    assert {"register_contract/contract.py", "client_health/clean/identity.py"} <= set(packed)
+    protocol = f"wheels/register_contract-{number}-py3-none-any.whl"
+    assert "client_health/clean/identity.py" in names(archive.read(own))
+    assert "register_contract/contract.py" in names(archive.read(protocol))
+
+
+def test_what_is_shipped_needs_no_other_package_of_ours(tmp_path: Path) -> None:
+    wheels = build(tmp_path)
+    for shipped in (SESSION_PACKAGES, (*JOB_PACKAGES, "job_client_health")):
+        asked = set().union(*(asks_for(wheels[name]) for name in shipped))
+        assert asked & set(wheels) <= set(shipped)
 
 
 def test_no_wheel_is_left_for_spark_which_takes_none() -> None:
@@ -81,8 +91,8 @@ def test_what_the_library_needs_beside_glue_is_shipped_with_it(
     built = build_artifacts(session_lock=lock)
     archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
     assert f"wheels/thing-1.0-{tags[0]}.whl" in archive.namelist()
-    assert len(archive.namelist()) == 3
-    assert archive.read("wheels/requirements.txt").decode().splitlines()[1:] == ["thing==1.0"]
+    assert len(archive.namelist()) == 4
+    assert archive.read("wheels/requirements.txt").decode().splitlines()[2:] == ["thing==1.0"]
     for path in wheels.glob("*.whl"):  # packages that were fetched once aren't requested again
         path.unlink()
     assert built == build_artifacts(session_lock=lock)

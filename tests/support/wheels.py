@@ -1,8 +1,9 @@
-"""Handmade wheels and zips of wheels."""
+"""Handmade wheels and zips of wheels, and what a wheel's metadata says."""
 
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import Path
 
@@ -33,3 +34,12 @@ def zip_of_wheels(*wheels: Path, requirements: str | None = None) -> bytes:
         names = "".join(f"{path.name.partition('-')[0]}\n" for path in wheels)
         archive.writestr("wheels/requirements.txt", names if requirements is None else requirements)
     return buffer.getvalue()
+
+
+def asks_for(wheel: Path) -> set[str]:
+    """Name the modules of the packages that a wheel asks for, whatever is installed with it."""
+    with zipfile.ZipFile(wheel) as archive:
+        (path,) = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        metadata = archive.read(path).decode()
+    lines = re.findall(r"^Requires-Dist: ([\w-]+)(.*)$", metadata, re.MULTILINE)
+    return {name.replace("-", "_") for name, rest in lines if "extra ==" not in rest}
