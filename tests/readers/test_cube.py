@@ -129,7 +129,7 @@ def test_years_come_in_their_order_and_old_ones_go_first(tmp_path: Path) -> None
     assert years == tuple(str(year) for year in range(1990, 2020))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(0, 9), min_size=24, max_size=24),
     st.lists(st.integers(0, 400), min_size=24, max_size=24),

@@ -64,7 +64,7 @@ READ = [
     (DateFormat.EPOCH_MILLISECONDS, "1.5e12", None),
     (DateFormat.EPOCH_MILLISECONDS, "", None),
 ]
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 days = st.dates(date(1, 1, 1), date(9999, 12, 31))
 
 

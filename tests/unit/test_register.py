@@ -252,7 +252,7 @@ people = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(people, min_size=1, max_size=25), st.randoms(use_true_random=False))
 def test_the_order_of_rows_decides_nothing_and_every_row_is_accounted_for(
     rows: list[dict[str, Any]], shuffler: random.Random
@@ -267,7 +267,7 @@ def test_the_order_of_rows_decides_nothing_and_every_row_is_accounted_for(
     assert chosen(frame).equals(chosen(ingested(*shuffled)))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(people, min_size=2, max_size=12))
 def test_rank_and_place_order_rows_as_the_rule_says(rows: list[dict[str, Any]]) -> None:
     def key(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -222,7 +222,7 @@ def test_every_cpf_of_a_clean_delivery_verifies_and_is_used_once(clean):
     seed=st.integers(0, 2**64 - 1), people=st.lists(st.integers(0, 10**9 - 11), min_size=1,
                                                      max_size=50, unique=True)
 )  # fmt: skip
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_any_people_under_any_seed_get_different_valid_cpfs(seed, people):
     numbers = cpf_numbers.CpfNumbers(Draws(seed))
     digits = numbers.digits(np.array(people, dtype=np.uint64))

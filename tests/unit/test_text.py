@@ -21,7 +21,7 @@ WHITE_SPACE = (
 )
 # Characters that look like white space, or are white space in Python or another engine only.
 NO_WHITE_SPACE = "\x00\x1c\x1d\x1e\x1f\u180e\u200b\u2060\ufeff"
-few = settings(max_examples=25, deadline=None)
+few = settings(max_examples=25)
 many_texts = st.lists(st.text(max_size=30), min_size=20, max_size=60)
 
 
