@@ -17,10 +17,8 @@ from xdist.scheduler import LoadScopeScheduling
 
 # How fast the machine is decides nothing.
 _UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("any machine", _UNHURRIED)
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("any machine")
+settings.register_profile("unhurried", _UNHURRIED)
+settings.load_profile("unhurried")
 
 # Tests run for seconds on small data, so Java's optimizing compiler costs more than it saves.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")

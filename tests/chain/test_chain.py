@@ -380,6 +380,7 @@ ELSEWHERE = {
         "s3:GetObject library",  # Glue fetches it with the role; here the service does
         "s3:GetBucketLocation",  # Glue's own S3 client asks; Hadoop's has the region
         "s3:DeleteObject clientoutput/",  # Iceberg, after a failed write
+        "s3:DeleteObject warehouse/",  # Iceberg, metadata older than its last 50 versions
         "s3:DeleteObject runs/",  # the receipt of an earlier attempt
         "s3:DeleteObject staging/",  # staging files of an earlier attempt
         "s3:ListBucketMultipartUploads lake",  # S3A's committers, after a task that died
