@@ -205,7 +205,7 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     for kind, physical in kept.values():
         if kind == BUCKET and has_objects(s3, physical):
             listener.note(
-                f"kept with its data: bucket {physical}. To remove it for good, choose it in the "
+                f"kept with its data: bucket {physical}. To delete it, choose it in the "
                 "S3 console, then 'Empty' (which deletes every version), then 'Delete'"
             )
         else:

@@ -1,6 +1,6 @@
-"""What the Lambda function does, room by room.
+"""The parts of the Lambda function.
 
-``uploads`` lists what is there, ``deliveries`` says which of it is complete, ``claims`` takes each
-delivery once, ``starts`` has the job publish what is claimed, and ``late`` reports a day without a
+``uploads`` lists the uploads, ``deliveries`` checks which of them are complete, ``claims`` claims
+each delivery once, ``starts`` starts the job for each claim, and ``late`` reports a day without a
 delivery. ``def_lambda`` calls them in this order.
 """

@@ -1,12 +1,12 @@
-"""The claim of a delivery: whoever creates it first has it, so that a delivery is claimed once.
+"""The claim of a delivery: only the first call can create it, so a delivery is claimed once.
 
-What is below ``claims/`` of the lake is created with ``If-None-Match: *`` and never changed:
+Objects below ``claims/`` in the lake are created with ``If-None-Match: *`` and never changed:
 
-- ``<group>/000001.turn`` comes first. It holds the claim and every version that the group has used,
-  so that of two calls that saw different uploads one alone goes on;
-- ``<group>/<delivery_id>.json`` is the claim. A call that died before it wrote the claim leaves the
-  turn, from which the next call writes it;
-- ``<group>/<delivery_id>.published``, ``.stopped`` or ``.failed`` is its end.
+- ``<group>/000001.turn`` is created first. It has the claim and every version that the group has
+  used, so that of two calls that saw different uploads, only one continues;
+- ``<group>/<delivery_id>.json`` is the claim. If a call dies before it writes the claim, the next
+  call writes it from the turn;
+- ``<group>/<delivery_id>.published``, ``.stopped``, or ``.failed`` is its end.
 
 ``docs/decisions/0011-claims.md`` has the reasons.
 """
@@ -23,22 +23,23 @@ from reconciler.deliveries import delivery_id, gaps
 from reconciler.tasks import Tasks
 from reconciler.uploads import Json, current_objects
 
-#: What is below ``claims/``: by name, its endings and their dates.
+#: The objects below ``claims/``: by name, their endings and dates.
 Entries = dict[str, dict[str, datetime]]
 _ALREADY_THERE = {409, 412}
-# An older turn has lost its claim to the lifecycle, not to a call that died.
+# The claim of an older turn has expired by the lifecycle rule; it is not missing because of a call
+# that died.
 _UNWRITTEN_FOR = timedelta(days=7)
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What is below ``claims/`` of the lake."""
+    """The objects below ``claims/`` in the lake."""
 
     s3: Any
     lake: str
 
     def entries(self) -> Entries:
-        """List all there is."""
+        """Return all objects."""
         found: Entries = {}
         bucket, root = self._place("").values()
         for item in current_objects(self.s3, bucket, root):
@@ -48,11 +49,11 @@ class Claims:
         return found
 
     def read(self, name: str) -> Json:
-        """Read one of them, with its ending."""
+        """Return the content of an object; ``name`` has its ending."""
         return dict(json.loads(self.s3.get_object(**self._place(name))["Body"].read()))
 
     def create(self, name: str, body: str = "") -> bool:
-        """Create one of them; False when another call has done so already."""
+        """Create an object; return False if another call has already done so."""
         try:
             self.s3.put_object(**self._place(name), Body=body, IfNoneMatch="*")
         except ClientError as error:
@@ -68,7 +69,7 @@ class Claims:
 
 @dataclass(frozen=True)
 class Turn:
-    """The newest turn that a group has taken; number 0 before its first."""
+    """The newest turn of a group; number 0 before its first."""
 
     number: int
     taken: datetime
@@ -78,7 +79,7 @@ class Turn:
 
 @dataclass(frozen=True)
 class Claiming:
-    """Claims each new delivery; ``prefix`` is that of the uploads."""
+    """Claiming of new deliveries; ``prefix`` is that of the uploads."""
 
     claims: Claims
     prefix: str
@@ -86,19 +87,19 @@ class Claiming:
     tasks: Tasks
 
     def claim(self, groups: Mapping[str, Sequence[Json]], entries: Entries) -> list[str]:
-        """Claim what is complete and new, group by group.
+        """Claim complete new deliveries, group by group.
 
         Parameters
         ----------
         groups
             The uploads, by group.
         entries
-            What is below ``claims/``, listed before the uploads.
+            The objects below ``claims/``, listed before the uploads.
 
         Returns
         -------
         list of str
-            What each group lacks that is no new delivery.
+            What is missing in each group that isn't a new delivery.
         """
         taken = sorted(name for name in entries if "turn" in entries[name])
         turns = {name.split("/")[0]: int(name[-6:]) for name in taken}
@@ -129,13 +130,13 @@ class Claiming:
         return Turn(number, entries[name]["turn"], content["claim"], content["used"])
 
     def _unwritten(self, group: str, turn: Turn, entries: Entries) -> Json:
-        """Give the claim that a call took a turn for, and died before it wrote it."""
+        """Return the claim of a turn whose call died before it wrote the claim."""
         old = self.clock() - turn.taken > _UNWRITTEN_FOR
         written = f"{group}/{turn.claim.get('delivery_id')}" in entries
         return {} if old or written else turn.claim
 
     def _take_turn(self, group: str, turn: Turn, uploads: Sequence[Json]) -> Json:
-        """Take the group's next turn; nothing when a call at the same time was faster."""
+        """Take the group's next turn; return an empty claim if a concurrent call was faster."""
         claim = {
             "delivery_id": delivery_id(uploads),
             "objects": uploads,

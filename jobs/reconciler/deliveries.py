@@ -1,4 +1,4 @@
-"""Which uploads are a complete delivery: one object of each source, each version new."""
+"""Checks which uploads are a complete delivery: one object of each source, each version new."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -7,14 +7,14 @@ from register_contract import runs
 
 
 def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
-    """Say what a group lacks to be a new delivery; nothing when it is one.
+    """Return what a group lacks to be a new delivery; empty if it is one.
 
     Parameters
     ----------
     uploads
-        Of one folder.
+        Uploads in one folder.
     used
-        Every version that the folder's claims have named.
+        All versions in the folder's claims.
     """
     found = []
     for source in FORMATS:
@@ -27,7 +27,7 @@ def gaps(uploads: Sequence[Json], used: Collection[str]) -> list[str]:
 
 
 def delivery_id(uploads: Iterable[Json]) -> str:
-    """Name the delivery that a group's uploads are."""
+    """Return the id of the delivery that consists of a group's uploads."""
     return runs.name_delivery(
         runs.object_line(one["source"], one["version_id"], one["size"], one["key"])
         for one in uploads

@@ -1,4 +1,4 @@
-"""A day on which no delivery is complete in time: people are told once."""
+"""Reports, once a day, that no delivery is complete in time."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from reconciler.tasks import Log
 
 @dataclass(frozen=True)
 class Lateness:
-    """Reports a late delivery."""
+    """Report of a late delivery."""
 
     settings: Settings
     claims: Claims
@@ -21,12 +21,12 @@ class Lateness:
     log: Log
 
     def report(self, lacking: Sequence[str]) -> None:
-        """Report a late delivery, when it is late and nobody has been told today.
+        """Report a late delivery, unless it was already reported today.
 
         Parameters
         ----------
         lacking
-            What each group of uploads lacks.
+            What is missing in each group of uploads.
         """
         now, entries = self.clock(), self.claims.entries()
         marker = f"late/{now.date()}"
@@ -39,5 +39,5 @@ class Lateness:
         text = f"No complete delivery by {now:%Y-%m-%d %H:%M} UTC: {found}."
         text += " Upload what is missing."
         self.sns.publish(TopicArn=self.settings.topic_arn, Subject="Delivery late", Message=text)
-        self.claims.create(marker)  # last: better told twice than never
+        self.claims.create(marker)  # last: two reports are better than none
         self.log("delivery_late", "DeliveryLate", found=found)

@@ -1,4 +1,4 @@
-"""The reconciler's settings, read once from the function's variables."""
+"""The reconciler's settings, from the function's environment variables."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import get_type_hints
 
 @dataclass(frozen=True)
 class Settings:
-    """Where things are and how patient to be; ``lake`` is ``s3://bucket/prefix``."""
+    """Locations and limits; ``lake`` is ``s3://bucket/prefix``."""
 
     raw_bucket: str
     lake: str
@@ -21,6 +21,6 @@ class Settings:
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> "Settings":
-        """Take each from the variable of its name in capitals."""
+        """Read each setting from the variable with its name in capitals."""
         given = {n: kind for n, kind in get_type_hints(cls).items() if n.upper() in variables}
         return cls(**{name: kind(variables[name.upper()]) for name, kind in given.items()})

@@ -1,8 +1,8 @@
-"""The start of the job: for each open claim, in their order, one at a time.
+"""Starts the job for each open claim, in order, one at a time.
 
-What a claim's runs have come to is derived at each call, never stored: from Glue's job runs, the
-table's record, and the outcome that the job leaves beside the claim. An end becomes a marker there,
-so that a listing shows what is open.
+The state of a claim is derived at each call, never stored: from Glue's job runs, the table's
+record, and the outcome that the job writes next to the claim. When a claim has ended, this module
+writes a marker next to it, so that a listing shows the open claims.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,35 +27,35 @@ _LIVE = ("PROVISIONING", "READY")
 def verdict(
     job_runs: Sequence[Any], outcome: Json, published: bool, settings: Settings, now: datetime
 ) -> str:
-    """Give the end that a claim's runs have come to, or what the claim does instead.
+    """Return how a claim's runs have ended, or the claim's state if they haven't.
 
-    Published is what the table's record carries, whatever Glue says of the run: one that was
-    killed may have published, and one that succeeded may not.
+    A delivery is published if the table's record has it, whatever Glue's state of the run: a killed
+    run may have published, and a successful one may not.
 
     Parameters
     ----------
     job_runs
-        The claim's, newest first; at least one.
+        The claim's job runs, newest first; at least one.
     outcome
-        What a start has left beside the claim, if anything.
+        The outcome that a start has written next to the claim, if any.
     published
         Whether the table's record has the delivery.
     settings
-        How often and after which time to start again.
+        The number of attempts, and the time between them.
     now
         The time.
 
     Returns
     -------
     str
-        One of ``ENDS``, or ``running``, ``waiting`` (for its next attempt) or ``ready`` (for it).
+        One of ``ENDS``, or ``running``, ``waiting`` (for its next attempt), or ``ready`` (for it).
     """
     newest = job_runs[0]
     if newest["JobRunState"] in _ACTIVE:
         return "running"
     if published:
         return "published"
-    # The outcome of an earlier start says nothing of this one.
+    # The outcome of an earlier start doesn't apply to this one.
     of_newest = outcome.get("job_run_id") in {"", None, newest["Id"]}
     if of_newest and outcome.get("exit_code") in runs.EXITS_FOR_GOOD:
         return "stopped"
@@ -67,7 +67,7 @@ def verdict(
 
 @dataclass(frozen=True)
 class Starts:
-    """Starts the job, and closes what its runs have left."""
+    """Starting of the job, and cleanup after its runs."""
 
     settings: Settings
     claims: Claims
@@ -77,13 +77,13 @@ class Starts:
     tasks: Tasks
 
     def start(self) -> None:
-        """Stop the sessions of dead runs, then bring each open claim further."""
-        sessions = self._sessions()  # before the runs: one that starts now has none here
+        """Stop the sessions of dead runs, then process each open claim."""
+        sessions = self._sessions()  # before the runs, so without those starting now
         job_runs = self._job_runs()
         blocked = any(run["JobRunState"] in _ACTIVE for run in job_runs)
         if not blocked:
             self._stop(sessions)
-        entries = self.claims.entries()  # after the runs: an ended one's outcome is there by now
+        entries = self.claims.entries()  # after the runs, so with their outcomes
         for name in _open(entries):
             state = ""
             with self.tasks.attempt(f"run {name}", "ConcurrentRunsExceededException"):
@@ -93,8 +93,8 @@ class Starts:
                     self.tasks.log(f"run_{state}", ENDS[state], claim=name, attempts=len(own))
                 elif state == "ready" and not blocked:
                     self._start(name, len(own) + 1)
-            # What has not ended keeps later claims from starting: an older register that is
-            # published after a newer one would hide it.
+            # An open claim prevents the start of later ones: an older register that is published
+            # after a newer one would hide it.
             blocked = blocked or state not in ENDS
 
     def _start(self, name: str, attempt: int) -> None:
@@ -116,14 +116,14 @@ class Starts:
         return f"{self.settings.lake}/claims/{name}.json"
 
     def _job_runs(self) -> list[Any]:
-        """List the job's runs, newest first."""
+        """Return the job's runs, newest first."""
         paginator = self.glue.get_paginator("get_job_runs")
         pages = paginator.paginate(JobName=self.settings.job_name)
         found = [run for page in pages for run in page["JobRuns"]]
         return sorted(found, key=lambda run: run["StartedOn"], reverse=True)
 
     def _sessions(self) -> list[str]:
-        """List the job's sessions that have not ended."""
+        """Return the job's sessions that have not ended."""
         found: list[str] = []
         ask: Json = {"Tags": {"job": self.settings.job_name}}
         with self.tasks.attempt("list sessions"):
@@ -134,7 +134,7 @@ class Starts:
         return found
 
     def _stop(self, sessions: Sequence[str]) -> None:
-        """Stop what no run needs: a run that died has left it."""
+        """Stop sessions that no run needs, because their run died."""
         for session in sessions:
             with self.tasks.attempt(f"stop {session}", "IllegalSessionStateException"):
                 self.glue.stop_session(Id=session)
@@ -151,14 +151,14 @@ class Starts:
         except ClientError as error:
             if error.response["Error"]["Code"] != "EntityNotFoundException":
                 raise
-            return None  # before the first run has made it
+            return None  # the first run has not created it yet
         place = found["Table"]["Parameters"]["metadata_location"]
         bucket, _, key = place.partition("://")[2].partition("/")
         return publications.parse(self.s3.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def _open(entries: Entries) -> list[str]:
-    """Give the claims without an end, the oldest first."""
+    """Return the claims without an end, oldest first."""
     due = [
         (endings["json"], name)
         for name, endings in entries.items()

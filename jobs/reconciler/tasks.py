@@ -1,4 +1,4 @@
-"""Tasks of one call: what fails is logged, the others still have their turn."""
+"""The tasks of one call: a failed task is logged, and the others still run."""
 
 import json
 import sys
@@ -15,26 +15,26 @@ Log = Callable[..., None]
 
 
 class ReconcileError(Exception):
-    """A task failed; raised when all others are done, so that Lambda makes the call again."""
+    """A task failed. This is raised after all others are done, so that Lambda retries the call."""
 
 
 @dataclass
 class Tasks:
-    """What one call does, task by task."""
+    """The tasks of one call."""
 
     log: Log
     failed: list[str] = field(default_factory=list)
 
     @contextmanager
     def attempt(self, task: str, wait: str = "") -> Iterator[None]:
-        """Do a task; when it fails, log why and go on.
+        """Run a task; if it fails, log the reason and continue.
 
         Parameters
         ----------
         task
             Its name in the log.
         wait
-            Code of the error that is no failure: the next call tries again.
+            Code of an error that isn't a failure: the next call tries again.
         """
         try:
             yield
@@ -47,19 +47,19 @@ class Tasks:
                 self.failed.append(task)
 
     def end(self) -> None:
-        """Make the call fail when a task has.
+        """Fail if a task has failed.
 
         Raises
         ------
         ReconcileError
-            With the names of the tasks.
+            Names the failed tasks.
         """
         if self.failed:
             raise ReconcileError(f"failed, all else is done: {'; '.join(self.failed)}; see log")
 
 
 def emit(event: str, metric: str = "", **facts: object) -> None:
-    """Write a line of JSON; CloudWatch adds one to ``metric`` when it reads it."""
+    """Print a line of JSON; for each such line, CloudWatch adds one to ``metric``."""
     line: dict[str, Any] = {"event": event, **facts}
     if metric:
         head = {"Namespace": "ClientHealth", "Dimensions": [[]], "Metrics": [{"Name": metric}]}

@@ -1,7 +1,7 @@
-"""What an event means: look at all uploads. It is never read, so it may be late, double, or lost.
+"""Lists all uploads at any event. Events are not read, so they may be late, duplicated, or lost.
 
-Of the raw bucket's objects, those count that are data: not empty, of a known format, and neither
-hidden nor temporary. Each becomes an upload as a claim names it.
+Only data objects of the raw bucket count: not empty, of a known format, and neither hidden nor
+temporary. Each becomes an upload in the form of a claim.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import Any
 
 Json = dict[str, Any]
-#: What a delivery has one object of: names of each source's files.
+#: Patterns for the file names of each source; a delivery has one object of each.
 FORMATS = {
     "parquet": re.compile(r".*\.parquet", re.IGNORECASE),
     "csv": re.compile(r".*\.csv(\.gz|\.bz2)?", re.IGNORECASE),
@@ -19,20 +19,20 @@ FORMATS = {
 
 
 def current_objects(s3: Any, bucket: str, prefix: str) -> list[Any]:  # noqa: ANN401 - boto3's
-    """List the newest version of each object that is not deleted."""
+    """Return the newest version of each object that is not deleted."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
     return [item for page in pages for item in page.get("Versions", []) if item["IsLatest"]]
 
 
 def group_uploads(objects: Iterable[Any], bucket: str, prefix: str) -> dict[str, list[Json]]:
-    """Give listed data as claims have it, by folder.
+    """Return listed data objects in the form of claims, by folder.
 
     Parameters
     ----------
     objects
-        As :func:`current_objects` lists them.
+        As :func:`current_objects` returns them.
     bucket, prefix
-        Where they are.
+        Location of the uploads.
 
     Returns
     -------

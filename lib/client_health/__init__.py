@@ -1,7 +1,7 @@
 """Library of the client register, which the three notebooks call in the Spark session.
 
-A name loads its module when it is asked for: Spark's workers import this package before they have
-said how many threads Polars may have (``docs/decisions/0018-native-data-path.md``).
+Each module is loaded on first use: Spark's workers import this package before the number of
+Polars' threads is set (``docs/decisions/0018-native-data-path.md``).
 """
 
 from importlib import import_module
@@ -18,7 +18,7 @@ from client_health.errors import (
 )
 from register_contract import __version__, contract
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
     from client_health.gate import quality
@@ -60,5 +60,5 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = import_module(_HOMES[name])
-        # A public name is a module, or something in one.
+        # A public name is a module, or a name in one.
         return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -1,13 +1,13 @@
 """The client-health command, and what it reads of a lake.
 
-A name loads its module when it is asked for, so that ``--help`` answers at once.
+Each module is loaded on first use, so that ``--help`` is fast.
 """
 
 from importlib import import_module
 
 from register_contract import __version__
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health_cli import sample_data
     from client_health_cli.errors import (
@@ -60,5 +60,5 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = import_module(_HOMES[name])
-        # A public name is a module, or something in one.
+        # A public name is a module, or a name in one.
         return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -69,7 +69,7 @@ class PublishedTable:
     snapshots
         All snapshots in the table's metadata, oldest first.
     metadata
-        The tables that Athena has beside an Iceberg table, by the names behind its `$`.
+        The metadata tables of an Iceberg table in Athena, by their names after the `$`.
     rows
         The files' rows, if they are in S3, for which DuckDB has no reader here.
     """

@@ -1,11 +1,11 @@
 """A local AWS Glue Interactive Sessions service: ``LocalService`` runs it for a block of code.
 
-A name loads its module when it is asked for: each session is a process that needs few of them.
+Each module is loaded on first use: each session is a process that needs few of them.
 """
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from glue_local.emulator import Emulator, free_port
     from glue_local.errors import (
@@ -45,5 +45,5 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = import_module(_HOMES[name])
-        # A public name is a module, or something in one.
+        # A public name is a module, or a name in one.
         return home if home.__name__.endswith(f".{name}") else getattr(home, name)

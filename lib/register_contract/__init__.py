@@ -7,7 +7,7 @@ Shell job include it unchanged.
 
 from importlib import import_module
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from register_contract import (
         columns,

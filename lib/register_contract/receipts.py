@@ -1,7 +1,7 @@
-"""A stage's receipt: what the session writes, and the runner, the command, and the table read.
+"""A stage's receipt, which the session writes and the runner, the command, and the table use.
 
-``receipt.schema.json`` beside this module says which values are allowed; the types here name the
-fields for those who write and read them. A test compares the two.
+``receipt.schema.json``, next to this module, defines the allowed values; the types in this module
+define the fields for the code that writes and reads them. A test compares the two.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
-#: Version of the form.
+#: Version of the receipt's format.
 VERSION = 1
-#: How each source's rows are counted: those that came in, and where they are now.
+#: Counts of each source's rows: those read, and what happened to them.
 COUNTS = ("in", "rejected", "duplicates", "suppressed", "out")
 
 Counts = TypedDict(
@@ -49,7 +49,7 @@ class _Found(TypedDict, total=False):
 
 
 class Record(_Found):
-    """A receipt but for its handover: what the table carries of a run."""
+    """A receipt without its handover: a run's record in the table."""
 
     receipt: int
     stage: str
@@ -68,13 +68,13 @@ class Record(_Found):
 
 
 class Receipt(Record):
-    """A stage's whole receipt."""
+    """A stage's complete receipt."""
 
     handover: Handover
 
 
 def schema() -> dict[str, Any]:
-    """Read the JSON Schema of a receipt."""
+    """Return the JSON Schema of a receipt."""
     from importlib import resources  # noqa: PLC0415 - the Lambda function needs no schema
 
     text = resources.files(__package__ or "").joinpath("receipt.schema.json").read_text("utf-8")
@@ -83,12 +83,12 @@ def schema() -> dict[str, Any]:
 
 
 def missing(counts: Counts) -> int:
-    """Count the rows of a source that came in and are nowhere: zero when all is well."""
+    """Return the rows of a source that are unaccounted for; zero if all is well."""
     gone = counts["rejected"] + counts["duplicates"] + counts["suppressed"]
     return counts["in"] - counts["out"] - gone
 
 
 def total(receipt: Mapping[str, Any], count: str) -> int:
-    """Sum one of ``COUNTS`` over all sources of a receipt, or of a record."""
+    """Return the sum of one of ``COUNTS`` over all sources of a receipt or record."""
     rows: Iterable[Mapping[str, int]] = receipt["rows"].values()
     return sum(int(counts[count]) for counts in rows)

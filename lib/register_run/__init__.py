@@ -1,14 +1,14 @@
 """A run of the register: its delivery, stages, receipts, and record.
 
-``run_pipeline`` does what a ``RunRequest`` asks for. A name loads its module when it is asked for:
-only a run needs papermill.
+``run_pipeline`` carries out a ``RunRequest``. Each module is loaded on first use: only a run needs
+papermill.
 """
 
 from importlib import import_module
 
 from register_contract import __version__
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from register_run import metrics, publication_record, storage
     from register_run.claim import Claim, Outcome
@@ -84,5 +84,5 @@ if not TYPE_CHECKING:
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         home = import_module(_HOMES[name])
-        # A public name is a module, or something in one.
+        # A public name is a module, or a name in one.
         return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -20,7 +20,7 @@ from strict_glue.errors import (
 )
 from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
 
-TYPE_CHECKING = False  # typing's own takes longer to load than all of this
+TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from strict_glue import engine, kernels, kernelspec, own_session, session_request
     from strict_glue.api import failure
@@ -78,5 +78,5 @@ if not TYPE_CHECKING:
             # papermill loads the engine through the entry point, in the middle of its own import.
             import_module("papermill")
         home = import_module(_HOMES[name])
-        # A public name is a module, or something in one.
+        # A public name is a module, or a name in one.
         return home if home.__name__.endswith(f".{name}") else getattr(home, name)

@@ -97,7 +97,7 @@ def test_a_missing_archive_is_named_in_one_line(
     _, error = process.communicate(timeout=60)
     assert process.returncode == 2
     assert error == (
-        "start_job: s3://artifacts/none.zip is not there (NoSuchKey): "
+        "start_job: s3://artifacts/none.zip does not exist (NoSuchKey): "
         "deploy again, which uploads what is missing\n"
     )
 

@@ -20,7 +20,7 @@ def event(name: str, status: str, reason: str = "") -> Event:
     ("reason", "advice"),
     [
         ("User x is not authorized to perform: kms:CreateKey", "credentials that may do"),
-        ("client-health-raw already exists in stack arn:...", "left by an earlier one"),
+        ("client-health-raw already exists in stack arn:...", "already exists, in another stack"),
         ("Account limit exceeded for roles", "Service Quotas"),
         ("The bucket you tried to delete is not empty", "empty the bucket"),
         ("Properties validation failed", "fix what the reason names"),

@@ -84,7 +84,7 @@ def test_what_is_not_there_is_not_found(api: Api, action: str, parameters: dict[
         ({"DefaultArguments": {"--conf": "spark.a"}}, "InvalidInputException", "name=value"),
         ({"DefaultArguments": {"--datalake-formats": "papyrus"}}, "InvalidInputException", "iceb"),
         ({"Command": {"Name": "pythonshell"}}, "InvalidInputException", "glueetl"),
-        ({"NumberOfWorkers": 1}, "InvalidInputException", "least is 2"),
+        ({"NumberOfWorkers": 1}, "InvalidInputException", "minimum is 2"),
         ({"MaxCapacity": 2.0, "NumberOfWorkers": 2}, "InvalidInputException", "not both"),
         ({"SessionType": "SPARK_CONNECT"}, "OperationNotSupportedException", "LIVY"),
         ({"Id": ""}, "ValidationException", "Id"),

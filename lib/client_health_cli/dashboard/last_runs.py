@@ -142,7 +142,7 @@ def _recorded(snapshot: Snapshot) -> Mapping[str, Any] | None:
     return receipt if _is_receipt(receipt) else None
 
 
-def _read(uri: str) -> Any:  # noqa: ANN401 - whatever stands in the file
+def _read(uri: str) -> Any:  # noqa: ANN401 - any JSON value
     try:
         return json.loads(storage.read_bytes(uri) or b"")
     except ValueError:

@@ -22,7 +22,7 @@ _PATH = "/usr/local/bin:/usr/bin:/bin"
 _SCRIPTS = "glue-python-scripts-local"
 _LIBRARIES = "glue-python-libs-local"
 _START = "runscript.py"
-# AWS Glue runs a script inside a script of its own, from /tmp.
+# AWS Glue runs a script inside its own script, from /tmp.
 _START_SCRIPT = """\
 import os, runpy, sys
 os.chdir("/tmp")

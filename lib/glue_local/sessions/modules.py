@@ -61,7 +61,7 @@ def install(
         If a module can't be installed.
     """
     if importlib.util.find_spec("uv") is None:
-        raise SessionStartError(f"{_ARGUMENT} needs uv beside the service; install it.")
+        raise SessionStartError(f"{_ARGUMENT} needs uv in the service's environment; install it.")
     if any(module.startswith("-") for module in arguments.python_modules):
         raise SessionStartError(f"{_ARGUMENT} has an option, not a module name.")
     brought = folder / "brought"

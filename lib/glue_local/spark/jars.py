@@ -138,7 +138,7 @@ def spark_home() -> Path:
 
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
-        raise SessionStartError("pyspark is not installed beside the service; install it.")
+        raise SessionStartError("pyspark is not in the service's environment; install it.")
     return Path(spec.origin).parent
 
 
