@@ -12,7 +12,7 @@ from client_health_cli.pipeline import session_settings
 from register_contract import contract, runs
 from register_contract.retention import Retention
 from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
-from strict_glue import Limits, own_session, session_request
+from strict_glue import Limits, OwnSessions, session_request
 
 _NAME = "maintain"
 _CODE = """\
@@ -79,7 +79,7 @@ def maintain(
     code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
     with (
         session_settings(sessions, place) as settings,
-        own_session.opened(asked, settings, limits, _NAME, note) as session,
+        OwnSessions(settings, limits, note).opened(asked, _NAME) as session,
     ):
         printed = session.run_own(code)
     return Maintained(**json.loads(printed.strip().splitlines()[-1]))

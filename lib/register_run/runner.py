@@ -26,11 +26,11 @@ from register_run.stage_run import Run, kernel_environment, read_notebook, run_s
 from strict_glue import (
     ConfigurationError,
     Kernels,
+    OwnSessions,
     Session,
     alive,
     failure,
     kernels,
-    own_session,
     session_request,
     unwinding,
 )
@@ -251,16 +251,15 @@ def _session(run: Run, started: int) -> Iterator[tuple[Session, Kernels]]:
                 next_step="write the same %%configure in all notebooks: a run has one session",
             )
         asked = wishes
+    sessions = OwnSessions(run.request.session, run.request.limits, run.listener.note)
     if not storage.is_s3(run.lake):
         # The lock keeps others off the run. In S3 there is no lock, so a session may be in use.
-        _stop_leftovers(own_session.client(run.request.session), run)
+        _stop_leftovers(sessions.client, run)
     with (
-        own_session.created(
-            asked, run.request.session, run.request.limits, run.run_id, run.listener.note
-        ) as session,
+        sessions.created(asked, run.run_id) as session,
         kernels.prepared(kernel_environment(run, session)) as ready_kernels,
     ):
-        own_session.wait(session, run.listener.note)
+        sessions.wait(session)
         session.run_own(_KEEP)
         yield session, ready_kernels
 

@@ -1,8 +1,8 @@
 """Strict notebook runs on AWS Glue Interactive Sessions: client, kernel, and papermill engine.
 
 Each name is loaded on first use; errors and settings need only the standard library. papermill
-finds the engine ``glue_strict`` by its entry point. ``own_session`` creates a session, and
-``Session`` provides its methods.
+finds the engine ``glue_strict`` by its entry point. ``OwnSessions`` creates sessions, and
+``Session`` provides their methods.
 """
 
 from importlib import import_module
@@ -22,9 +22,10 @@ from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from strict_glue import engine, kernels, kernelspec, own_session, session_request
+    from strict_glue import engine, kernels, kernelspec, session_request
     from strict_glue.api import failure
     from strict_glue.kernels import Kernels
+    from strict_glue.own_session import OwnSessions
     from strict_glue.progress_watch import ProgressWatch
     from strict_glue.session import Session, alive
     from strict_glue.signals import unwinding
@@ -36,6 +37,7 @@ __all__ = [
     "KernelDied",
     "Kernels",
     "Limits",
+    "OwnSessions",
     "ProgressWatch",
     "ServiceError",
     "Session",
@@ -49,13 +51,13 @@ __all__ = [
     "failure",
     "kernels",
     "kernelspec",
-    "own_session",
     "session_request",
     "shorten",
     "unwinding",
 ]
 _HOMES = {
     "Kernels": "strict_glue.kernels",
+    "OwnSessions": "strict_glue.own_session",
     "ProgressWatch": "strict_glue.progress_watch",
     "Session": "strict_glue.session",
     "alive": "strict_glue.session",
@@ -63,7 +65,6 @@ _HOMES = {
     "failure": "strict_glue.api",
     "kernels": "strict_glue.kernels",
     "kernelspec": "strict_glue.kernelspec",
-    "own_session": "strict_glue.own_session",
     "session_request": "strict_glue.session_request",
     "unwinding": "strict_glue.signals",
 }

@@ -1,9 +1,11 @@
 """Creates a session, waits for it, guards it, and stops it."""
 
 import contextlib
+import functools
 import os
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
 from strict_glue import api, session_request
@@ -16,84 +18,80 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
 
 
-def client(settings: SessionSettings) -> "GlueClient":
-    """Return a client of the service that the settings point at."""
-    return api.glue_client(_variables(settings))
-
-
-@contextlib.contextmanager
-def created(
-    asked: Mapping[str, Any],
-    settings: SessionSettings,
-    limits: Limits,
-    name: str,
-    note: Callable[[str], None],
-) -> Iterator[Session]:
-    """Yield a session that is being created, and stop it in any case; see :func:`wait`.
+@dataclass(frozen=True)
+class OwnSessions:
+    """Sessions that live as long as the work in them.
 
     Parameters
     ----------
-    asked : mapping
-        What a notebook's ``%%configure`` asks for.
     settings : SessionSettings
-        What the place of the run adds.
+        What the place of the run adds to a notebook's ``%%configure``.
     limits : Limits
         How long things may take.
-    name : str
-        Name of the run or task, for the session's id and tag.
     note : callable
         Called with a line for people.
-
-    Raises
-    ------
-    StrictGlueError
-        The session could not be created.
     """
-    variables = _variables(settings)
-    wanted = session_request.session_request(asked, settings, variables, name)
-    session = Session.create(api.glue_client(variables), wanted, limits)
-    guard = Guard(session.session_id, {**variables, **limits.environment()})
-    try:
-        yield session
-    finally:
+
+    settings: SessionSettings
+    limits: Limits
+    note: Callable[[str], None]
+
+    @functools.cached_property
+    def client(self) -> "GlueClient":
+        """A client of the service that the settings point at."""
+        return api.glue_client(self._variables())
+
+    @contextlib.contextmanager
+    def created(self, asked: Mapping[str, Any], name: str) -> Iterator[Session]:
+        """Yield a session that is being created, and stop it in any case; see :meth:`wait`.
+
+        Parameters
+        ----------
+        asked : mapping
+            What a notebook's ``%%configure`` asks for.
+        name : str
+            Name of the run or task, for the session's id and tag.
+
+        Raises
+        ------
+        StrictGlueError
+            The session could not be created.
+        """
+        variables = self._variables()
+        wanted = session_request.session_request(asked, self.settings, variables, name)
+        session = Session.create(self.client, wanted, self.limits)
+        guard = Guard(session.session_id, {**variables, **self.limits.environment()})
         try:
-            session.stop()
-        except StrictGlueError as error:
-            # The error that ended the work matters more; guard and idle timeout remain.
-            note(f"session {session.session_id} may still run: {error.message}")
-        else:
-            guard.dismiss()
+            yield session
+        finally:
+            try:
+                session.stop()
+            except StrictGlueError as error:
+                # The error that ended the work matters more; guard and idle timeout remain.
+                self.note(f"session {session.session_id} may still run: {error.message}")
+            else:
+                guard.dismiss()
 
+    def wait(self, session: Session) -> None:
+        """Wait until a session is ready.
 
-def wait(session: Session, note: Callable[[str], None]) -> None:
-    """Wait until a session is ready.
+        Raises
+        ------
+        StrictGlueError
+            It did not become ready.
+        """
+        since = time.monotonic()
+        session.wait_until_ready()
+        self.note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
 
-    Raises
-    ------
-    StrictGlueError
-        It did not become ready.
-    """
-    since = time.monotonic()
-    session.wait_until_ready()
-    note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
+    @contextlib.contextmanager
+    def opened(self, asked: Mapping[str, Any], name: str) -> Iterator[Session]:
+        """Yield a ready session, and stop it in any case; parameters as for :meth:`created`."""
+        with self.created(asked, name) as session:
+            self.wait(session)
+            yield session
 
-
-@contextlib.contextmanager
-def opened(
-    asked: Mapping[str, Any],
-    settings: SessionSettings,
-    limits: Limits,
-    name: str,
-    note: Callable[[str], None],
-) -> Iterator[Session]:
-    """Yield a ready session, and stop it in any case; parameters as for :func:`created`."""
-    with created(asked, settings, limits, name, note) as session:
-        wait(session, note)
-        yield session
-
-
-def _variables(settings: SessionSettings) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if name not in settings.removed_variables
-    }
-    return {**inherited, **settings.environment}
+    def _variables(self) -> dict[str, str]:
+        removed = self.settings.removed_variables
+        inherited = {name: value for name, value in os.environ.items() if name not in removed}
+        return {**inherited, **self.settings.environment}
