@@ -44,7 +44,7 @@ def median(rounds: Sequence[Round], way: str, value: Callable[[Run], float]) -> 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as long one way takes as another, over all rounds."""
+    """Ratio of one way's wall time to another's, over all rounds."""
 
     median: float
     lowest: float

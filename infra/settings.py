@@ -17,7 +17,7 @@ _NAME = re.compile(r"\A[a-z][a-z0-9-]{0,39}\Z")
 
 @dataclass(frozen=True)
 class Settings:
-    """How the chain is deployed.
+    """Settings of a deployment.
 
     Parameters
     ----------

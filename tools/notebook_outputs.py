@@ -32,7 +32,7 @@ TEST_KEY = b"a key for tests and documentation, not a secret"
 
 @contextlib.contextmanager
 def seeded_service(folder: Path) -> Iterator[LocalService]:
-    """Give a service in whose sessions the notebooks find the seeded delivery and a fresh lake.
+    """Yield a service in whose sessions the notebooks find the seeded delivery and a new lake.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which runs are published, read from Iceberg's metadata JSON.
+"""The published runs, read from Iceberg's metadata JSON.
 
 A publication is a snapshot on ``main`` of the published table whose summary has a run's record.
 Snapshots expire, so a second table, the log, keeps each record forever, in the summary of an

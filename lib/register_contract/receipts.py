@@ -38,7 +38,7 @@ class _Place(TypedDict, total=False):
 
 
 class Handover(_Place):
-    """What the next stage reads: files, the head of an audit branch, or a published snapshot."""
+    """The next stage's input: files, the head of an audit branch, or a published snapshot."""
 
     rows: int
 

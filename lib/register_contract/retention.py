@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Retention:
-    """How long the table's history is kept.
+    """Retention of the table's history.
 
     Parameters
     ----------

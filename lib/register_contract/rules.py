@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 class Criticality(enum.Enum):
-    """What a rule does: reject the row, count it, or stop the run."""
+    """Effect of a broken rule: reject the row, count it, or stop the run."""
 
     ERROR = "error"
     WARN = "warn"

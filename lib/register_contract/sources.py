@@ -11,7 +11,7 @@ from register_contract.columns import REGISTER_COLUMNS
 
 
 class DateFormat(enum.Enum):
-    """How a source writes its dates and times."""
+    """Format of a source's dates and times."""
 
     ISO_DATE = "yyyy-MM-dd"
     DAY_FIRST = "dd/MM/yyyy"

@@ -59,7 +59,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a start of the job ended.
+    """The outcome of one start of the job.
 
     Parameters
     ----------

@@ -108,7 +108,7 @@ class RunRequest:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """What a successful run did.
+    """The outcome of a successful run.
 
     Parameters
     ----------

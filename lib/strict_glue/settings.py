@@ -82,7 +82,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """What the place of a run adds to the session that its notebooks ask for.
+    """Settings that the place of a run adds to its notebooks' session.
 
     Parameters
     ----------

@@ -139,7 +139,7 @@ _JUDGED_HERE = frozenset(
 
 @dataclass(frozen=True)
 class Expectations:
-    """What the rows to publish are compared with.
+    """Values that the rows to publish are compared with.
 
     Parameters
     ----------
