@@ -1,4 +1,4 @@
-"""The same questions asked of Athena, answered in the same shape."""
+"""Runs the same queries in Athena, and returns answers in the same form."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from client_health_cli.published import PublishedTable
 
 WORKGROUP: Final = "client_health"
-"""The template's work group, which says where results are kept."""
+"""The template's work group, which sets where results are kept."""
 _KINDS: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "tinyint": pa.int8(),
@@ -89,7 +89,7 @@ def query(
     text = sql
     if dialect.reads_run_before(statement):
         text = dialect.with_version(statement, run_before(table()))
-    # It logs what it raises, with a traceback.
+    # PyAthena logs what it raises, with a traceback.
     logging.getLogger("pyathena").setLevel(logging.CRITICAL)
     seen: deque[Any] = deque(maxlen=1)
     try:
@@ -101,20 +101,20 @@ def query(
                 catalog_name="",
                 poll_interval=settings.poll_seconds,
                 converter=_converter(),
-                # Athena would go on, and charge for what it reads.
+                # Otherwise Athena would continue, and charge for what it reads.
                 kill_on_interrupt=True,
                 on_poll=seen.append,
             ) as connection,
             connection.cursor() as cursor,
         ):
-            # With question marks as parameters, of which there are none, the text is sent as it is.
+            # With this style and no parameters, the text is sent unchanged.
             yield _answer(cursor.execute(text, paramstyle="qmark"))
     except (Error, ClientError, BotoCoreError) as error:
         raise QueryError(_reason(error, seen[-1] if seen else None)) from error
 
 
 def _answer(cursor: Cursor) -> pa.RecordBatchReader:
-    """Read the pages of an answer as they are asked for.
+    """Read the pages of an answer on demand.
 
     PyAthena's own cursor for Arrow reads the whole answer into memory, gives a null text as an
     empty one, and a decimal as text.
@@ -139,7 +139,7 @@ def _kind(name: str, precision: int, scale: int) -> pa.DataType:
 
 
 def _converter() -> DefaultTypeConverter:
-    """Convert what has a type here; all else stays the text that Athena writes."""
+    """Convert values of known types; others stay the text that Athena returns."""
     converter = DefaultTypeConverter()
     for name in converter.mappings.keys() - {*_KINDS, "decimal"}:
         converter.remove(name)
@@ -147,7 +147,7 @@ def _converter() -> DefaultTypeConverter:
 
 
 def _reason(error: Exception, execution: Any) -> str:  # noqa: ANN401 - query or calculation
-    """Say in one line whether Athena ended the query, or could not even be asked."""
+    """Return in one line whether Athena failed the query, or could not be reached."""
     if execution is None or execution.state not in {"FAILED", "CANCELLED"}:
         return "Athena can't be asked: " + str(error).partition("\n")[0]
     reason = " ".join((execution.state_change_reason or "no reason given").split())

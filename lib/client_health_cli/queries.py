@@ -1,4 +1,4 @@
-"""SQL over the published table: Athena's dialect, answered by DuckDB, read only."""
+"""Read-only SQL over the published table, in Athena's dialect, run by DuckDB."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH_ROWS: Final = 20_000
-"""Rows of an answer that are in memory at a time."""
+"""Rows of an answer that are in memory at one time."""
 _NO_ROWS = (
     "SELECT "
     + ", ".join(
@@ -59,7 +59,7 @@ def query(table: PublishedTable, sql: str) -> Iterator[pa.RecordBatchReader]:
 
 
 def run_before(table: PublishedTable) -> int | None:
-    """Give the snapshot of the run published before the current one, if there is one."""
+    """Return the snapshot of the run published before the current one, if there is one."""
     older = [one.snapshot_id for one in table.published if one.snapshot_id != table.snapshot_id]
     return older[-1] if older else None
 
@@ -88,9 +88,9 @@ def connected(
         config={
             "autoinstall_known_extensions": "false",
             "autoload_known_extensions": "false",
-            # A table's name must never mean one of this program's variables.
+            # A table name must never refer to a variable of this program.
             "python_enable_replacements": "false",
-            # Rows in a temporary file would outlive a query that died.
+            # Rows in a temporary file would remain after a query that was killed.
             "temp_directory": "",
         }
     )
@@ -118,7 +118,7 @@ def _answer(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchRe
 
 
 def _in_microseconds(field: pa.Field[Any]) -> pa.Field[Any]:
-    """Give times the precision of Python's, which is also the table's."""
+    """Return a batch whose times have Python's precision, which is also the table's."""
     import pyarrow as pa  # noqa: PLC0415
 
     kind = field.type
@@ -130,7 +130,7 @@ def _batches(found: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Reco
         for batch in found:
             yield batch.cast(schema, safe=False)
     except OSError as error:
-        # What DuckDB says while rows are read comes through Arrow.
+        # Errors of DuckDB while rows are read arrive as Arrow's.
         raise QueryError(_one_line(str(error))) from error
 
 
@@ -152,7 +152,7 @@ def _open_views(
             connection.register(name, table.rows)
             continue
         files = ", ".join(map(_literal, table.files))
-        # The partition column is in the files; the names of the folders would override it.
+        # The partition column is in the files; folder names would override it.
         rows = (
             f"SELECT * FROM read_parquet([{files}], hive_partitioning = false, "  # noqa: S608 - quoted literals
             "union_by_name = true)"
@@ -163,7 +163,7 @@ def _open_views(
 
 
 def _check(statements: list[duckdb.Statement]) -> None:
-    """Refuse all but one SELECT.
+    """Refuse anything but a single SELECT.
 
     A COPY, even one inside EXPLAIN ANALYZE, could write over the very files that may be read.
     """
@@ -188,6 +188,6 @@ def _literal(text: str) -> str:
 
 
 def _one_line(message: str) -> str:
-    """Keep what DuckDB says of an error, and leave out where it points at in the SQL."""
+    """Return DuckDB's error message without the excerpt of the SQL."""
     lines = message.partition("\n\nLINE ")[0].split("\n")
     return " ".join(line.strip() for line in lines if line.strip())

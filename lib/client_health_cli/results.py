@@ -1,4 +1,4 @@
-"""An answer as a table, as CSV, as JSON, or as Parquet."""
+"""Writes an answer as a table, CSV, JSON, or Parquet."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from rich.text import Text
 from client_health_cli.errors import QueryError
 
 TABLE_ROWS = 200
-"""Rows that a table shows; a longer one helps nobody."""
-# No value is as wide: a line that is wider than the screen is left to the terminal.
+"""The most rows that a table shows."""
+# Wider than any value: the terminal wraps lines that are wider than the screen.
 _WIDTH = 1_000_000
 
 
 def rows_of(answer: pa.RecordBatchReader | pa.RecordBatch) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of an answer, or of a part of it, with Python's values."""
+    """Return the rows of an answer, or of a part of it, as Python values."""
     for batch in [answer] if isinstance(answer, pa.RecordBatch) else answer:
         yield from zip(*map(_values, batch.columns), strict=True)
 
 
 def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
-    """Write a table for a person to read: numbers to the right, at most `TABLE_ROWS` rows."""
+    """Write a table for people: numbers aligned to the right, at most `TABLE_ROWS` rows."""
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for field in answer.schema:
         name = Text(_cell(field.name))
@@ -40,7 +40,7 @@ def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
     table.add_row(*(Rule(characters="-") for _ in answer.schema))
     more = 0
     for batch in answer:
-        # The first row is the rule.
+        # The first row is the line below the header.
         shown = batch.slice(0, TABLE_ROWS + 1 - table.row_count)
         for row in rows_of(shown):
             table.add_row(*(Text(_cell(value)) for value in row))
@@ -55,8 +55,8 @@ def write_table(answer: pa.RecordBatchReader, file: TextIO) -> None:
 
 
 def write_csv(answer: pa.RecordBatchReader, file: TextIO) -> None:
-    """Write commas between fields and a header; a null is an empty field."""
-    # Arrow's own writer puts every name and text in quotes.
+    """Write CSV with a header and commas; a null is an empty field."""
+    # Arrow's own writer quotes every name and text.
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(answer.schema.names)
     for row in rows_of(answer):
@@ -64,7 +64,7 @@ def write_csv(answer: pa.RecordBatchReader, file: TextIO) -> None:
 
 
 def write_json(answer: pa.RecordBatchReader, file: TextIO) -> None:
-    """Write a list of objects, each on a line of its own."""
+    """Write a JSON list with one object on each line."""
     names = list(_names(answer.schema))
     file.write("[")
     for number, row in enumerate(rows_of(answer)):
@@ -74,7 +74,7 @@ def write_json(answer: pa.RecordBatchReader, file: TextIO) -> None:
 
 
 def write_parquet(answer: pa.RecordBatchReader, file: IO[bytes]) -> None:
-    """Write a Parquet file with the columns' own types; lists and the like are JSON."""
+    """Write a Parquet file with the columns' types; nested values become JSON."""
     kinds = map(_stored_type, answer.schema.types)
     schema = pa.schema(list(zip(_names(answer.schema), kinds, strict=True)))
     with pq.ParquetWriter(file, schema, compression="zstd") as writer:
@@ -104,7 +104,7 @@ def _values(column: pa.Array[Any]) -> list[Any]:
 def _stored_type(kind: pa.DataType) -> pa.DataType:
     if _is_composed(kind) or pa.types.is_null(kind) or pa.types.is_dictionary(kind):
         return pa.string()
-    # What DuckDB makes of a sum or a count; Athena's is a bigint.
+    # DuckDB's type of a sum or a count; Athena's is a bigint.
     return pa.int64() if kind == pa.decimal128(38, 0) else kind
 
 
@@ -131,18 +131,18 @@ def _is_number(field: pa.Field[Any]) -> bool:
 
 
 def _names(schema: pa.Schema) -> Iterator[str]:
-    """Give column names, numbering those that come twice, since an object has each once."""
+    """Return column names, with numbers added to repeated ones, as JSON objects need."""
     seen: dict[str, int] = {}
     for name in schema.names:
         seen[name] = seen.get(name, 0) + 1
         yield name if seen[name] == 1 else f"{name}_{seen[name]}"
 
 
-def _json(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
+def _json(value: Any) -> str:  # noqa: ANN401 - any SQL value
     return json.dumps(_json_value(value), ensure_ascii=False, allow_nan=False)
 
 
-def _json_value(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
+def _json_value(value: Any) -> Any:  # noqa: ANN401 - any SQL value
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Decimal):
@@ -156,7 +156,7 @@ def _json_value(value: Any) -> Any:  # noqa: ANN401 - whatever SQL gives
     return _text(value)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
+def _text(value: Any) -> str:  # noqa: ANN401 - any SQL value
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, dt.datetime):
@@ -169,7 +169,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
     return str(value)
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - whatever SQL gives
+def _cell(value: Any) -> str:  # noqa: ANN401 - any SQL value
     """Write a value on one line, so that it can't break the table or steer a terminal."""
     if value is None:
         return "NULL"

@@ -1,4 +1,4 @@
-"""Receipts: what a stage says it did, and whether that is complete and true."""
+"""Receipts: what a stage reports, and whether the report is complete and true."""
 
 import json
 from collections.abc import Mapping
@@ -40,12 +40,12 @@ class Expected:
 
 
 def uri_of(lake: str, run_id: str, stage: str) -> str:
-    """Give the location of a stage's receipt."""
+    """Return the location of a stage's receipt."""
     return storage.join(lake, runs.receipt_path(run_id, stage))
 
 
 def load(lake: str, run_id: str, stage: str) -> Optional[Receipt]:
-    """Read a stage's receipt; ``None`` when there is none.
+    """Read a stage's receipt; ``None`` if there is none.
 
     Raises
     ------
@@ -62,11 +62,11 @@ def load(lake: str, run_id: str, stage: str) -> Optional[Receipt]:
         raise ReceiptError.untrue(stage, uri, [f"not JSON: {error}"]) from error
     if not isinstance(content, dict):
         raise ReceiptError.untrue(stage, uri, ["not a JSON object"])
-    return cast("Receipt", content)  # verify() says whether it is one
+    return cast("Receipt", content)  # verify() checks that it is one
 
 
 def save(lake: str, receipt: Receipt) -> None:
-    """Write a receipt where it belongs."""
+    """Write a receipt to its location."""
     text = json.dumps(receipt, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
     storage.write_text(uri_of(lake, receipt["run_id"], receipt["stage"]), text)
 
@@ -74,7 +74,7 @@ def save(lake: str, receipt: Receipt) -> None:
 def verify(
     receipt: Receipt, expected: Expected, lake: str, table: Optional[Metadata] = None
 ) -> None:
-    """Accept a receipt, or say everything that is wrong with it at once.
+    """Accept a receipt, or report everything that is wrong with it at once.
 
     Whether a table's snapshot is on its main branch is the publication's to say, not checked
     here.
@@ -189,7 +189,7 @@ def _handover_problems(receipt: Receipt, lake: str, table: Optional[Metadata]) -
 
 
 def _branch_problems(handover: Handover, table: Metadata) -> list[str]:
-    """Say whether a branch is still what the stage wrote, and can still be published."""
+    """Check that a branch is still what the stage wrote, and can still be published."""
     branch = handover["branch"]
     state = publications.branch_state(table, branch, handover["snapshot_id"])
     if state is BranchState.GONE:

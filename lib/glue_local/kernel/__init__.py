@@ -1,1 +1,1 @@
-"""Inside a session's process: the interpreter, and what its statements answer."""
+"""The code in a session's process: the interpreter, and the outputs of its statements."""

@@ -19,15 +19,15 @@ from glue_local.kernel.spark_progress import MESSAGE_TYPE, ProgressReporter
 _CANCEL_SECONDS = 5
 
 
-def spark_context() -> Any:  # noqa: ANN401 - importing the type costs a start half a second
-    """Return the live SparkContext, or None."""
+def spark_context() -> Any:  # noqa: ANN401 - importing the type takes half a second
+    """Return the active SparkContext, or None."""
     from pyspark import SparkContext  # noqa: PLC0415
 
     return SparkContext._active_spark_context
 
 
 class Interrupts:
-    """Lets an interrupt act while a statement's own code runs, and nowhere else.
+    """Lets an interrupt take effect only while a statement's own code runs.
 
     In the kernel's own code it would end the handling of a request without a reply, and the
     statement would never come to an end.
@@ -38,7 +38,7 @@ class Interrupts:
         self._asked = False
 
     def begin(self) -> None:
-        """Begin with a statement: take the signal, and forget one that came too late before."""
+        """Start a statement: handle the signal, and ignore one that was meant for the last."""
         self._in_code = self._asked = False
         signal.signal(signal.SIGINT, self._on_signal)
 
@@ -49,7 +49,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def let_in(self) -> Iterator[None]:
-        """Interrupt the code in this block, at once when that was asked for before."""
+        """Allow interrupts in this block; one that is pending takes effect at once."""
         before, self._in_code = self._in_code, True
         try:
             if self._asked and not before:
@@ -60,14 +60,14 @@ class Interrupts:
 
 
 class SessionShell(ZMQInteractiveShell):  # type: ignore[misc]
-    """Runs statements' code where interrupts reach it."""
+    """Runs the code of statements so that interrupts reach it."""
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - IPython's own
         self.interrupts = Interrupts()
         super().__init__(**settings)
 
     async def run_code(self, *arguments: Any, **settings: Any) -> Any:  # noqa: ANN401
-        """Run one part of a statement; IPython turns what it raises into the statement's error."""
+        """Run a part of a statement; IPython makes an exception the statement's error."""
         with self.interrupts.let_in():
             return await super().run_code(*arguments, **settings)
 
@@ -86,7 +86,7 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
         """Run one statement."""
         self._statement = self.get_parent("shell")
         self.shell.interrupts.begin()
-        # From here on an interrupt is this statement's: the service waits for this word.
+        # From here on, an interrupt is for this statement: the service waits for this message.
         self._send_progress(0.0)
         self._progress.begin()
         try:
@@ -98,12 +98,12 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
         return reply
 
     def pre_handler_hook(self) -> None:
-        """Leave the signal alone: ipykernel would let it interrupt the kernel's own code."""
+        """Do nothing with the signal: ipykernel would let it interrupt the kernel's own code."""
 
     post_handler_hook = pre_handler_hook
 
     def _cancel_jobs(self) -> None:
-        """Python let go of its job; the JVM works on until told, and for a moment after."""
+        """Cancel the jobs that Python no longer waits for; the JVM needs a moment to stop."""
         context = spark_context()
         deadline = time.monotonic() + _CANCEL_SECONDS
         while context is not None and time.monotonic() < deadline:
@@ -118,33 +118,33 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
 
 
 class SessionApp(IPKernelApp):  # type: ignore[misc]
-    """The kernel's application."""
+    """The application that runs the kernel."""
 
     @classmethod
     def prepared(cls, connection_file: str) -> SessionApp:
-        """Return it with its channels open, ready to be started."""
+        """Return the application with its channels open, ready to start."""
         config = Config()
         config.IPKernelApp.connection_file = connection_file
         config.IPKernelApp.kernel_class = SessionKernel
-        # What the JVM and other children write belongs to the log, not to a statement's output.
+        # Output of the JVM and other child processes goes to the log, not to a statement's output.
         config.IPKernelApp.capture_fd_output = False
         config.IPKernelApp.exec_PYTHONSTARTUP = False
         config.IPKernelApp.ignore_cwd = True
-        # Code and its values stay in memory: nothing of a statement is written to disk.
+        # Code and values stay in memory: nothing of a statement is written to disk.
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "NoColor"
         config.InteractiveShell.xmode = "Plain"
-        # A result is shown as its repr, not as IPython's own layout of it.
+        # A result is shown as its repr, not in IPython's layout.
         config.PlainTextFormatter.pprint = False
         app: SessionApp = cls.instance(config=config)
         app.initialize([])
-        # IPython's own exit and quit end the kernel; in a session they are an error like any other.
+        # IPython's exit and quit end the kernel; in a Glue session they are an ordinary error.
         app.publish(exit=sys.exit, quit=sys.exit)
         return app
 
     def log_connection_info(self) -> None:
-        """Say nothing: nobody but the service connects to this kernel."""
+        """Print nothing: only the service connects to this kernel."""
 
     def publish(self, **names: object) -> None:
-        """Define names for the statements."""
+        """Define the names that statements find."""
         self.shell.push(names, interactive=False)

@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def _in_thread(name: str, work: Callable[[], T]) -> Future[T]:
-    """Run in a daemon thread; a pool's thread would keep a dying process alive."""
+    """Run in a daemon thread; a thread of a pool would keep an ending process alive."""
     future: Future[T] = Future()
 
     def run() -> None:
@@ -42,7 +42,7 @@ def _in_thread(name: str, work: Callable[[], T]) -> Future[T]:
 
 
 def _fail(folder: Path, message: str) -> None:
-    """Leave the reason for the service, and end at once."""
+    """Write the reason for the service, and exit at once."""
     (folder / FAILURE_FILE).write_text(message, encoding="utf-8")
     sys.stderr.flush()
     os._exit(1)
@@ -71,7 +71,7 @@ def main(folder: Path, connection_file: str) -> None:
     def fail_without_driver() -> None:
         reason = driver.exit_reason(started)
         if not ending.is_set():
-            # The session is of no use any more: end it, so that the service says why.
+            # The session is unusable: end it, so that the service reports why.
             _fail(folder, f"The Spark driver (JVM) {reason}.")
 
     _in_thread("driver", fail_without_driver)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def figure_png(pyplot: ModuleType) -> bytes:
-    """Return the current figure as a PNG that holds the picture and nothing else.
+    """Return the current figure as a PNG with nothing but the picture.
 
     The file names no software version: the same figure gives the same bytes.
     """

@@ -1,4 +1,4 @@
-"""From a kernel's messages to a statement's ``Output``, as the API shapes it."""
+"""Turns a kernel's messages into a statement's ``Output``, in the form of the API."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class OutputCollector:
 
     @property
     def too_large(self) -> bool:
-        """Whether the statement wrote more than is kept."""
+        """Whether the statement wrote more than the API keeps."""
         return self._size > self._limit
 
     def feed(self, message: dict[str, Any]) -> None:
-        """Take one message of the kernel's public channel."""
+        """Add one message of the kernel's public channel."""
         content = message["content"]
         match message["msg_type"]:
             case "stream" if content["name"] == "stdout":

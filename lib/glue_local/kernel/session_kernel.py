@@ -1,4 +1,4 @@
-"""The service's side of a session's process: start it, run code in it, end it."""
+"""Starts a session's process, runs code in it, and ends it, for the service."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from glue_local.processes.lifeline import session_members, signal_session
 from glue_local.sessions.provision import ProvisionedSession
 
 _LOG_FILE = "session.log"
-# A Unix socket's path holds 107 bytes on Linux, 103 on macOS.
+# The path of a Unix socket can have 107 bytes on Linux, 103 on macOS.
 _LONGEST_SOCKET_PATH = 100
 _REPLY_SECONDS = 5.0
 T = TypeVar("T")
 
 
 class KernelGoneError(GlueLocalError):
-    """The session's process ended by itself.
+    """The session's process ended unexpectedly.
 
     Why: the driver (JVM) or the Python process was killed, mostly because the machine or the
     driver's heap had no memory left.
@@ -38,7 +38,7 @@ class KernelGoneError(GlueLocalError):
 
 
 class Kernel:
-    """One session's process, and the channels to it.
+    """The process of a session, and the channels to it.
 
     Made by :meth:`start`; ended by :meth:`stop`, which must be called in any case.
     """
@@ -53,7 +53,7 @@ class Kernel:
 
     @classmethod
     async def start(cls, session: ProvisionedSession, working_directory: Path) -> Kernel:
-        """Start the process; it is not ready yet."""
+        """Start the process, without waiting until it is ready."""
         folder = session.folder
         file = str(folder / "connection.json")
         prefix = str(folder / "k")
@@ -88,12 +88,12 @@ class Kernel:
 
     @property
     def pid(self) -> int:
-        """Process id; also the id of the POSIX session of everything it starts."""
+        """Process id, which is also the POSIX session id of everything that it starts."""
         return self._process.pid
 
     @property
     def exited(self) -> asyncio.Task[int]:
-        """Done when the process has ended."""
+        """Done as soon as the process has ended."""
         return self._exited
 
     async def ready(self, seconds: float) -> None:
@@ -116,7 +116,7 @@ class Kernel:
     async def _first_contact(self) -> None:
         heard = None
         while heard is None:
-            # Asked again until the public channel is heard as well: it may connect later.
+            # Repeat until a message arrives on the public channel too: it may connect later.
             self._client.kernel_info()
             await self._client.get_shell_msg(timeout=None)
             with contextlib.suppress(queue.Empty):
@@ -149,7 +149,7 @@ class Kernel:
         listening = asyncio.ensure_future(self._listen(request, on_message))
         try:
             content = await reply
-            # Output comes before the channel says idle. Should that word be lost, go on.
+            # Output precedes the idle message. If that message is lost, continue.
             await asyncio.wait({listening}, timeout=_REPLY_SECONDS)
             return content
         finally:
@@ -183,12 +183,12 @@ class Kernel:
             task.cancel()
 
     def interrupt(self) -> None:
-        """Interrupt the running code. The JVM is left alone."""
+        """Interrupt the running code, but not the JVM."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
     def reason(self) -> str:
-        """Say how the process ended."""
+        """Return how the process ended."""
         failure = self._folder / FAILURE_FILE
         if failure.exists():
             return failure.read_text(encoding="utf-8")
@@ -199,14 +199,14 @@ class Kernel:
         return f"The session's process ended ({how})."
 
     def _log_tail(self) -> str:
-        """Return what the log says of a failed start. Later on it may quote rows: never then."""
+        """Return the log of a failed start. Never call it later: the log may contain rows then."""
         log = self._folder / _LOG_FILE
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
         told = [line.strip() for line in lines if line.strip() and not line.startswith("\tat ")]
         return " | ".join(told[-4:])
 
     async def stop(self, seconds: float) -> None:
-        """End the process and everything it started.
+        """End the process and everything that it started.
 
         Parameters
         ----------

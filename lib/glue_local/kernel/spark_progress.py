@@ -1,4 +1,4 @@
-"""How far the Spark jobs of the running statement are, sent to the service now and then."""
+"""Reports the progress of the running statement's Spark jobs to the service."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 MESSAGE_TYPE = "glue_progress"
 _EVERY_SECONDS = 0.5
-# Nobody knows how many tasks a statement will still submit. This many are always expected, so
-# that the share rises with the work done and never claims the end.
+# The number of tasks that a statement will still submit is unknown. Always expecting this many
+# makes the share grow with the work done, without ever reaching 100%.
 _EXPECTED_TASKS = 8
 
 
@@ -33,13 +33,13 @@ class ProgressReporter:
         threading.Thread(target=self._loop, name="progress", daemon=True).start()
 
     def begin(self) -> None:
-        """Start counting anew: a statement begins."""
+        """Restart the count at the start of a statement."""
         self._stages = {}
         self._reported = 0.0
         self._running.set()
 
     def end(self) -> None:
-        """Stop counting: the statement has ended."""
+        """Stop counting at the end of the statement."""
         self._running.clear()
 
     def _loop(self) -> None:
