@@ -21,7 +21,7 @@ from client_health.read.readers import PIECE_BYTES, Input, Piece, read_source
 from client_health.stages import INGESTED, Stage
 from client_health.storage import File
 from client_health.worker import Ingestion
-from register_contract import contract, receipts
+from register_contract import contract, receipts, runs
 from register_contract.contract import Gate
 from register_contract.manifest import Line
 
@@ -134,6 +134,7 @@ def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
     QualityGateError
         If a file is not UTF-8, or a source has no row.
     """
+    storage.protect(stage.lake.path(runs.STAGING))
     folder = stage.folder(INGESTED)
     # No manifest names an earlier attempt's files; they would only use space.
     storage.delete(folder)

@@ -150,7 +150,8 @@ class Stage:
             The receipt's ``handover``.
         """
         text = manifest.dump(lines)
-        storage.write_text(storage.join(self.folder(INGESTED), manifest.NAME), text)
+        name = storage.join(self.folder(INGESTED), manifest.NAME)
+        storage.write_text(name, text, private=True)
         return {
             "path": self._staging(INGESTED),
             "rows": sum(one.rows for one in lines),

@@ -51,6 +51,8 @@ _SERVER_ERROR = re.compile(r"HTTP (?:status|response code):? 5\d\d", re.IGNORECA
 # Bytes copied at once from a draft to S3.
 _COPIED_BYTES = 8 << 20
 _CONNECT_SECONDS, _REQUEST_SECONDS = 10, 60
+# For unmasked rows: no other user of the machine reads them.
+_PRIVATE_FOLDER, _PRIVATE_FILE = 0o700, 0o600
 _T = TypeVar("_T")
 
 
@@ -264,10 +266,18 @@ def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
 
 
 @contextmanager
-def replacing(uri: str) -> Iterator[IO[bytes]]:
+def replacing(uri: str, *, private: bool = False) -> Iterator[IO[bytes]]:
     """Write a file: readers see either the complete old one or the complete new one.
 
     If the block fails, nothing is written.
+
+    Parameters
+    ----------
+    uri : str
+        The file.
+    private : bool
+        Whether only this account may read it, and the folders that are created for it. In object
+        storage, the bucket's policies decide that.
     """
     system, path = place(uri)
     if not isinstance(system, fs.LocalFileSystem):
@@ -280,19 +290,44 @@ def replacing(uri: str) -> Iterator[IO[bytes]]:
                 shutil.copyfileobj(draft, stream, _COPIED_BYTES)
         return
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if private:
+        _create_private(target.parent)
+    else:
+        target.parent.mkdir(parents=True, exist_ok=True)
     local = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with local.open("wb") as file:
+        with open(local, "wb", opener=_open_private if private else None) as file:
             yield file
         local.replace(target)
     finally:
         local.unlink(missing_ok=True)
 
 
-def write_text(uri: str, text: str) -> None:
+def protect(uri: str) -> None:
+    """Create a folder that only this account may enter, or close an existing one to others.
+
+    In object storage, which has no folders, this does nothing.
+    """
+    system, path = place(uri)
+    if isinstance(system, fs.LocalFileSystem):
+        _create_private(Path(path))
+        Path(path).chmod(_PRIVATE_FOLDER)
+
+
+def _create_private(folder: Path) -> None:
+    # One by one: `parents=True` would give the mode to the last folder alone.
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
+    for one in reversed(missing):
+        one.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+
+
+def _open_private(path: str, flags: int) -> int:
+    return os.open(path, flags, _PRIVATE_FILE)
+
+
+def write_text(uri: str, text: str, *, private: bool = False) -> None:
     """Write a small text file, replacing an existing one in one step."""
-    with replacing(uri) as file:
+    with replacing(uri, private=private) as file:
         file.write(text.encode())
 
 

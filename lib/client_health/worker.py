@@ -100,7 +100,7 @@ def _stage(pieces: tuple[Piece, ...], folder: str, number: int) -> dict[str, Any
     counts = dict.fromkeys(("rows", "malformed", "undecodable"), 0)
     convenios: set[str | None] = set()
     name = f"{source}-{number:05}-{_attempt()}.parquet"
-    with storage.replacing(storage.join(folder, name)) as file:
+    with storage.replacing(storage.join(folder, name), private=True) as file:
         writer = None
         for piece in pieces:
             for block in _blocks(piece):
@@ -190,7 +190,7 @@ class Transformation:
 
         with (
             storage.opened(storage.join(self.ingested, name)) as source,
-            storage.replacing(storage.join(self.rejected, name)) as file,
+            storage.replacing(storage.join(self.rejected, name), private=True) as file,
         ):
             writer: pq.ParquetWriter | None = None
             for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):

@@ -15,6 +15,7 @@ from client_health_cli import __version__
 from client_health_cli.commands import (
     dashboard,
     docs,
+    history,
     maintain,
     notebook,
     query,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, query, dashboard, docs, maintain, sample_data, sessions, notebook):
+for _module in (run, query, dashboard, docs, history, maintain, sample_data, sessions, notebook):
     _module.register(app)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 import enum
 import gzip
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from register_contract import receipts
@@ -35,6 +36,7 @@ _WITHDRAWN = "pipeline.withdrawn"
 # The delivery's name in the first version of the record.
 _OLD_NAME = "pipeline.drop-id"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 Metadata = Mapping[str, Any]
 
 
@@ -61,6 +63,8 @@ class Publication:
     receipt : mapping
         The receipt, without its handover, of the stage that wrote the rows; empty if the record
         has none.
+    recorded_at : datetime, optional
+        Time of the log's record, in UTC; until the log has one, of the snapshot.
     """
 
     run_id: str
@@ -70,6 +74,7 @@ class Publication:
     table_uuid: str
     key_check: str
     receipt: Mapping[str, Any]
+    recorded_at: datetime | None = field(default=None, compare=False)
 
     @property
     def day(self) -> str:
@@ -119,11 +124,14 @@ class History:
         Those of them that are missing from the log.
     rolled_back : tuple of Publication
         Published according to the log, although ``main`` was rolled back past them.
+    withdrawn : tuple of Publication
+        What readers saw until ``main`` was rolled back past it, oldest first.
     """
 
     published: tuple[Publication, ...] = ()
     unlogged: tuple[Publication, ...] = ()
     rolled_back: tuple[Publication, ...] = ()
+    withdrawn: tuple[Publication, ...] = ()
 
     @property
     def last(self) -> Publication | None:
@@ -175,18 +183,20 @@ def read(table: Metadata | None, log: Metadata | None) -> History:
     if not main:
         return History()
     uuid = str(table.get("table-uuid", ""))
-    known = _logged(log, uuid)
+    known, withdrawn = _logged(log, uuid)
     back = [one for one in known.values() if _is_rolled_back(one, table, main)]
     for one in back:
-        del known[one.snapshot_id]
+        withdrawn[one.snapshot_id] = known.pop(one.snapshot_id)
     on_main = [
-        _publication(one["summary"], one["snapshot-id"], one.get("sequence-number", 0), uuid)
+        _publication(one, one["snapshot-id"], one.get("sequence-number", 0), uuid)
         for one in reversed(main)
         if RUN_ID in one.get("summary", {})
     ]
     unlogged = tuple(one for one in on_main if one.snapshot_id not in known)
-    everything = sorted([*known.values(), *unlogged], key=lambda one: one.sequence)
-    return History(tuple(everything), unlogged, tuple(back))
+    # What was rolled back may be on `main` again.
+    again = {one.snapshot_id for one in unlogged}
+    gone = [one for one in withdrawn.values() if one.snapshot_id not in again]
+    return History(_in_order([*known.values(), *unlogged]), unlogged, tuple(back), _in_order(gone))
 
 
 def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
@@ -236,27 +246,36 @@ def branch_state(metadata: Metadata, branch: str, snapshot_id: str) -> BranchSta
     return BranchState.READY
 
 
-def _logged(log: Metadata | None, uuid: str) -> dict[str, Publication]:
-    """Return the log's publications of a table, without the withdrawn ones, by snapshot."""
+def _in_order(found: Iterable[Publication]) -> tuple[Publication, ...]:
+    return tuple(sorted(found, key=lambda one: one.sequence))
+
+
+def _logged(
+    log: Metadata | None, uuid: str
+) -> tuple[dict[str, Publication], dict[str, Publication]]:
+    """Return the log's publications of a table and its withdrawn ones, by snapshot."""
     found: dict[str, Publication] = {}
+    withdrawn: dict[str, Publication] = {}
     for snapshot in reversed(list(_main_snapshots(log or {}))):
         summary = snapshot.get("summary", {})
         if summary.get(_TABLE_UUID) != uuid or _SNAPSHOT_ID not in summary:
             continue
-        one = _publication(summary, summary[_SNAPSHOT_ID], summary[_SEQUENCE], uuid)
-        if _WITHDRAWN in summary:
-            found.pop(one.snapshot_id, None)
-        else:
-            found[one.snapshot_id] = one
-    return found
+        one = _publication(snapshot, summary[_SNAPSHOT_ID], summary[_SEQUENCE], uuid)
+        into, out_of = (withdrawn, found) if _WITHDRAWN in summary else (found, withdrawn)
+        out_of.pop(one.snapshot_id, None)
+        into[one.snapshot_id] = one
+    return found, withdrawn
 
 
 def _publication(
-    summary: Mapping[str, str],
+    recorded: Mapping[str, Any],
     snapshot_id: Any,  # noqa: ANN401 - a number in metadata, a text in a summary
     sequence: Any,  # noqa: ANN401
     uuid: str,
 ) -> Publication:
+    """Return the publication that a snapshot of the table, or of the log, records."""
+    summary = recorded["summary"]
+    at = recorded.get("timestamp-ms")
     return Publication(
         run_id=summary[RUN_ID],
         delivery_id=summary.get(DELIVERY_ID, ""),
@@ -265,6 +284,7 @@ def _publication(
         table_uuid=uuid,
         key_check=summary.get(KEY_CHECK, ""),
         receipt=json.loads(summary.get(RECEIPT, "{}")),
+        recorded_at=None if at is None else _EPOCH + timedelta(milliseconds=at),
     )
 
 

@@ -31,6 +31,9 @@ INPUT_ERRORS = ("InputError", "SettingsError")
 GATE_ERRORS = ("QualityGateError",)
 MOVED_ERRORS = ("MainMovedError",)
 
+#: The folder of a lake for unmasked rows on their way: ingested ones, and rejected ones.
+STAGING = "staging"
+
 # A run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -103,7 +106,7 @@ def notebook_path(run_id: str, stage: str) -> str:
 
 def staging_path(run_id: str, name: str = "") -> str:
     """Return the path of a run's staging folder in the lake, or of a folder in it."""
-    return f"staging/{run_id}/{name}" if name else f"staging/{run_id}"
+    return f"{STAGING}/{run_id}/{name}" if name else f"{STAGING}/{run_id}"
 
 
 def _digest(text: str) -> str:

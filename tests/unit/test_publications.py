@@ -99,6 +99,16 @@ def test_a_run_that_was_rolled_back_is_published_no_more() -> None:
     assert runs(publications.read(TWO, told)) == ["r1", "r2"], "and rolled forward again"
 
 
+def test_what_was_withdrawn_is_remembered_until_readers_see_it_again() -> None:
+    first, second = publications.read(TWO, None).published
+    back = table(*TWO["snapshots"], head=1)
+    assert publications.read(back, BOTH).withdrawn == (second,)
+    told = log((first, False), (second, False), (second, True))
+    expired = table(snapshot(1, None, "r1", "2026-01-01"), head=1)
+    assert publications.read(expired, told).withdrawn == (second,)
+    assert publications.read(TWO, told).withdrawn == ()
+
+
 def test_no_absence_is_concluded_from_a_walk_that_ends_early() -> None:
     # Somebody expired the middle snapshot by its id: the first is neither an ancestor nor a fork.
     gap = table(snapshot(1, None, "r1"), snapshot(3, 2, "r3"), head=3)

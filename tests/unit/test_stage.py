@@ -196,6 +196,14 @@ def test_both_sides_know_a_handover_by_the_same_fingerprint(done: Run) -> None:
     assert receipts.handover_fingerprint(done.lake, handover["path"]) == handover["fingerprint"]
 
 
+def test_unmasked_rows_are_closed_to_other_accounts(done: Run) -> None:
+    staging = Path(done.lake, "staging")
+    found = [
+        (path.is_dir(), path.stat().st_mode & 0o777) for path in (staging, *staging.rglob("*"))
+    ]
+    assert set(found) == {(True, 0o700), (False, 0o600)}
+
+
 def test_receipts_account_for_every_row(done: Run) -> None:
     first, second, third = (done.stored(name) for name in NAMES)
     counts = ("in", "out", "rejected", "duplicates", "suppressed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -89,6 +90,29 @@ def test_a_file_is_replaced_whole_or_stays_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["a.json"]
     storage.write_text(uri, "new")
     assert storage.read_text(uri) == "new"
+
+
+def modes(folder: Path) -> set[tuple[bool, int]]:
+    """Return the permissions of a folder and all that is in it, folders apart from files."""
+    found = (folder, *folder.rglob("*"))
+    return {(path.is_dir(), stat.S_IMODE(path.stat().st_mode)) for path in found}
+
+
+def test_what_is_private_was_never_open_to_others(tmp_path: Path) -> None:
+    zone = tmp_path / "zone"
+    with storage.replacing(str(zone / "run" / "rows"), private=True) as file:
+        file.write(b"rows")
+        file.flush()
+        assert modes(zone) == {(True, 0o700), (False, 0o600)}
+    storage.write_text(str(zone / "manifest"), "names", private=True)
+    assert modes(zone) == {(True, 0o700), (False, 0o600)}
+
+
+def test_a_zone_that_was_open_is_closed(tmp_path: Path) -> None:
+    (tmp_path / "zone").mkdir(mode=0o755)
+    storage.protect(str(tmp_path / "zone"))
+    storage.protect(str(tmp_path / "new" / "zone"))
+    assert modes(tmp_path / "zone") == modes(tmp_path / "new") == {(True, 0o700)}
 
 
 @pytest.mark.parametrize("ending", ["", ".gz", ".bz2"])

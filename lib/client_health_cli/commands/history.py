@@ -1,0 +1,117 @@
+"""`client-health history`: what a lake has published, and what was withdrawn."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from client_health_cli.commands.query import Format
+from client_health_cli.errors import LakeError, SettingsError
+
+if TYPE_CHECKING:
+    from register_contract.publications import History, Metadata, Publication
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command("history")(history)
+
+
+def history(
+    lake: Annotated[str, typer.Option(help="The lake: a folder, or an s3:// prefix.")],
+    result_format: Annotated[
+        Format, typer.Option("--format", help="table, csv, or json.")
+    ] = Format.TABLE,
+) -> None:
+    """List the published runs, newest first.
+
+    A run is `current` (what readers see now), `earlier`, `expired` (its rows are gone, its record
+    is kept), or `withdrawn` (readers saw it until the table was rolled back). The snapshot is what
+    `FOR VERSION AS OF` of a query takes. Times are in UTC.
+
+    Example: client-health history --lake data/lake
+
+    Exit codes: 0 listed; 2 usage, or no lake; 4 the catalog could not be read.
+    """
+    if result_format is Format.PARQUET:
+        raise SettingsError("--format is table, csv, or json")
+
+    # These take a while to load.
+    import pyarrow as pa  # noqa: PLC0415
+
+    from client_health_cli.errors import RunFailedError  # noqa: PLC0415
+    from client_health_cli.results import FORMATS  # noqa: PLC0415
+    from register_contract import contract  # noqa: PLC0415
+    from register_run import PublishedTable, publication_record, storage  # noqa: PLC0415
+    from strict_glue import StrictGlueError  # noqa: PLC0415
+
+    tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
+    place = storage.normalise(lake)
+    try:
+        metadata = publication_record.metadata(place, tables)
+        found = publication_record.history(place, tables)
+    except StrictGlueError as error:
+        raise RunFailedError(str(error), error.exit_code) from error
+    if metadata is None or not (found.published or found.withdrawn):
+        raise LakeError(
+            lake,
+            f"nothing has been published in {lake}: name a lake that `client-health run` has "
+            "published to",
+        )
+    listed = pa.Table.from_pylist(rows(found, metadata), schema=_schema())
+    FORMATS[result_format.value](listed.to_reader(), sys.stdout)
+
+
+def _schema() -> Any:  # noqa: ANN401 - the type's import takes a while
+    import pyarrow as pa  # noqa: PLC0415
+
+    return pa.schema(
+        [
+            ("run", pa.string()),
+            ("day", pa.string()),
+            ("recorded", pa.string()),
+            ("published", pa.int64()),
+            ("rejected", pa.int64()),
+            ("duplicates", pa.int64()),
+            ("state", pa.string()),
+            ("snapshot", pa.string()),
+        ]
+    )
+
+
+def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:
+    """Return a row for each publication, newest first.
+
+    Parameters
+    ----------
+    found
+        The history of the published table.
+    metadata
+        The table's metadata, which shows the snapshots that have not expired.
+    """
+    kept = {str(one["snapshot-id"]) for one in metadata.get("snapshots", ())}
+    states = [(one, "withdrawn") for one in found.withdrawn]
+    for one in found.published:
+        state = "earlier" if one.snapshot_id in kept else "expired"
+        states.append((one, "current" if one is found.last else state))
+    states.sort(key=lambda row: row[0].sequence, reverse=True)
+    return [_row(one, state) for one, state in states]
+
+
+def _row(one: Publication, state: str) -> dict[str, Any]:
+    from register_contract import receipts  # noqa: PLC0415
+
+    counted = "rows" in one.receipt
+    at = one.recorded_at
+    return {
+        "run": one.run_id,
+        "day": one.day,
+        "recorded": f"{at:%Y-%m-%d %H:%M:%S}" if at else "",
+        "published": one.rows,
+        "rejected": receipts.total(one.receipt, "rejected") if counted else None,
+        "duplicates": receipts.total(one.receipt, "duplicates") if counted else None,
+        "state": state,
+        "snapshot": one.snapshot_id,
+    }

@@ -1,0 +1,84 @@
+"""`client-health history`: each publication once, with what became of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support import lakes
+
+from client_health_cli.commands.history import rows
+from client_health_cli.errors import LakeError
+from client_health_cli.main import app
+from register_contract.publications import History, Publication
+
+AN_EARLIER, THE_LAST = "r-first", "r-second"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with two publications, and no log yet."""
+    made = tmp_path_factory.mktemp("published") / "lake"
+    lakes.make(made)
+    lakes.publish(made, AN_EARLIER, lakes.clients(3))
+    lakes.publish(made, THE_LAST, lakes.clients(5))
+    return made
+
+
+def listed(lake: Path, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    app(["history", "--lake", str(lake), "--format", "json"], standalone_mode=False)
+    return list(json.loads(capsys.readouterr().out))
+
+
+def test_runs_are_listed_newest_first_with_their_rows(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    last, first = listed(lake, capsys)
+    assert (last["run"], last["published"], last["state"]) == (THE_LAST, 5, "current")
+    assert (first["run"], first["published"], first["state"]) == (AN_EARLIER, 3, "earlier")
+    assert last["day"] == "2026-01-31"
+    assert last["recorded"] >= first["recorded"] > "2026"
+    assert last["snapshot"] != first["snapshot"]
+
+
+def test_a_table_is_for_people(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    app(["history", "--lake", str(lake)], standalone_mode=False)
+    head, rule, *lines = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["run", "day", "recorded"]
+    assert set(rule) == {"-", " "}
+    assert len(lines) == 2
+
+
+def publication(number: int) -> Publication:
+    counts = {"in": 9, "rejected": 2, "duplicates": 3, "suppressed": 0, "out": 4}
+    record = {"as_of": f"2026-01-0{number}", "rows": {"csv": counts}}
+    return Publication(f"r{number}", f"d{number}", str(number), number, "u", "", record)
+
+
+def test_what_became_of_a_publication_is_its_state() -> None:
+    expired, withdrawn, earlier, last = map(publication, (1, 2, 3, 4))
+    found = History(published=(expired, earlier, last), withdrawn=(withdrawn,))
+    metadata = {"snapshots": [{"snapshot-id": number} for number in (2, 3, 4)]}
+    states = [(row["run"], row["state"]) for row in rows(found, metadata)]
+    assert states == [
+        ("r4", "current"),
+        ("r3", "earlier"),
+        ("r2", "withdrawn"),
+        ("r1", "expired"),
+    ]
+
+
+def test_a_record_without_counts_has_none() -> None:
+    bare = Publication("r1", "d1", "1", 1, "u", "", {})
+    (row,) = rows(History(published=(bare,)), {"snapshots": []})
+    assert (row["published"], row["rejected"], row["recorded"]) == (None, None, "")
+
+
+def test_an_unpublished_lake_is_an_error_with_a_next_step(tmp_path: Path) -> None:
+    with pytest.raises(LakeError, match="client-health run"):
+        app(["history", "--lake", str(tmp_path / "nowhere")], standalone_mode=False)
+    lakes.make(tmp_path / "empty")
+    with pytest.raises(LakeError, match="nothing has been published"):
+        app(["history", "--lake", str(tmp_path / "empty")], standalone_mode=False)
