@@ -19,6 +19,7 @@ from client_health_cli.commands import (
     maintain,
     notebook,
     query,
+    rollback,
     run,
     sample_data,
     sessions,
@@ -40,7 +41,18 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (run, query, dashboard, docs, history, maintain, sample_data, sessions, notebook):
+for _module in (
+    run,
+    query,
+    dashboard,
+    docs,
+    history,
+    rollback,
+    maintain,
+    sample_data,
+    sessions,
+    notebook,
+):
     _module.register(app)
 
 

@@ -1,4 +1,4 @@
-"""Maintenance of a lake, in an interactive session."""
+"""Maintenance and rollback of a lake, in an interactive session."""
 
 from __future__ import annotations
 
@@ -7,20 +7,84 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from client_health_cli.errors import LakeError, SettingsError
 from client_health_cli.pipeline import session_settings
 from register_contract import contract, runs
 from register_contract.retention import Retention
 from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
 from strict_glue import Limits, OwnSessions, session_request
 
-_NAME = "maintain"
-_CODE = """\
+_MAINTAIN = """\
 import json
 from client_health import maintenance
 from register_contract.retention import Retention
 print(json.dumps(maintenance.maintain({lake!r}, Retention(**{retention!r}))))
 """
+_ROLLBACK = """\
+import json
+from client_health import maintenance
+print(json.dumps(maintenance.rollback({lake!r}, {snapshot!r})))
+"""
+TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
+
+
+@dataclass(frozen=True)
+class Upkeep:
+    """Work on a lake in a session of its own.
+
+    Parameters
+    ----------
+    lake
+        A folder or an `s3://` prefix.
+    sessions
+        `local`, `aws`, or a service's URL.
+    notebooks
+        Folder of the notebooks, which define the session.
+    limits
+        How long things may take.
+    note
+        Called with a line for people.
+    """
+
+    lake: str
+    sessions: str
+    notebooks: Path
+    limits: Limits
+    note: Callable[[str], None]
+
+    @property
+    def place(self) -> str:
+        """The lake's absolute path or URI."""
+        return storage.normalise(self.lake)
+
+    def run(self, name: str, code: str) -> dict[str, Any]:
+        """Run code, and return the JSON object in the last line that it prints.
+
+        Raises
+        ------
+        StrictGlueError
+            The session or its work failed.
+        """
+        last = Stage(name, str(self.notebooks / f"{runs.QUALITY}.ipynb"))
+        asked = session_request.configuration(read_notebook(last), last.notebook)
+        with (
+            session_settings(self.sessions, self.place) as settings,
+            OwnSessions(settings, self.limits, self.note).opened(asked, name) as session,
+        ):
+            printed = session.run_own(code)
+        return dict(json.loads(printed.strip().splitlines()[-1]))
+
+
+@dataclass(frozen=True)
+class RolledBack:
+    """What readers see after a rollback, and the runs that they no longer see."""
+
+    snapshot_id: str
+    day: str
+    rows: int | None
+    withdrawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -34,31 +98,15 @@ class Maintained:
     orphan_files: int
 
 
-def maintain(
-    lake: str,
-    retention: Retention,
-    *,
-    sessions: str,
-    notebooks: Path,
-    limits: Limits,
-    note: Callable[[str], None],
-) -> Maintained | None:
-    """Maintain a lake in a separate session.
+def maintain(upkeep: Upkeep, retention: Retention) -> Maintained | None:
+    """Expire old snapshots of a lake's table, and delete unreferenced files.
 
     Parameters
     ----------
-    lake
-        A folder or an `s3://` prefix.
+    upkeep
+        The lake, and where to work.
     retention
         What is kept.
-    sessions
-        `local`, `aws`, or a service's URL.
-    notebooks
-        Folder of the notebooks, which define the session.
-    limits
-        How long things may take.
-    note
-        Called with a line for people.
 
     Returns
     -------
@@ -70,16 +118,55 @@ def maintain(
     StrictGlueError
         The session or its work failed.
     """
-    place = storage.normalise(lake)
-    published = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
-    if publication_record.history(place, published).last is None:
+    if publication_record.history(upkeep.place, TABLES).last is None:
         return None
-    last = Stage(_NAME, str(notebooks / f"{runs.QUALITY}.ipynb"))
-    asked = session_request.configuration(read_notebook(last), last.notebook)
-    code = _CODE.format(lake=place, retention=dataclasses.asdict(retention))
-    with (
-        session_settings(sessions, place) as settings,
-        OwnSessions(settings, limits, note).opened(asked, _NAME) as session,
-    ):
-        printed = session.run_own(code)
-    return Maintained(**json.loads(printed.strip().splitlines()[-1]))
+    code = _MAINTAIN.format(lake=upkeep.place, retention=dataclasses.asdict(retention))
+    return Maintained(**upkeep.run("maintain", code))
+
+
+def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
+    """Let readers see the rows of an earlier run again.
+
+    Parameters
+    ----------
+    upkeep
+        The lake, and where to work.
+    run_id
+        The run.
+
+    Returns
+    -------
+    RolledBack
+        Without withdrawn runs if readers see that run already.
+
+    Raises
+    ------
+    LakeError
+        The run isn't published there.
+    SettingsError
+        Its rows have expired, or it has none.
+    StrictGlueError
+        The session or its work failed.
+    """
+    metadata = publication_record.metadata(upkeep.place, TABLES) or {}
+    history = publication_record.history(upkeep.place, TABLES)
+    target = history.of_run(run_id)
+    if target is None:
+        raise LakeError(
+            upkeep.lake,
+            f"run {run_id} is not published in {upkeep.lake}: take one that "
+            f"`client-health history --lake {upkeep.lake}` lists as earlier",
+        )
+    done = RolledBack(target.snapshot_id, target.day, target.rows)
+    if target is history.last:
+        return done
+    found = [one for one in metadata["snapshots"] if str(one["snapshot-id"]) == target.snapshot_id]
+    if not found:
+        raise SettingsError(
+            f"the rows of run {run_id} have expired, only its record is kept: publish its delivery "
+            "again with `client-health run --force --accept-older`"
+        )
+    if int(found[0]["summary"].get("total-records", 0)) == 0:
+        raise SettingsError(f"run {run_id} has no rows: take another one")
+    code = _ROLLBACK.format(lake=upkeep.place, snapshot=target.snapshot_id)
+    return dataclasses.replace(done, withdrawn=tuple(upkeep.run("rollback", code)["withdrawn"]))

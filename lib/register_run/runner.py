@@ -96,6 +96,7 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
         published = None if asked.force else history.of_run(run.run_id)
         if published is not None:
             return _already_published(run, published)
+        _refuse_withdrawn(run, history)
         _refuse_older(run, history)
         if asked.force:
             _forget(run)
@@ -171,6 +172,25 @@ def _forget(run: Run) -> None:
     storage.delete_tree(storage.join(run.lake, runs.staging_path(run.run_id)))
     for stage in run.request.stages:
         storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
+
+
+def _refuse_withdrawn(run: Run, history: History) -> None:
+    """Stop if the delivery was published and withdrawn: only a person publishes it again.
+
+    Raises
+    ------
+    ConfigurationError
+        The delivery was withdrawn, and the request doesn't force it.
+    """
+    delivery = run.delivery.delivery_id
+    withdrawn = [one.run_id for one in history.withdrawn if one.delivery_id == delivery]
+    if run.request.force or not withdrawn or history.of_delivery(delivery) is not None:
+        return
+    raise ConfigurationError(
+        f"delivery {delivery} was published by run {withdrawn[-1]}, and then withdrawn",
+        next_step="if it is to be published again, run with --force; on AWS, start the job with"
+        " --CLAIM and --FORCE true",
+    )
 
 
 def _refuse_older(run: Run, history: History) -> None:

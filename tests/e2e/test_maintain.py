@@ -1,7 +1,11 @@
-"""After two days and a maintenance that expires everything it may, nothing old is republished."""
+"""Two days, a rollback, and a maintenance that expires all it may: nothing old is republished.
+
+The second day is rolled back and published again on purpose before the maintenance.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +24,7 @@ DAYS = (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 12, tzinfo=UT
 
 
 class Days:
-    """A lake in which each day's delivery was published, and then everything old expired."""
+    """A lake after both days, a rollback, another publication, and maintenance."""
 
     def __init__(self, folder: Path, command: Command) -> None:
         self.lake = folder / "lake"
@@ -33,6 +37,13 @@ class Days:
             self.deliveries.append(raw)
             done = command("run", "--raw", raw, "--lake", self.lake)
             assert done.returncode == 0, done.stderr
+        self.published = self.history().published
+        first = self.published[0].run_id
+        self.rolled_back = command("rollback", "--lake", self.lake, "--to", first)
+        self.after_rollback = self.history()
+        again = ("run", "--raw", self.deliveries[-1], "--lake", self.lake)
+        self.refused = command(*again)
+        self.forced = command(*again, "--force")
         self.before = self.history()
         self.maintained = command(
             *("maintain", "--lake", self.lake, "--snapshot-days", 0, "--snapshots-kept", 1)
@@ -56,11 +67,54 @@ def days(tmp_path_factory: pytest.TempPathFactory, warm_command: Command) -> Day
 
 def test_maintenance_says_what_it_did_and_keeps_every_publication_on_record(days: Days) -> None:
     assert days.maintained.returncode == 0, days.maintained.stderr
-    assert "2 of 3 snapshots expired" in days.maintained.stdout
+    assert "3 of 4 snapshots expired" in days.maintained.stdout
     assert "2 publications on record" in days.maintained.stdout
     assert days.snapshots() == 1
     assert [one.day for one in days.before.published] == [f"{day:%Y-%m-%d}" for day in DAYS]
     assert days.history().published == days.before.published
+
+
+def test_a_rollback_shows_readers_the_earlier_run_and_records_the_withdrawal(days: Days) -> None:
+    first, last = days.published
+    assert days.rolled_back.returncode == 0, days.rolled_back.stderr
+    said = days.rolled_back.stdout
+    assert f"Readers see run {first.run_id} of 2026-01-01 again" in said
+    assert f"Withdrawn: {last.run_id}." in said
+    assert days.after_rollback.published == (first,)
+    assert days.after_rollback.withdrawn == (last,)
+    assert days.after_rollback.rolled_back == (), "the log has it"
+
+
+def test_a_withdrawn_delivery_is_published_again_on_purpose_only(days: Days) -> None:
+    assert days.refused.returncode == 2, days.refused.stderr
+    assert f"was published by run {days.published[-1].run_id}, and then withdrawn" in (
+        days.refused.stderr
+    )
+    assert "--force" in days.refused.stderr
+    assert "session" not in days.refused.stderr
+    assert days.forced.returncode == 0, days.forced.stderr
+    assert [one.delivery_id for one in days.before.published] == [
+        one.delivery_id for one in days.published
+    ]
+
+
+def test_a_run_that_readers_see_or_that_is_gone_is_no_target(days: Days, command: Command) -> None:
+    first, last = (one.run_id for one in days.before.published)
+    for run_id, code, words in (
+        (last, 0, "nothing was changed"),
+        (first, 2, "have expired"),
+        ("r-unknown", 2, "client-health history"),
+    ):
+        done = command("rollback", "--lake", days.lake, "--to", run_id)
+        assert done.returncode == code, done.stderr
+        assert words in done.stdout + done.stderr
+    assert days.history().published == days.before.published
+
+
+def test_history_tells_what_became_of_each_publication(days: Days, command: Command) -> None:
+    done = command("history", "--lake", days.lake, "--format", "csv")
+    states = [row["state"] for row in csv.DictReader(done.stdout.splitlines())]
+    assert states == ["current", "withdrawn", "expired"]
 
 
 @pytest.mark.parametrize("number", [0, 1])

@@ -333,6 +333,19 @@ class Lake:
                 raise
             raise MainMovedError.since_written(contract.TABLE) from None
 
+    def rollback(self, snapshot_id: str) -> None:
+        """Move ``main`` back to one of its earlier snapshots in one step.
+
+        Parameters
+        ----------
+        snapshot_id : str
+            Iceberg refuses one that isn't an ancestor of ``main``.
+        """
+        self.spark.sql(
+            f"CALL {contract.CATALOG}.system.rollback_to_snapshot("
+            f"table => '{contract.TABLE}', snapshot_id => {int(snapshot_id)})"
+        )
+
     def drop_branch(self, branch: str) -> None:
         """Remove a branch, if it exists; its rows disappear with its snapshot."""
         self.spark.sql(f"ALTER TABLE {self.table} DROP BRANCH IF EXISTS `{branch}`")

@@ -1,4 +1,4 @@
-"""Keeps the published table small, using only Iceberg's own procedures."""
+"""Keeps the published table small, and rolls it back, using only Iceberg's own procedures."""
 
 from __future__ import annotations
 
@@ -62,6 +62,28 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     after = spark.table(f"{opened.table}.snapshots").count()
     files = sum(int(count or 0) for count in expired)
     return dict(zip(_COUNTS, (len(history.published), before, after, files, orphans), strict=True))
+
+
+def rollback(lake: str, snapshot_id: str) -> dict[str, list[str]]:
+    """Let readers see an earlier publication again, and record what they no longer see.
+
+    Parameters
+    ----------
+    lake : str
+        A folder or an ``s3://`` URI.
+    snapshot_id : str
+        The snapshot of that publication.
+
+    Returns
+    -------
+    dict of str to list of str
+        ``withdrawn``: the runs that were published after it, oldest first.
+    """
+    opened = Lake.open(spark_session(), lake)
+    before = opened.complete_log().published
+    opened.rollback(snapshot_id)
+    left = opened.complete_log().published
+    return {"withdrawn": [one.run_id for one in before if one not in left]}
 
 
 def _days_ago(days: int) -> str:

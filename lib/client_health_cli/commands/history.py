@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from register_contract.publications import History, Metadata, Publication
 
 
+COLUMNS = ("run", "day", "recorded", "published", "rejected", "duplicates", "state", "snapshot")
+
+
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("history")(history)
@@ -60,25 +63,10 @@ def history(
             f"nothing has been published in {lake}: name a lake that `client-health run` has "
             "published to",
         )
-    listed = pa.Table.from_pylist(rows(found, metadata), schema=_schema())
+    texts = ("run", "day", "recorded", "state", "snapshot")
+    kinds = {name: pa.string() if name in texts else pa.int64() for name in COLUMNS}
+    listed = pa.Table.from_pylist(rows(found, metadata), schema=pa.schema(kinds))
     FORMATS[result_format.value](listed.to_reader(), sys.stdout)
-
-
-def _schema() -> Any:  # noqa: ANN401 - the type's import takes a while
-    import pyarrow as pa  # noqa: PLC0415
-
-    return pa.schema(
-        [
-            ("run", pa.string()),
-            ("day", pa.string()),
-            ("recorded", pa.string()),
-            ("published", pa.int64()),
-            ("rejected", pa.int64()),
-            ("duplicates", pa.int64()),
-            ("state", pa.string()),
-            ("snapshot", pa.string()),
-        ]
-    )
 
 
 def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:

@@ -18,6 +18,10 @@ def register(app: typer.Typer) -> None:
     app.command("maintain")(maintain)
 
 
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
 def maintain(
     lake: Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")],
     snapshot_days: Annotated[
@@ -52,14 +56,9 @@ def maintain(
     retention = Retention(snapshot_days, snapshots_kept, orphan_days)
     try:
         with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
-            done = maintenance.maintain(
-                lake,
-                retention,
-                sessions=sessions,
-                notebooks=notebooks_folder(None),
-                limits=session_limits(sessions, os.environ),
-                note=lambda text: typer.echo(text, err=True),
-            )
+            limits = session_limits(sessions, os.environ)
+            upkeep = maintenance.Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
+            done = maintenance.maintain(upkeep, retention)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
     if done is None:
