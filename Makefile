@@ -39,10 +39,11 @@ run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake, 
 e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become a published table
 	@$(ENV) $(BIN)/python -m infra.show_chain
 
-# What only the chain and its tests need: emulator, template scanners, what AWS Glue has installed,
+# What only the chain and its tests need: emulator, template scanners, reader of
+# data contracts, what AWS Glue has installed,
 # Spark's jars for s3://, and a Python Shell for the job where it can be made.
 chain-parts: $(STAMP)
-	@$(BIN)/python tools/side_environment.py emulator scan glue
+	@$(BIN)/python tools/side_environment.py emulator scan glue contract
 	@$(BIN)/python tools/python_shell.py
 	@$(ENV) $(BIN)/python -m glue_local.prepare --all
 
@@ -92,4 +93,4 @@ lock: ## Resolve the locked versions again
 	@$(BIN)/python tools/lock.py
 
 clean: ## Remove the environment, sample data and lakes
-	rm -rf $(VENV) .venv-emulator .venv-scan .venv-glue data dist
+	rm -rf $(VENV) .venv-emulator .venv-scan .venv-glue .venv-contract data dist

@@ -42,6 +42,7 @@ LOCKS: dict[str, list[str]] = {
         *("--python-version", "3.11", "--python-platform", "x86_64-manylinux_2_28"),
         *("--constraint", "locks/glue-5.1.in", *OWN, LIBRARY),
     ],
+    "contract.txt": ["--python-version", "3.11", "--universal", "locks/contract.in"],
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
     # AWS Glue's own two packages contradict each other, so dependencies are listed, not resolved.
     "python-shell.txt": ["--python-version", "3.9", "--no-deps", "locks/python-shell.in"],

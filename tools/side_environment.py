@@ -1,8 +1,9 @@
-"""Build environments next to ``.venv``: ``python tools/side_environment.py emulator scan glue``.
+"""Build environments next to ``.venv``: ``python tools/side_environment.py emulator scan``.
 
-The emulator of AWS pins its own botocore, the template scanners pin about 50 packages, and sessions
-like Glue's need only what AWS documents. So each has its own ``.venv-<name>``, with the versions
-and hashes of its lock. If a lock is unchanged since the last time, nothing is done.
+The emulator of AWS pins its own botocore, the template scanners and the reader of data contracts
+pin about 50 packages each, and sessions like Glue's need only what AWS documents. So each has its
+own ``.venv-<name>``, with the versions and hashes of its lock. If a lock is unchanged since the
+last time, nothing is done.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"emulator": "emulator", "scan": "scan", "glue": "glue-5.1"}
+NAMES = {"emulator": "emulator", "scan": "scan", "glue": "glue-5.1", "contract": "contract"}
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import typer
 
 from client_health_cli import __version__
 from client_health_cli.commands import (
+    contract,
     dashboard,
     docs,
     history,
@@ -41,18 +42,9 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (
-    run,
-    query,
-    dashboard,
-    docs,
-    history,
-    rollback,
-    maintain,
-    sample_data,
-    sessions,
-    notebook,
-):
+_READERS = (query, dashboard, docs, contract)
+_UPKEEP = (history, rollback, maintain)
+for _module in (run, *_READERS, *_UPKEEP, sample_data, sessions, notebook):
     _module.register(app)
 
 

@@ -19,6 +19,10 @@ COMMANDS = (
     ["notebook"],
     ["dashboard"],
     ["docs"],
+    ["contract"],
+    ["history"],
+    ["rollback"],
+    ["maintain"],
 )
 
 
