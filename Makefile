@@ -19,7 +19,7 @@ ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy lint format notebook notebook-outputs docs sample-data wheels lock clean
+.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy lint format notebook notebook-outputs pictures docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ format: $(STAMP) ## Format code and notebooks
 
 notebook: $(STAMP) ## Open the notebooks in JupyterLab on local sessions, as in Glue Studio
 	@$(ENV) $(BIN)/client-health notebook
+
+pictures: $(STAMP) ## Take the READMEs' pictures again, with Chromium
+	@$(ENV) $(BIN)/python -m tools.pictures
 
 notebook-outputs: $(STAMP) ## Make the committed notebook outputs again
 	@$(ENV) $(BIN)/python tools/notebook_outputs.py
