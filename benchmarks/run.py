@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -106,8 +106,8 @@ class Bench:
             raise BenchmarkError(f"the ways publish different numbers of rows: {counts}")
         return runs
 
-    def compare(self, rows: int, rounds: int, *, wait: float) -> Result:
-        """Run all rounds on a delivery with `rows` rows per source.
+    def compare(self, rows: int, rounds: int, *, wait: float) -> Iterator[Result]:
+        """Run all rounds on a delivery with `rows` rows per source; yield the result after each.
 
         A round that other programs disturb is repeated. At most three times the requested number of
         rounds are run, and the quietest are kept.
@@ -123,7 +123,7 @@ class Bench:
                 quiet += 1
             else:
                 say(f"  other programs used {disturbance(found[-1]):.0%} of the processors")
-        return Result(rows, quietest(found, rounds))
+            yield Result(rows, quietest(found, rounds))
 
 
 def wait_until_quiet(seconds: float) -> None:
@@ -166,11 +166,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"3 x {WARM_UP:,} rows, not counted")
         bench.round(bench.delivery(WARM_UP))
         for rows in given.rows or sizes(given.scale):
-            results.append(bench.compare(rows, given.rounds, wait=given.wait))
-            # Written after each size, so that an interruption loses nothing.
-            given.page.write_text(page(results, seed=SEED, warm_up=WARM_UP), "utf-8")
-            kept = json.dumps([dataclasses.asdict(result) for result in results], indent=2)
-            (bench.folder / "results.json").write_text(kept + "\n", "utf-8")
+            done = tuple(results)
+            for result in bench.compare(rows, given.rounds, wait=given.wait):
+                results = [*done, result]
+                # Written after each round, so that an interruption loses nothing.
+                given.page.write_text(page(results, seed=SEED, warm_up=WARM_UP), "utf-8")
+                kept = json.dumps([dataclasses.asdict(one) for one in results], indent=2)
+                (bench.folder / "results.json").write_text(kept + "\n", "utf-8")
     except (BenchmarkError, MeasureError, subprocess.CalledProcessError) as problem:
         sys.exit(f"benchmarks: {problem}")
     say(f"written: {given.page}")
