@@ -38,7 +38,7 @@ def run_pip(
     Raises
     ------
     DeployError
-        A package can't be had as such a wheel, with a locked hash.
+        A package can't be fetched as such a wheel with a locked hash.
     """
     command = [
         *(sys.executable, "-m", "pip", action, "--quiet", "--disable-pip-version-check", *options),
@@ -49,7 +49,7 @@ def run_pip(
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise DeployError(
-            f"the packages of {lock.name} can't be had as wheels for Python {python} {host}: "
+            f"the packages of {lock.name} can't be fetched as wheels for Python {python} {host}: "
             f"{done.stderr.strip()[-1500:]}\n"
-            "Check whether the package index answers; after a change of versions run 'make lock'."
+            "Check that the package index answers; after a change of versions, run 'make lock'."
         )

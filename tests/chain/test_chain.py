@@ -435,14 +435,10 @@ def test_after_everything_old_has_expired_no_earlier_delivery_is_published_again
     tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
     with chain.at_the_chain():
         before, rows = publication_record.history(chain.lake, tables), published_rows(chain.lake)
-        done = maintenance.maintain(
-            chain.lake,
-            Retention(snapshot_days=0, snapshots_kept=1),
-            sessions=chain.service.endpoint,
-            notebooks=root / "notebooks",
-            limits=Limits(),
-            note=lambda text: None,
+        upkeep = maintenance.Upkeep(
+            chain.lake, chain.service.endpoint, root / "notebooks", Limits(), lambda text: None
         )
+        done = maintenance.maintain(upkeep, Retention(snapshot_days=0, snapshots_kept=1))
     assert done is not None
     assert (done.publications, done.snapshots_after) == (2, 1)
     assert done.snapshots_before > done.snapshots_after

@@ -201,7 +201,7 @@ def test_rows_without_an_order_come_in_the_order_of_their_values(lake: Path) -> 
     [
         ("SELECT format_datetime(data_cadastro, 'yyyy') FROM clientoutput", "may run in Athena"),
         ("SELECT * FROM clientoutput FOR TIMESTAMP AS OF TIMESTAMP '2026-01-01'", "a snapshot_id"),
-        ("SELECT * FROM other FOR VERSION AS OF 1", "clientoutput only"),
+        ("SELECT * FROM other FOR VERSION AS OF 1", "only be used with the table clientoutput"),
         ("SELECT * FROM clientoutput FOR VERSION AS OF 77", "no snapshot 77"),
         ("WITH x AS (INSERT INTO t VALUES (1)) SELECT * FROM x", "only SELECT"),
         ("SELECT 1 INTO x", "only SELECT"),
