@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from client_health_cli.errors import LakeError, SettingsError
-from client_health_cli.pipeline import session_settings
+import typer
+
+from client_health_cli.errors import LakeError, RunFailedError, SettingsError
+from client_health_cli.notebooks import notebooks_folder
+from client_health_cli.pipeline import session_limits, session_settings
 from register_contract import contract, runs
 from register_contract.retention import Retention
+from register_contract.runs import EXIT_SESSION
 from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
-from strict_glue import Limits, OwnSessions, session_request
+from strict_glue import Limits, OwnSessions, StrictGlueError, session_request, unwinding
 
 _MAINTAIN = """\
 import json
@@ -75,6 +82,34 @@ class Upkeep:
         ):
             printed = session.run_own(code)
         return dict(json.loads(printed.strip().splitlines()[-1]))
+
+
+@contextlib.contextmanager
+def upkeep(lake: str, sessions: str) -> Iterator[Upkeep]:
+    """Yield the upkeep of a lake for a command, which reports its errors.
+
+    Parameters
+    ----------
+    lake
+        A folder or an `s3://` prefix.
+    sessions
+        `local`, `aws`, or a service's URL.
+
+    Raises
+    ------
+    RunFailedError
+        The session or its work failed.
+    """
+    limits = session_limits(sessions, os.environ)
+    try:
+        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
+            yield Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
+    except StrictGlueError as error:
+        raise RunFailedError(str(error), error.exit_code) from error
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Annotated
 
 import typer
 
-from client_health_cli.errors import RunFailedError
 from register_contract.retention import RETENTION, Retention
-from register_contract.runs import EXIT_SESSION
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
     app.command("maintain")(maintain)
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
 
 
 def maintain(
@@ -48,19 +40,11 @@ def maintain(
 
     Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement, or service failed.
     """
-    from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
-    from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
-    from client_health_cli.pipeline import session_limits  # noqa: PLC0415
-    from strict_glue import StrictGlueError, unwinding  # noqa: PLC0415
+    from client_health_cli import maintenance  # noqa: PLC0415 - slows every command's start
 
     retention = Retention(snapshot_days, snapshots_kept, orphan_days)
-    try:
-        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
-            limits = session_limits(sessions, os.environ)
-            upkeep = maintenance.Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
-            done = maintenance.maintain(upkeep, retention)
-    except StrictGlueError as error:
-        raise RunFailedError(str(error), error.exit_code) from error
+    with maintenance.upkeep(lake, sessions) as upkeep:
+        done = maintenance.maintain(upkeep, retention)
     if done is None:
         typer.echo(f"Nothing has been published in {lake} yet, so there is nothing to do.")
         return

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from typing import Annotated
 
 import typer
-
-from client_health_cli.errors import RunFailedError
-from register_contract.runs import EXIT_SESSION
 
 
 def register(app: typer.Typer) -> None:
@@ -35,18 +30,10 @@ def rollback(
     Exit codes: 0 done, or readers see that run already; 2 usage, or a run that is not published
     there or has expired; 4 a session, statement, or service failed.
     """
-    from client_health_cli import maintenance  # noqa: PLC0415 - these slow every command's start
-    from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
-    from client_health_cli.pipeline import session_limits  # noqa: PLC0415
-    from strict_glue import StrictGlueError, unwinding  # noqa: PLC0415
+    from client_health_cli import maintenance  # noqa: PLC0415 - slows every command's start
 
-    try:
-        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
-            limits = session_limits(sessions, os.environ)
-            upkeep = maintenance.Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
-            done = maintenance.rollback(upkeep, to)
-    except StrictGlueError as error:
-        raise RunFailedError(str(error), error.exit_code) from error
+    with maintenance.upkeep(lake, sessions) as upkeep:
+        done = maintenance.rollback(upkeep, to)
     if not done.withdrawn:
         typer.echo(f"Readers see run {to} already; nothing was changed.")
         return
@@ -55,7 +42,3 @@ def rollback(
         f"Readers see run {to} of {done.day} again (snapshot {done.snapshot_id}{rows}). "
         f"Withdrawn: {', '.join(done.withdrawn)}."
     )
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
