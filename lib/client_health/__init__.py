@@ -4,8 +4,6 @@ Each module is loaded on first use: Spark's workers import this package before t
 Polars' threads is set (``docs/decisions/0018-native-data-path.md``).
 """
 
-from importlib import import_module
-
 from client_health.errors import (
     ClientHealthError,
     HandoverError,
@@ -17,6 +15,7 @@ from client_health.errors import (
     StorageError,
 )
 from register_contract import __version__, contract
+from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
@@ -55,10 +54,4 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = import_module(_HOMES[name])
-        # A public name is a module, or a name in one.
-        return home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    __getattr__ = on_first_use(__name__, _HOMES)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from register_contract import (
         columns,
         contract,
+        lazy_names,
         manifest,
         publications,
         receipts,
@@ -25,6 +26,7 @@ __all__ = [
     "__version__",
     "columns",
     "contract",
+    "lazy_names",
     "manifest",
     "publications",
     "receipts",

@@ -4,9 +4,8 @@
 papermill.
 """
 
-from importlib import import_module
-
 from register_contract import __version__
+from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
@@ -79,10 +78,4 @@ _HOMES = {
 
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _HOMES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = import_module(_HOMES[name])
-        # A public name is a module, or a name in one.
-        return home if home.__name__.endswith(f".{name}") else getattr(home, name)
+    __getattr__ = on_first_use(__name__, _HOMES)
