@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         rules,
         runs,
         sources,
+        tables,
     )
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "rules",
     "runs",
     "sources",
+    "tables",
 ]
 # Of all packages: one commit is one version.
 __version__ = "0.2.0"

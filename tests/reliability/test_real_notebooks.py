@@ -223,7 +223,7 @@ def test_rows_are_written_again_where_others_published_meanwhile(real: Real) -> 
         "from pathlib import Path\n"
         f"if not Path({str(once)!r}).exists():\n"
         f"    Path({str(once)!r}).touch()\n"
-        "    stage.lake._iceberg(stage.lake.table).newAppend().commit()"
+        "    stage.lake.loaded(stage.lake.table).newAppend().commit()"
     )
     real.more = ("--RUN_ID", "moved")
     ended = real.run(QUALITY, code, before="publishing.publish(")

@@ -19,14 +19,17 @@ import pyarrow.parquet as pq
 from client_health import storage
 from register_contract import contract
 
-_ARROW_TYPES = {
+ARROW_TYPES = {
     "string": pa.string(),
     "int": pa.int32(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "boolean": pa.bool_(),
     "date": pa.date32(),
     "timestamp_ntz": pa.timestamp("us"),
 }
 # Iceberg identifies a column in a file by this, whatever its name.
-_FIELD_ID = "PARQUET:field_id"
+FIELD_ID = "PARQUET:field_id"
 # Bounds of a column outlive an erased row, so columns with personal data have none.
 _BOUNDED = [column.name for column in contract.COLUMNS if not column.personal]
 # Columns whose values hardly repeat get no dictionary.
@@ -64,7 +67,7 @@ def write(
     """
     schema = pa.schema(
         [
-            pa.field(c.name, _ARROW_TYPES[c.type], metadata={_FIELD_ID: str(field_ids[c.name])})
+            pa.field(c.name, ARROW_TYPES[c.type], metadata={FIELD_ID: str(field_ids[c.name])})
             for c in contract.COLUMNS
         ]
     )

@@ -112,7 +112,7 @@ class Lake:
     def make_tables(self) -> None:
         """Create the database and its two tables, if missing."""
         self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
-        self._make(
+        self.make(
             self.log,
             ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
             # With this, Iceberg refuses to expire the snapshots, which are the record.
@@ -134,11 +134,24 @@ class Lake:
                 if column.personal
             },
         }
-        self._make(self.table, columns, properties, contract.PARTITION_COLUMN)
+        self.make(self.table, columns, properties, contract.PARTITION_COLUMN)
 
-    def _make(
+    def make(
         self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""
     ) -> None:
+        """Create a table, if missing.
+
+        Parameters
+        ----------
+        table : str
+            Its name, with its catalog.
+        columns : str
+            As in SQL.
+        properties : mapping of str to str
+            Iceberg's, for the table.
+        partition : str
+            As in SQL; empty for none.
+        """
         described = ", ".join(f"'{key}'={_literal(value)}" for key, value in properties.items())
         partitioned = f" PARTITIONED BY ({partition})" if partition else ""
         self.spark.sql(
@@ -202,16 +215,25 @@ class Lake:
 
     def _metadata(self, table: str) -> publications.Metadata:
         # Asks Iceberg directly: SQL would plan and run a job for one line of text.
-        location = self._iceberg(table).operations().current().metadataFileLocation()
+        location = self.loaded(table).operations().current().metadataFileLocation()
         return publications.parse(storage.read_bytes(str(location)))
 
-    def _iceberg(self, table: str) -> JavaObject:
-        gateway, session = self._gateway(), self.spark._jsparkSession
+    def loaded(self, table: str) -> JavaObject:
+        """Return Iceberg's object for a table, by its name with its catalog."""
+        gateway, session = self.java, self.spark._jsparkSession
         # Spark loads a catalog with the settings of its active session, whichever session asks.
         gateway.org.apache.spark.sql.SparkSession.setActiveSession(session)
         return gateway.org.apache.iceberg.spark.Spark3Util.loadIcebergTable(session, table)
 
-    def _gateway(self) -> JVMView:
+    @property
+    def java(self) -> JVMView:
+        """The session's Java classes, by package.
+
+        Raises
+        ------
+        SettingsError
+            If the session was stopped.
+        """
         gateway = self.spark.sparkContext._jvm
         if gateway is None:
             raise SettingsError(
@@ -248,7 +270,7 @@ class Lake:
 
     def field_ids(self) -> dict[str, int]:
         """Return Iceberg's number of each column of the published table."""
-        columns = self._iceberg(self.table).schema().columns()
+        columns = self.loaded(self.table).schema().columns()
         return {str(column.name()): int(column.fieldId()) for column in columns}
 
     def write_branch(
@@ -279,7 +301,7 @@ class Lake:
         self.spark.sql(
             f"ALTER TABLE {self.table} CREATE BRANCH `{branch}` RETAIN {BRANCH_DAYS} DAYS"
         )
-        table, iceberg = self._iceberg(self.table), self._gateway().org.apache.iceberg
+        table, iceberg = self.loaded(self.table), self.java.org.apache.iceberg
         metrics = iceberg.MetricsConfig.forTable(table)
 
         def described(file: DataFile) -> JavaObject:

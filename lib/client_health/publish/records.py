@@ -1,0 +1,175 @@
+"""The tables next to the published one, written without a Spark job.
+
+A run's rows of such a table are few: the driver writes them into one Parquet file, and Iceberg
+commits it. Iceberg keeps each file's lowest and highest run, so a run's rows are found, and
+replaced, by file.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from client_health import storage
+from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
+from client_health.publish.lake import Lake
+from register_contract import contract, tables
+from register_contract.tables import Table
+
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaObject
+
+#: The lake's folder for data files that only stewards may read.
+RESTRICTED = "restricted"
+_POLARS_TYPES: dict[str, pl.DataType] = {
+    "string": pl.String(),
+    "int": pl.Int32(),
+    "bigint": pl.Int64(),
+    "double": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+    "timestamp_ntz": pl.Datetime("us"),
+}
+
+
+def schema(table: Table) -> pl.Schema:
+    """Return the Polars schema of a table's rows."""
+    return pl.Schema({field.name: _POLARS_TYPES[field.type] for field in table.fields})
+
+
+def folder(lake: Lake, table: Table) -> str:
+    """Return the folder of a table's data files."""
+    return lake.path(RESTRICTED, table.name) if table.restricted else lake.path(table.name)
+
+
+def make(lake: Lake, table: Table) -> None:
+    """Create a table, if it is missing."""
+    if table.restricted:
+        storage.protect(lake.path(RESTRICTED))
+    columns = ", ".join(
+        f"`{field.name}` {field.type} COMMENT '{field.meaning}'" for field in table.fields
+    )
+    # Bounds outlive an erased row. The run's must not be cut, or a run's files could not be told.
+    metrics = {"write.metadata.metrics.default": "none"} if table.restricted else {}
+    properties = {
+        "format-version": "2",
+        "write.data.path": folder(lake, table),
+        "write.metadata.delete-after-commit.enabled": "true",
+        "write.metadata.previous-versions-max": "50",
+        f"write.metadata.metrics.column.{tables.RUN_ID}": "full",
+        **metrics,
+    }
+    lake.make(name(table), columns, properties)
+
+
+def name(table: Table) -> str:
+    """Return a table's name, with catalog and database."""
+    return f"{contract.CATALOG}.{contract.DATABASE}.{table.name}"
+
+
+def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
+    """Write a run's rows in one commit, in place of those that it has written before.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : Table
+        Created if it is missing.
+    run_id : str
+        The run.
+    rows : DataFrame
+        The columns of :func:`schema`; may be empty.
+    """
+    make(lake, table)
+    iceberg = lake.java.org.apache.iceberg
+    loaded = lake.loaded(name(table))
+    own = iceberg.expressions.Expressions.equal(tables.RUN_ID, run_id)
+    change = loaded.newOverwrite().overwriteByRowFilter(own)
+    if rows.height:
+        change = change.addFile(_written(lake, loaded, table, rows))
+    change.commit()
+
+
+def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
+    """Add rows to a table in one commit; see :func:`replace`."""
+    make(lake, table)
+    loaded = lake.loaded(name(table))
+    loaded.newAppend().appendFile(_written(lake, loaded, table, rows)).commit()
+
+
+def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.DataFrame:
+    """Return rows of a table; none if the table doesn't exist.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : Table
+    run_ids : sequence of str, optional
+        The runs whose rows are read; None reads all rows.
+
+    Returns
+    -------
+    DataFrame
+        The columns of :func:`schema`.
+
+    Notes
+    -----
+    Only for tables without delete files, which those written here are.
+    """
+    if (run_ids is not None and not run_ids) or not lake.spark.catalog.tableExists(name(table)):
+        return schema(table).to_frame()
+    scan = lake.loaded(name(table)).newScan()
+    if run_ids is not None:
+        expressions = lake.java.org.apache.iceberg.expressions.Expressions
+        wanted = lake.java.java.util.ArrayList()
+        for one in run_ids:
+            wanted.add(one)
+        # `in` is a word of Python's.
+        scan = scan.filter(getattr(expressions, "in")(tables.RUN_ID, wanted))
+    parts = [schema(table).to_frame()]
+    for uri in _paths(scan):
+        with storage.opened(uri) as file:
+            found = pl.read_parquet(file, columns=schema(table).names())
+        parts.append(found.cast(schema(table)))
+    rows = pl.concat(parts)
+    return rows if run_ids is None else rows.filter(pl.col(tables.RUN_ID).is_in(list(run_ids)))
+
+
+def _paths(scan: JavaObject) -> list[str]:
+    planned = scan.planFiles()
+    found, tasks = [], planned.iterator()
+    while tasks.hasNext():
+        found.append(str(tasks.next().file().location()))
+    planned.close()
+    return sorted(found)
+
+
+def _written(lake: Lake, loaded: JavaObject, table: Table, rows: pl.DataFrame) -> JavaObject:
+    """Write a data file, and return Iceberg's description of it."""
+    iceberg = lake.java.org.apache.iceberg
+    ids = {str(one.name()): int(one.fieldId()) for one in loaded.schema().columns()}
+    described = pa.schema(
+        [
+            pa.field(field.name, ARROW_TYPES[field.type], metadata={FIELD_ID: str(ids[field.name])})
+            for field in table.fields
+        ]
+    )
+    uri = storage.join(folder(lake, table), f"{uuid.uuid4()}.parquet")
+    with storage.replacing(uri, private=table.restricted) as file:
+        pq.write_table(
+            rows.select(schema(table).names()).to_arrow().cast(described),
+            file,
+            compression="zstd",
+            write_statistics=[tables.RUN_ID] if table.restricted else True,
+            store_schema=False,
+        )
+    metrics = iceberg.parquet.ParquetUtil.fileMetrics(
+        loaded.io().newInputFile(uri), iceberg.MetricsConfig.forTable(loaded)
+    )
+    builder = iceberg.DataFiles.builder(loaded.spec()).withInputFile(loaded.io().newInputFile(uri))
+    return builder.withPath(uri).withMetrics(metrics).build()

@@ -1,0 +1,130 @@
+"""The tables next to the published one: what runs found, and what they set aside.
+
+Session, command, template, and documents read this module. The published table itself is in
+:mod:`register_contract.columns`, the log of publications in :mod:`register_contract.publications`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The column that names the run of a row; a run's rows are replaced together.
+RUN_ID = "run_id"
+
+
+@dataclass(frozen=True)
+class Field:
+    """One column.
+
+    Parameters
+    ----------
+    name, type : str
+        Its name and its Spark SQL type.
+    meaning, significado : str
+        What it contains, in English and in Portuguese.
+    """
+
+    name: str
+    type: str
+    meaning: str
+    significado: str
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of the lake's database.
+
+    Parameters
+    ----------
+    name : str
+        Without its database.
+    meaning, significado : str
+        What it contains, in English and in Portuguese.
+    fields : tuple of Field
+    restricted : bool
+        Whether it holds what only stewards may read. Its data files are in the lake's folder
+        ``restricted``, and none of its columns have bounds in Iceberg's metadata.
+    """
+
+    name: str
+    meaning: str
+    significado: str
+    fields: tuple[Field, ...]
+    restricted: bool = False
+
+
+_RUN = (
+    Field(RUN_ID, "string", "the run", "a execução"),
+    Field("delivery_id", "string", "its delivery", "sua remessa"),
+    Field("day", "date", "day of the delivery", "dia da remessa"),
+    Field("recorded_at", "timestamp_ntz", "time of the record, UTC", "hora do registro, em UTC"),
+)
+
+QUALITY_RESULTS = Table(
+    "quality_results",
+    "the result of every rule in every run, also of runs that a gate stopped",
+    "o resultado de cada regra em cada execução, também das barradas",
+    (
+        *_RUN,
+        Field("stage", "string", "the stage that checked", "a etapa que verificou"),
+        Field(
+            "source",
+            "string",
+            "parquet, csv, or json; null for the whole delivery",
+            "parquet, csv ou json; nulo para a remessa inteira",
+        ),
+        Field("rule", "string", "the rule", "a regra"),
+        Field("criticality", "string", "error, warn, or gate", "error, warn ou gate"),
+        Field("rows_checked", "bigint", "rows checked", "linhas verificadas"),
+        Field("rows_failed", "bigint", "rows that break the rule", "linhas que violam a regra"),
+        Field("share", "double", "failed of checked, 0 to 1", "violações por linha, de 0 a 1"),
+        Field("limit", "double", "the largest allowed value", "o maior valor permitido"),
+        Field("passed", "boolean", "whether the run could go on", "se a execução pôde seguir"),
+        Field("finding", "string", "what a gate found", "o que a regra encontrou"),
+        Field("rules", "string", "fingerprint of the rules", "impressão digital das regras"),
+    ),
+)
+COLUMN_PROFILES = Table(
+    "column_profiles",
+    "what the columns of each published run contain",
+    "o que as colunas de cada execução publicada contêm",
+    (
+        *_RUN,
+        Field("column_name", "string", "the column", "a coluna"),
+        Field(
+            "category",
+            "string",
+            "a value of the column, or a day of registration; null for the whole column",
+            "um valor da coluna, ou um dia de cadastro; nulo para a coluna inteira",
+        ),
+        Field("rows", "bigint", "published rows", "linhas publicadas"),
+        Field("share", "double", "of all published rows, 0 to 1", "do total publicado, de 0 a 1"),
+        Field("nulls", "bigint", "rows without a value", "linhas sem valor"),
+        Field("null_share", "double", "rows without a value, 0 to 1", "linhas sem valor, de 0 a 1"),
+        Field(
+            "distinct_count",
+            "bigint",
+            "different values; approximate, within 5 %, for names, dates, and numbers",
+            "valores diferentes; aproximado, até 5 %, para nomes, datas e números",
+        ),
+        Field(
+            "minimum",
+            "string",
+            "earliest date; of a date of birth, its year",
+            "data mais antiga; da data de nascimento, o ano",
+        ),
+        Field(
+            "maximum",
+            "string",
+            "latest date; of a date of birth, its year",
+            "data mais recente; da data de nascimento, o ano",
+        ),
+    ),
+)
+#: All of them, in the order of the documents.
+TABLES: tuple[Table, ...] = (QUALITY_RESULTS, COLUMN_PROFILES)
+
+
+def field_names(table: Table) -> tuple[str, ...]:
+    """Return the names of a table's columns, in order."""
+    return tuple(field.name for field in table.fields)
