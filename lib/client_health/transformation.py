@@ -23,7 +23,7 @@ from client_health.stages import INGESTED, REJECTED, Stage
 from client_health.worker import MANY_CONVENIOS, Selection, Transformation
 from register_contract import contract, publications
 from register_contract.manifest import Line
-from register_contract.receipts import Handover
+from register_contract.receipts import Handover, Profile
 
 # A task of the shuffle has this many rows, and writes a file for each of its health plans.
 _ROWS_A_TASK = 640_000
@@ -43,11 +43,14 @@ class Transformed:
         Name of the audit branch.
     snapshot : Snapshot
         Head of the branch.
+    profile : Profile
+        What the columns contain.
     """
 
     rows: StageRows
     branch: str
     snapshot: Snapshot
+    profile: Profile
 
     @property
     def handover(self) -> Handover:
@@ -124,7 +127,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
             f"{accounting.rows_out:,} rows were counted, but {snapshot.rows:,} are on the branch. "
             "Run this stage again."
         )
-    return Transformed(accounting, branch, snapshot)
+    return Transformed(accounting, branch, snapshot, selected.profile)
 
 
 def _select(
@@ -136,7 +139,8 @@ def _select(
     task would mean many small files.
     """
     tasks = len(work.tasks)
-    selection = Selection(stage.lake.data_folder, stage.lake.field_ids(), work.tasks)
+    lake = stage.lake
+    selection = Selection(lake.data_folder, lake.field_ids(), work.as_of, work.tasks)
     candidates = numbers.mapInArrow(work.run, parcels.SCHEMA).repartition(tasks, parcels.TASK)
     if by_plan:
         packed = candidates.mapInArrow(selection.pack, parcels.SCHEMA)
@@ -190,14 +194,17 @@ def _prepare_shuffle(stage: Stage, rows: int) -> int:
     return tasks
 
 
-def _rejected(stage: Stage, lines: Sequence[Line]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the rejected rows, by source and by rule, from the files named as in the manifest."""
+def _rejected(
+    stage: Stage, lines: Sequence[Line]
+) -> tuple[dict[str, int], dict[str, dict[str, int]]]:
+    """Count the rejected rows, by source, and by source and rule, in the manifest's files."""
     by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
-    by_rule = {rule.name: 0 for rule in contract.rules(contract.Criticality.ERROR)}
+    names = [rule.name for rule in contract.rules(contract.Criticality.ERROR)]
+    by_rule = {source: dict.fromkeys(names, 0) for source in contract.SOURCE_NAMES}
     for line in lines:
         with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
             reasons = pl.read_parquet(file, columns=[rules.REASONS])[rules.REASONS]
         by_source[line.source] += len(reasons)
         for name, count in reasons.explode().drop_nulls().value_counts().iter_rows():
-            by_rule[name] += count
+            by_rule[line.source][name] += count
     return by_source, by_rule

@@ -214,12 +214,15 @@ class Selection:
         The published table's folder of data files.
     field_ids : mapping of str to int
         Iceberg's number of each of its columns.
+    as_of : date
+        Day of the delivery.
     tasks : tuple of int
         Numbers of the tasks after a second shuffle, by health plan, if there is one.
     """
 
     folder: str
     field_ids: Mapping[str, int]
+    as_of: date
     tasks: tuple[int, ...] = ()
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -228,7 +231,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows)
+            kept, counts = _one_row_a_person(rows, self.as_of)
             yield _lines({"counts": counts, "files": self._files(kept)})
 
     def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -238,7 +241,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows)
+            kept, counts = _one_row_a_person(rows, self.as_of)
             plan = contract.PARTITION_COLUMN
             yield from parcels.pack(kept, plan, self.tasks, note=json.dumps(counts))
 
@@ -262,11 +265,11 @@ class Selection:
         return [(file.uri, file.partition, file.rows) for file in written]
 
 
-def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _one_row_a_person(rows: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return one row per person, and the counts as fields of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
 
-    from client_health.clean import register, rules  # noqa: PLC0415
+    from client_health.clean import profile, register, rules  # noqa: PLC0415
     from client_health.read.sources import SOURCE  # noqa: PLC0415
     from register_contract import contract  # noqa: PLC0415
 
@@ -278,12 +281,15 @@ def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]
 
     kept = register.one_row_a_person(rows)
     bits = {name: marked(1 << at) for at, name in enumerate(rules.WARNINGS)}
-    warnings = kept.select(**bits, badly_formed=marked(register.BADLY_FORMED)).row(0, named=True)
+    counted = kept.select(SOURCE, register.WARNINGS).group_by(SOURCE).agg(**bits)
+    found = {source: dict.fromkeys(bits, 0) for source in contract.SOURCE_NAMES}
+    found |= {one.pop(SOURCE): one for one in counted.iter_rows(named=True)}
     return kept, {
         "arrived": by_source(rows),
         "kept": by_source(kept),
-        "badly_formed_cpfs": warnings.pop("badly_formed"),
-        "warnings": warnings,
+        "badly_formed_cpfs": kept.select(marked(register.BADLY_FORMED)).item(),
+        "findings": found,
+        "profile": profile.taken(kept, as_of),
     }
 
 

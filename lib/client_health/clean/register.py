@@ -38,6 +38,11 @@ _KEPT = {
 }
 # Bit after the warnings' bits: the CPF was accepted but is not 11 digits.
 BADLY_FORMED = 1 << len(rules.WARNINGS)
+# Bits after that one: the column has no value, so its default is published.
+MISSING = {
+    column.name: BADLY_FORMED << at
+    for at, column in enumerate((c for c in contract.REGISTER_COLUMNS if c.default is not None), 1)
+}
 # Types whose defaults the contract writes as text.
 _TIMES = {"date": date, "timestamp_ntz": datetime}
 # The columns of `candidates`. A person's row is the one with the highest rank, then the lowest
@@ -130,6 +135,13 @@ def _content() -> list[pl.Expr]:
     ]
 
 
+def _missing() -> pl.Expr:
+    """Return the bits of :data:`MISSING` of a row."""
+    return pl.sum_horizontal(
+        pl.col(name).is_null().cast(pl.Int32) * bit for name, bit in MISSING.items()
+    ).cast(pl.Int32)
+
+
 def _filled(column: contract.Column) -> pl.Expr:
     default: str | int | date | None = column.default
     if default is None:
@@ -169,7 +181,7 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
             identity.ids(pl.col("cpf"), key).alias(ID),
             pl.col(SOURCE),
             *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
-            (rules.warning_bits(as_of) | badly_formed).alias(WARNINGS),
+            (rules.warning_bits(as_of) | badly_formed | _missing()).alias(WARNINGS),
             _rank(as_of).alias(RANK),
             _place().alias(PLACE),
             *_content(),

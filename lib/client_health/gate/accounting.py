@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from client_health.clean import profile
 from register_contract import contract, receipts
-from register_contract.receipts import Counts
+from register_contract.receipts import Counts, Profile
+
+#: Rows by source and rule.
+Findings = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -57,12 +61,15 @@ class StageRows:
         Rows by rule; a row may break several.
     badly_formed_cpfs : int
         Rows handed over whose CPF is not 11 digits: none, unless the library has a defect.
+    findings : mapping of str to mapping of str to int
+        The same rows as in ``rejections`` and ``warnings``, by source and rule.
     """
 
     sources: Mapping[str, SourceRows]
     rejections: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
+    findings: Findings = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:
@@ -88,16 +95,24 @@ class Selected:
     ----------
     arrived, kept : mapping of str to int
         Rows by source that came through the shuffle, and those that were kept.
-    warnings : mapping of str to int
-        Kept rows, by rule.
+    findings : mapping of str to mapping of str to int
+        Kept rows with a warning, by source and rule.
     badly_formed_cpfs : int
         Kept rows whose CPF is not 11 digits.
+    profile : Profile
+        What the columns of the kept rows contain.
     """
 
     arrived: Mapping[str, int]
     kept: Mapping[str, int]
-    warnings: Mapping[str, int]
+    findings: Findings
     badly_formed_cpfs: int
+    profile: Profile
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """Kept rows with a warning, by rule."""
+        return _by_rule(self.findings, contract.Criticality.WARN)
 
     @classmethod
     def total(cls, parts: Sequence[Selected]) -> Selected:
@@ -111,15 +126,26 @@ class Selected:
         return cls(
             added((part.arrived for part in parts), contract.SOURCE_NAMES),
             added((part.kept for part in parts), contract.SOURCE_NAMES),
-            added((part.warnings for part in parts), warnings),
+            {
+                name: added((part.findings[name] for part in parts), warnings)
+                for name in contract.SOURCE_NAMES
+            },
             sum(part.badly_formed_cpfs for part in parts),
+            profile.total(part.profile for part in parts),
         )
+
+
+def _by_rule(findings: Findings, criticality: contract.Criticality) -> dict[str, int]:
+    return {
+        rule.name: sum(one.get(rule.name, 0) for one in findings.values())
+        for rule in contract.rules(criticality)
+    }
 
 
 def transformed(
     ingested: Mapping[str, int],
     refused: Mapping[str, int],
-    rejections: Mapping[str, int],
+    rejections: Findings,
     selected: Selected,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from counts at three places.
@@ -128,8 +154,10 @@ def transformed(
     ----------
     ingested : mapping of str to int
         Rows by source that the previous stage handed over.
-    refused, rejections : mapping of str to int
-        Rejected rows by source, and by rule.
+    refused : mapping of str to int
+        Rejected rows by source.
+    rejections : mapping of str to mapping of str to int
+        Rejected rows by source and rule; a row may break several.
     selected : Selected
         What came through the shuffle, and what was kept. A row that was lost there is missing from
         the sum, and stops the run.
@@ -144,7 +172,11 @@ def transformed(
             )
             for name in contract.SOURCE_NAMES
         },
-        rejections,
+        _by_rule(rejections, contract.Criticality.ERROR),
         selected.warnings,
         selected.badly_formed_cpfs,
+        {
+            name: {**rejections.get(name, {}), **selected.findings[name]}
+            for name in contract.SOURCE_NAMES
+        },
     )

@@ -111,7 +111,7 @@ class Lake:
 
     def make_tables(self) -> None:
         """Create the database and its two tables, if missing."""
-        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        self.make_database()
         self.make(
             self.log,
             ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
@@ -135,6 +135,10 @@ class Lake:
             },
         }
         self.make(self.table, columns, properties, contract.PARTITION_COLUMN)
+
+    def make_database(self) -> None:
+        """Create the database, if missing."""
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
 
     def make(
         self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""

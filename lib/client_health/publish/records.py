@@ -49,6 +49,7 @@ def folder(lake: Lake, table: Table) -> str:
 
 def make(lake: Lake, table: Table) -> None:
     """Create a table, if it is missing."""
+    lake.make_database()
     if table.restricted:
         storage.protect(lake.path(RESTRICTED))
     columns = ", ".join(
