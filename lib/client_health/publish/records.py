@@ -42,11 +42,6 @@ def schema(table: Table) -> pl.Schema:
     return pl.Schema({field.name: _POLARS_TYPES[field.type] for field in table.fields})
 
 
-def folder(lake: Lake, table: Table) -> str:
-    """Return the folder of a table's data files."""
-    return lake.path(RESTRICTED, table.name) if table.restricted else lake.path(table.name)
-
-
 def make(lake: Lake, table: Table) -> None:
     """Create a table, if it is missing."""
     lake.make_database()
@@ -55,16 +50,17 @@ def make(lake: Lake, table: Table) -> None:
     columns = ", ".join(
         f"`{field.name}` {field.type} COMMENT '{field.meaning}'" for field in table.fields
     )
-    # Bounds outlive an erased row. The run's must not be cut, or a run's files could not be told.
-    metrics = {"write.metadata.metrics.default": "none"} if table.restricted else {}
     properties = {
         "format-version": "2",
-        "write.data.path": folder(lake, table),
         "write.metadata.delete-after-commit.enabled": "true",
         "write.metadata.previous-versions-max": "50",
+        # If bounds were cut, as is usual, a run's files could not be told from another's.
         f"write.metadata.metrics.column.{tables.RUN_ID}": "full",
-        **metrics,
     }
+    if table.restricted:
+        properties["write.data.path"] = lake.path(RESTRICTED, table.name)
+        # Bounds outlive an erased row.
+        properties["write.metadata.metrics.default"] = "none"
     lake.make(name(table), columns, properties)
 
 
@@ -160,7 +156,7 @@ def _written(lake: Lake, loaded: JavaObject, table: Table, rows: pl.DataFrame) -
             for field in table.fields
         ]
     )
-    uri = storage.join(folder(lake, table), f"{uuid.uuid4()}.parquet")
+    uri = str(loaded.locationProvider().newDataLocation(f"{uuid.uuid4()}.parquet"))
     with storage.replacing(uri, private=table.restricted) as file:
         pq.write_table(
             rows.select(schema(table).names()).to_arrow().cast(described),
