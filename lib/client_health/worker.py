@@ -289,7 +289,7 @@ def _one_row_a_person(rows: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, di
         "kept": by_source(kept),
         "badly_formed_cpfs": kept.select(marked(register.BADLY_FORMED)).item(),
         "findings": found,
-        "profile": profile.taken(kept, as_of),
+        "parts": [profile.taken(kept, as_of)],
     }
 
 

@@ -44,12 +44,13 @@ class Handover(_Place):
 
 
 class Profile(TypedDict):
-    """What the columns contain: missing values, categories, registrations by day, extreme dates."""
+    """What the columns contain: missing values, categories, registrations by day, and so on."""
 
     nulls: dict[str, int]
     categories: dict[str, dict[str, int]]
     registrations: dict[str, int]
     extremes: dict[str, list[str]]
+    distinct: dict[str, int]
 
 
 class _Found(TypedDict, total=False):

@@ -17,6 +17,7 @@ PROFILE = {
     "categories": {"sexo": {"F": 5_000, "M": 4_800, "N/A": 200}, "estado": {"SP": 10_000}},
     "registrations": {"2026-03-09": 1_500, "2026-03-10": 12},
     "extremes": {},
+    "distinct": {},
 }
 SHARES = {"Gold": 6_000, "SUS": 4_000}
 

@@ -96,9 +96,9 @@ def test_without_rows_there_is_nothing_and_parts_add_up_to_the_whole():
     ]  # fmt: skip
     everything = kept(*rows)
     parts = [everything[:7], everything[7:7], everything[7:]]
-    assert profile.total(profile.taken(part, AS_OF) for part in parts) == profile.taken(
-        everything, AS_OF
-    )
+    together = profile.total(profile.taken(part, AS_OF) for part in parts)
+    assert together == profile.total([profile.taken(everything, AS_OF)])
+    assert together["distinct"] == {"nome_completo": 1, "data_nascimento": 30, "numero": 1}
     nothing = profile.taken(everything[:0], AS_OF)
     assert nothing["extremes"] == nothing["registrations"] == {}
 
@@ -109,3 +109,15 @@ def test_marks_of_missing_values_are_bits_of_their_own(name: str):
     taken = (register.BADLY_FORMED << 1) - 1 | others
     assert register.MISSING[name] & taken == 0
     assert register.MISSING[name] < 1 << 31
+
+
+def test_many_different_values_are_estimated_within_five_percent():
+    everything = (
+        kept({})
+        .select(pl.all().repeat_by(60_000).explode())
+        .with_columns(pl.int_range(60_000, dtype=pl.Int32).mod(40_000).alias("numero"))
+    )
+    parts = [everything[:20_000], everything[20_000:]]
+    found = profile.total(profile.taken(part, AS_OF) for part in parts)["distinct"]
+    assert found["numero"] == pytest.approx(40_000, rel=0.05)
+    assert found["nome_completo"] == 1

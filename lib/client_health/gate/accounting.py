@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from client_health.clean import profile
+from client_health.clean.profile import Part
 from register_contract import contract, receipts
 from register_contract.receipts import Counts, Profile
 
@@ -99,15 +100,20 @@ class Selected:
         Kept rows with a warning, by source and rule.
     badly_formed_cpfs : int
         Kept rows whose CPF is not 11 digits.
-    profile : Profile
-        What the columns of the kept rows contain.
+    parts : sequence of Part
+        What the columns of the kept rows contain, by task.
     """
 
     arrived: Mapping[str, int]
     kept: Mapping[str, int]
     findings: Findings
     badly_formed_cpfs: int
-    profile: Profile
+    parts: Sequence[Part]
+
+    @property
+    def profile(self) -> Profile:
+        """What the columns of all kept rows contain."""
+        return profile.total(self.parts)
 
     @property
     def warnings(self) -> dict[str, int]:
@@ -131,7 +137,7 @@ class Selected:
                 for name in contract.SOURCE_NAMES
             },
             sum(part.badly_formed_cpfs for part in parts),
-            profile.total(part.profile for part in parts),
+            [one for part in parts for one in part.parts],
         )
 
 

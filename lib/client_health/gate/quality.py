@@ -23,8 +23,6 @@ from register_contract import contract
 from register_contract.contract import Criticality, Gate, Limits
 from register_contract.receipts import Profile
 
-# Columns with too many values to count each.
-_DISTINCT = ("nome_completo", "data_nascimento", "numero")
 _CONTRACT_NAMES = {kind: name for name, kind in TYPES.items()}
 
 
@@ -109,8 +107,6 @@ class QualityReport:
         Nulls by required column, and values by masked column that are not the mask.
     badly_formed_cpfs : int
         Counted before masking.
-    distinct : mapping of str to int
-        Different values by column, within 5 %.
     drift : Drift
         The comparison with the last published runs.
     results : sequence of Result
@@ -123,7 +119,6 @@ class QualityReport:
     nulls: Mapping[str, int]
     unmasked: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
-    distinct: Mapping[str, int] = field(default_factory=dict)
     drift: Drift = field(default_factory=Drift)
     results: Sequence[Result] = ()
 
@@ -319,7 +314,6 @@ def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0)
         F.count_distinct(F.xxhash64("id")).alias("ids"),
         *(count(F.col(name).isNull(), f"null {name}") for name in required),
         *(count(F.col(name) != contract.MASK, f"unmasked {name}") for name in masked),
-        *(F.approx_count_distinct(name).alias(f"distinct {name}") for name in _DISTINCT),
     ).collect()[0]
     rows, ids = int(found["rows"]), int(found["ids"])
     if ids != rows:
@@ -331,7 +325,6 @@ def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0)
         nulls={name: int(found[f"null {name}"]) for name in required},
         unmasked={name: int(found[f"unmasked {name}"]) for name in masked},
         badly_formed_cpfs=badly_formed,
-        distinct={name: int(found[f"distinct {name}"]) for name in _DISTINCT},
     )
 
 

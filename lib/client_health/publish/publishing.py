@@ -237,4 +237,4 @@ def _remember(stage: Stage, before: Before, report: QualityReport) -> None:
     quality_history.keep_results(stage, report.results, **of_run)
     profile = before.content.get("profile")
     if profile is not None:
-        quality_history.keep_profile(stage, profile, report.shares, report.distinct, **of_run)
+        quality_history.keep_profile(stage, profile, report.shares, **of_run)

@@ -90,7 +90,6 @@ def keep_profile(
     stage: Stage,
     profile: Profile,
     shares: Mapping[str, int],
-    distinct: Mapping[str, int],
     *,
     delivery_id: str,
     day: str,
@@ -104,8 +103,6 @@ def keep_profile(
         From ``02_transform``.
     shares : mapping of str to int
         Rows by health plan.
-    distinct : mapping of str to int
-        Different values by column, as far as they were counted.
     delivery_id, day : str
     """
     total = sum(shares.values())
@@ -124,7 +121,7 @@ def keep_profile(
             "share": 1.0,
             "nulls": nulls,
             "null_share": nulls / total if total else 0.0,
-            "distinct_count": distinct.get(column, known),
+            "distinct_count": profile["distinct"].get(column, known),
             "minimum": extremes[0],
             "maximum": extremes[1],
         }

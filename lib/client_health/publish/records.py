@@ -44,6 +44,8 @@ def schema(table: Table) -> pl.Schema:
 
 def make(lake: Lake, table: Table) -> None:
     """Create a table, if it is missing."""
+    if exists(lake, table):
+        return
     lake.make_database()
     if table.restricted:
         storage.protect(lake.path(RESTRICTED))
@@ -62,6 +64,11 @@ def make(lake: Lake, table: Table) -> None:
         # Bounds outlive an erased row.
         properties["write.metadata.metrics.default"] = "none"
     lake.make(name(table), columns, properties)
+
+
+def exists(lake: Lake, table: Table) -> bool:
+    """Return whether a table exists."""
+    return lake.spark.catalog.tableExists(name(table))
 
 
 def name(table: Table) -> str:
@@ -118,7 +125,7 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
     -----
     Only for tables without delete files, which those written here are.
     """
-    if (run_ids is not None and not run_ids) or not lake.spark.catalog.tableExists(name(table)):
+    if (run_ids is not None and not run_ids) or not exists(lake, table):
         return schema(table).to_frame()
     scan = lake.loaded(name(table)).newScan()
     if run_ids is not None:
