@@ -46,6 +46,7 @@ class Handover(_Place):
 class _Found(TypedDict, total=False):
     badly_formed_cpfs: int
     shares: dict[str, int]
+    suppressions: str
 
 
 class Record(_Found):

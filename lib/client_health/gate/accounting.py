@@ -57,12 +57,15 @@ class StageRows:
         Rows by rule; a row may break several.
     badly_formed_cpfs : int
         Rows handed over whose CPF is not 11 digits: none, unless the library has a defect.
+    suppressions : str
+        Fingerprint of the list of suppressed ids that was applied; empty if there is none.
     """
 
     sources: Mapping[str, SourceRows]
     rejections: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
+    suppressions: str = ""
 
     @property
     def rows_in(self) -> int:
@@ -121,6 +124,7 @@ def transformed(
     refused: Mapping[str, int],
     rejections: Mapping[str, int],
     selected: Selected,
+    suppressed: Mapping[str, int] | None = None,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from counts at three places.
 
@@ -133,6 +137,8 @@ def transformed(
     selected : Selected
         What came through the shuffle, and what was kept. A row that was lost there is missing from
         the sum, and stops the run.
+    suppressed : mapping of str to int, optional
+        Rows of erased people, by source; None if there are none.
     """
     return StageRows(
         {
@@ -141,6 +147,7 @@ def transformed(
                 rows_out=selected.kept[name],
                 rejected=refused[name],
                 duplicates=selected.arrived[name] - selected.kept[name],
+                suppressed=(suppressed or {}).get(name, 0),
             )
             for name in contract.SOURCE_NAMES
         },
