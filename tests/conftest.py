@@ -35,6 +35,7 @@ SHARED = {
     "spark": {
         *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
         *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
+        *("test_records", "test_suppression"),
     },
     "session": {
         *("test_local_service", "test_local_statements", "test_official_kernel"),

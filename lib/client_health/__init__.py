@@ -20,8 +20,9 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
+    from client_health.clean import identity
     from client_health.gate import quality
-    from client_health.publish import maintenance, publishing
+    from client_health.publish import erasure, holds, maintenance, publishing
 
 __all__ = [
     "ClientHealthError",
@@ -35,6 +36,9 @@ __all__ = [
     "__version__",
     "contract",
     "display",
+    "erasure",
+    "holds",
+    "identity",
     "ingestion",
     "maintenance",
     "publishing",
@@ -44,6 +48,9 @@ __all__ = [
 ]
 _HOMES = {
     "display": "client_health.display",
+    "erasure": "client_health.publish.erasure",
+    "holds": "client_health.publish.holds",
+    "identity": "client_health.clean.identity",
     "ingestion": "client_health.ingestion",
     "maintenance": "client_health.publish.maintenance",
     "publishing": "client_health.publish.publishing",

@@ -232,6 +232,8 @@ class Stage:
         }
         if rows.badly_formed_cpfs:
             record["badly_formed_cpfs"] = rows.badly_formed_cpfs
+        if rows.suppressions:
+            record["suppressions"] = rows.suppressions
         if shares is not None:
             record["shares"] = dict(shares)
         return record

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # With more different health plans than this, files are written plan by plan.
 MANY_CONVENIOS = 100
+#: In a file of rejected rows: how many rows of the same staging file were suppressed.
+SUPPRESSED = "suppressed"
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class Transformation:
         Day of the delivery.
     tasks : tuple of int
         Numbers of the tasks after the shuffle; see :func:`client_health.parcels.tasks`.
+    suppressed : frozenset of str
+        Ids of erased people, whose rows end here.
     """
 
     files: tuple[str, ...]
@@ -169,6 +173,7 @@ class Transformation:
     rejected: str
     as_of: date
     tasks: tuple[int, ...]
+    suppressed: frozenset[str] = frozenset()
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the candidates of the files with the given numbers, each with the id key."""
@@ -193,14 +198,23 @@ class Transformation:
             storage.replacing(storage.join(self.rejected, name), private=True) as file,
         ):
             writer: pq.ParquetWriter | None = None
+            gone = 0
             for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):
                 rows = pl.DataFrame(pl.from_arrow(block))
-                refused = register.rejected_rows(rows).to_arrow()
-                writer = writer or pq.ParquetWriter(file, refused.schema)
-                writer.write_table(refused)
+                refused = register.rejected_rows(rows)
                 normalised = register.accepted_rows(register.normalise(rows))
-                yield register.candidates(normalised, self.as_of, key)
+                found = register.candidates(normalised, self.as_of, key)
+                if self.suppressed:
+                    before = refused.height + found.height
+                    refused = register.without_rejected(refused, self.suppressed, key)
+                    found = register.without(found, self.suppressed)
+                    gone += before - refused.height - found.height
+                writer = writer or pq.ParquetWriter(file, refused.to_arrow().schema)
+                writer.write_table(refused.to_arrow())
+                yield found
             if writer is not None:
+                # The count shares the file's fate: a task that runs again overwrites both.
+                writer.add_key_value_metadata({SUPPRESSED: str(gone)})
                 writer.close()
 
 

@@ -20,7 +20,7 @@ from client_health_cli.pipeline import session_limits, session_settings
 from register_contract import contract, runs
 from register_contract.retention import Retention
 from register_contract.runs import EXIT_SESSION
-from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
+from register_run import PublishedTable, Stage, lock, publication_record, read_notebook, storage
 from strict_glue import Limits, OwnSessions, StrictGlueError, session_request, unwinding
 
 _MAINTAIN = """\
@@ -33,6 +33,16 @@ _ROLLBACK = """\
 import json
 from client_health import maintenance
 print(json.dumps(maintenance.rollback({lake!r}, {snapshot!r})))
+"""
+_ERASE = """\
+import json
+from client_health import erasure
+print(json.dumps(erasure.erase({lake!r})))
+"""
+_HOLD = """\
+import json
+from client_health import holds
+print(json.dumps(holds.add({lake!r})))
 """
 TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
 
@@ -85,8 +95,10 @@ class Upkeep:
 
 
 @contextlib.contextmanager
-def upkeep(lake: str, sessions: str) -> Iterator[Upkeep]:
+def upkeep(lake: str, sessions: str, *, alone: bool = False) -> Iterator[Upkeep]:
     """Yield the upkeep of a lake for a command, which reports its errors.
+
+    Erasures keep everybody else away; other upkeep keeps erasures away.
 
     Parameters
     ----------
@@ -94,15 +106,21 @@ def upkeep(lake: str, sessions: str) -> Iterator[Upkeep]:
         A folder or an `s3://` prefix.
     sessions
         `local`, `aws`, or a service's URL.
+    alone
+        Whether nobody else may work on the lake meanwhile.
 
     Raises
     ------
     RunFailedError
-        The session or its work failed.
+        The session or its work failed, or others work on the lake.
     """
     limits = session_limits(sessions, os.environ)
+    holding = lock.alone if alone else lock.shared
     try:
-        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
+        with (
+            unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
+            holding(lake),
+        ):
             yield Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
@@ -159,6 +177,28 @@ def maintain(upkeep: Upkeep, retention: Retention) -> Maintained | None:
     return Maintained(**upkeep.run("maintain", code))
 
 
+def erase(upkeep: Upkeep) -> None:
+    """Erase people from the tables of a lake, as the request in it says.
+
+    Parameters
+    ----------
+    upkeep
+        The lake, and where to work.
+    """
+    upkeep.run("erase", _ERASE.format(lake=upkeep.place))
+
+
+def hold(upkeep: Upkeep) -> int:
+    """Write legal holds, as the request in the lake says; return how many people they are about.
+
+    Parameters
+    ----------
+    upkeep
+        The lake, and where to work.
+    """
+    return int(upkeep.run("hold", _HOLD.format(lake=upkeep.place))["people"])
+
+
 def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
     """Let readers see the rows of an earlier run again.
 
@@ -195,6 +235,14 @@ def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
     done = RolledBack(target.snapshot_id, target.day, target.rows)
     if target is history.last:
         return done
+    erased = history.erased_after(target)
+    if erased is not None:
+        when = f" of {erased.recorded_at:%Y-%m-%d}" if erased.recorded_at else ""
+        raise SettingsError(
+            f"run {run_id} was published before erasure {erased.erasure_id}{when}: no rollback goes"
+            " past an erasure, and its rows are gone. Publish its delivery again with"
+            " `client-health run --force --accept-older`, which leaves erased people out"
+        )
     found = [one for one in metadata["snapshots"] if str(one["snapshot-id"]) == target.snapshot_id]
     if not found:
         raise SettingsError(

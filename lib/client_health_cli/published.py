@@ -164,8 +164,16 @@ def _time(milliseconds: int) -> dt.datetime:
 
 
 @contextlib.contextmanager
-def opened(lake: str) -> Iterator[Table]:
-    """Yield the table from the lake's catalog; an error says what can't be read."""
+def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
+    """Yield a table from the lake's catalog; an error says what can't be read.
+
+    Parameters
+    ----------
+    lake
+        A folder, or an `s3://` prefix for the published table.
+    name
+        The table, without its database.
+    """
     if is_remote(lake):
         yield remote_table(lake)
         return
@@ -191,17 +199,19 @@ def opened(lake: str) -> Iterator[Table]:
             init_catalog_tables="false",
         )
         try:
-            yield catalog.load_table(f"{DATABASE}.{TABLE}")
+            yield catalog.load_table(f"{DATABASE}.{name}")
         finally:
             catalog.close()
     except NoSuchTableError:
         raise LakeError(
-            lake, f"the lake at {folder} has no table {TABLE} yet: no run has been published there"
+            lake,
+            f"the lake at {folder} has no table {name} yet: no run has been published there",
+            missing=True,
         ) from None
     except (SQLAlchemyError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise LakeError(
-            lake, f"the table {TABLE} in {folder} can't be read: {reason}. Is the lake complete?"
+            lake, f"the table {name} in {folder} can't be read: {reason}. Is the lake complete?"
         ) from error
 
 

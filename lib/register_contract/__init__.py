@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from register_contract import (
         columns,
         contract,
+        erasures,
         lazy_names,
         manifest,
         publications,
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "columns",
     "contract",
+    "erasures",
     "lazy_names",
     "manifest",
     "publications",

@@ -59,6 +59,7 @@ class _Found(TypedDict, total=False):
     findings: dict[str, dict[str, int]]
     profile: Profile
     drift: dict[str, str]
+    suppressions: str
 
 
 class Record(_Found):

@@ -6,6 +6,7 @@ Functions take and return Polars frames. Spark's shuffle runs between :func:`can
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 import polars as pl
@@ -29,6 +30,8 @@ PLACE = "place"
 CONTENT = ("content_1", "content_2")
 
 _WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
+# Eleven digits with any separators, as a person may have written them.
+_ANY_CPF = r"[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{2}"
 _MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
 # Columns that are masked when published are dropped here: the id brings a person's rows together.
 _KEPT = {
@@ -188,6 +191,29 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
         )
         .collect()
     )
+
+
+def without(candidates: pl.DataFrame, suppressed: Collection[str]) -> pl.DataFrame:
+    """Return the candidates that belong to nobody on the list of suppressed ids."""
+    return candidates.filter(~pl.col(ID).is_in(list(suppressed)))
+
+
+def without_rejected(
+    rejected: pl.DataFrame, suppressed: Collection[str], key: bytes
+) -> pl.DataFrame:
+    """Return the rejected rows that show no CPF of anybody on the list of suppressed ids.
+
+    A rejected row has no id. But its text may have a whole CPF in it, written in a way that the
+    rules refuse, or in a line that could not be split.
+    """
+    digits = (
+        pl.concat_str(pl.col("cpf", MALFORMED_LINE), separator="|", ignore_nulls=True)
+        .str.extract_all(_ANY_CPF)
+        .list.eval(pl.element().str.replace_all(r"[^0-9]", ""))
+    )
+    shown = rejected.select(digits.alias("cpf")).with_row_index("row").explode("cpf").drop_nulls()
+    hit = shown.filter(identity.ids(pl.col("cpf"), key).is_in(list(suppressed)))["row"]
+    return rejected.with_row_index("row").filter(~pl.col("row").is_in(hit.to_list())).drop("row")
 
 
 def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:

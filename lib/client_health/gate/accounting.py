@@ -64,6 +64,8 @@ class StageRows:
         Rows handed over whose CPF is not 11 digits: none, unless the library has a defect.
     findings : mapping of str to mapping of str to int
         The same rows as in ``rejections`` and ``warnings``, by source and rule.
+    suppressions : str
+        Fingerprint of the list of suppressed ids that was applied; empty if there is none.
     """
 
     sources: Mapping[str, SourceRows]
@@ -71,6 +73,7 @@ class StageRows:
     warnings: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
     findings: Findings = field(default_factory=dict)
+    suppressions: str = ""
 
     @property
     def rows_in(self) -> int:
@@ -153,6 +156,7 @@ def transformed(
     refused: Mapping[str, int],
     rejections: Findings,
     selected: Selected,
+    suppressed: Mapping[str, int] | None = None,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from counts at three places.
 
@@ -167,6 +171,8 @@ def transformed(
     selected : Selected
         What came through the shuffle, and what was kept. A row that was lost there is missing from
         the sum, and stops the run.
+    suppressed : mapping of str to int, optional
+        Rows of erased people, by source; None if there are none.
     """
     return StageRows(
         {
@@ -175,6 +181,7 @@ def transformed(
                 rows_out=selected.kept[name],
                 rejected=refused[name],
                 duplicates=selected.arrived[name] - selected.kept[name],
+                suppressed=(suppressed or {}).get(name, 0),
             )
             for name in contract.SOURCE_NAMES
         },

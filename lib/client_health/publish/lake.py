@@ -27,6 +27,7 @@ from client_health.publish.data_files import DataFile
 from client_health.spark_session import configure
 from register_contract import contract, publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
+from register_contract.tables import PERSON
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject, JVMView
@@ -127,11 +128,11 @@ class Lake:
             "write.parquet.compression-codec": "zstd",
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
-            # Bounds of a column outlive an erased row: none for personal data.
+            # Bounds of a column outlive an erased row: none for what tells persons apart.
             **{
                 f"write.metadata.metrics.column.{column.name}": "none"
                 for column in contract.COLUMNS
-                if column.personal
+                if column.personal or column.name == PERSON
             },
         }
         self.make(self.table, columns, properties, contract.PARTITION_COLUMN)
@@ -194,6 +195,39 @@ class Lake:
             self._append(publication, withdrawn=True)
         return replace(found, unlogged=(), rolled_back=())
 
+    def record_erasure(self, erasure_id: str) -> None:
+        """Add an erasure to the log, before it begins: nothing older may ever be seen again.
+
+        Parameters
+        ----------
+        erasure_id : str
+            If the same erasure is recorded again, nothing is added, unless others have published
+            meanwhile.
+        """
+        table = self.metadata()
+        through = int(table.get("last-sequence-number", 0))
+        erasure = publications.Erasure(erasure_id, through, str(table["table-uuid"]))
+        if any(one == erasure for one in self.history().erasures):
+            return
+        change = self.loaded(self.log).newAppend()
+        for key, value in erasure.log_properties().items():
+            change = change.set(key, value)
+        change.commit()
+
+    def keep_record(self) -> None:
+        """Put the record of the last publication on ``main`` again, where others have changed it.
+
+        The rows stay as they are. Readers of snapshots find the run at the head of ``main``, and
+        the run can be seen again after a later one was rolled back.
+        """
+        head, last = self.snapshot(), self.history().last
+        if head is None or last is None or publications.RUN_ID in head.summary:
+            return
+        change = self.loaded(self.table).newAppend()
+        for key, value in last.summary().items():
+            change = change.set(key, value)
+        change.commit()
+
     def _append(self, publication: Publication, *, withdrawn: bool = False) -> None:
         row = (
             publication.run_id,
@@ -213,9 +247,15 @@ class Lake:
             writer = writer.option(f"snapshot-property.{key}", value)
         writer.append()
 
-    def metadata(self) -> publications.Metadata:
-        """Return the newest metadata of the published table."""
-        return self._metadata(self.table)
+    def metadata(self, table: str = "") -> publications.Metadata:
+        """Return the newest metadata of a table, by its name with its catalog.
+
+        Parameters
+        ----------
+        table : str
+            Empty for the published table.
+        """
+        return self._metadata(table or self.table)
 
     def _metadata(self, table: str) -> publications.Metadata:
         # Asks Iceberg directly: SQL would plan and run a job for one line of text.

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from client_health import storage
 from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
 from client_health.publish.lake import Lake
-from register_contract import contract, tables
+from register_contract import contract
 from register_contract.tables import Table
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def make(lake: Lake, table: Table) -> None:
         "write.metadata.delete-after-commit.enabled": "true",
         "write.metadata.previous-versions-max": "50",
         # If bounds were cut, as is usual, a run's files could not be told from another's.
-        f"write.metadata.metrics.column.{tables.RUN_ID}": "full",
+        f"write.metadata.metrics.column.{table.key}": "full",
     }
     if table.restricted:
         properties["write.data.path"] = lake.path(RESTRICTED, table.name)
@@ -85,14 +85,14 @@ def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
     table : Table
         Created if it is missing.
     run_id : str
-        The run.
+        The run, or what the table's key names instead.
     rows : DataFrame
         The columns of :func:`schema`; may be empty.
     """
     make(lake, table)
     iceberg = lake.java.org.apache.iceberg
     loaded = lake.loaded(name(table))
-    own = iceberg.expressions.Expressions.equal(tables.RUN_ID, run_id)
+    own = iceberg.expressions.Expressions.equal(table.key, run_id)
     change = loaded.newOverwrite().overwriteByRowFilter(own)
     if rows.height:
         change = change.addFile(_written(lake, loaded, table, rows))
@@ -114,7 +114,7 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
     lake : Lake
     table : Table
     run_ids : sequence of str, optional
-        The runs whose rows are read; None reads all rows.
+        The runs, or other values of the table's key, whose rows are read; None reads all rows.
 
     Returns
     -------
@@ -134,14 +134,14 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
         for one in run_ids:
             wanted.add(one)
         # `in` is a word of Python's.
-        scan = scan.filter(getattr(expressions, "in")(tables.RUN_ID, wanted))
+        scan = scan.filter(getattr(expressions, "in")(table.key, wanted))
     parts = [schema(table).to_frame()]
     for uri in _paths(scan):
         with storage.opened(uri) as file:
             found = pl.read_parquet(file, columns=schema(table).names())
         parts.append(found.cast(schema(table)))
     rows = pl.concat(parts)
-    return rows if run_ids is None else rows.filter(pl.col(tables.RUN_ID).is_in(list(run_ids)))
+    return rows if run_ids is None else rows.filter(pl.col(table.key).is_in(list(run_ids)))
 
 
 def _paths(scan: JavaObject) -> list[str]:
@@ -169,7 +169,7 @@ def _written(lake: Lake, loaded: JavaObject, table: Table, rows: pl.DataFrame) -
             rows.select(schema(table).names()).to_arrow().cast(described),
             file,
             compression="zstd",
-            write_statistics=[tables.RUN_ID] if table.restricted else True,
+            write_statistics=[table.key] if table.restricted else True,
             store_schema=False,
         )
     metrics = iceberg.parquet.ParquetUtil.fileMetrics(
