@@ -106,7 +106,7 @@ CALLS = {
                 "AbortMultipartUpload",
                 "ListMultipartUploadParts",
             )
-            for zone in ("clientoutput", "warehouse", "staging", "runs")
+            for zone in ("clientoutput", "warehouse", "staging", "runs", "restricted")
         ),
         ("s3:ListBucketMultipartUploads", LAKE),
         ("glue:GetDatabase", f"{GLUE}:database/db_client_insurance"),
@@ -175,6 +175,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         # People
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/staging/r0/x.parquet"),
+        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/suppressions/x.parquet"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/query-results/stewards/x.csv"),
         ("ReaderPolicy", "glue:GetTable", RAW_TABLE),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
