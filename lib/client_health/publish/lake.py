@@ -27,13 +27,12 @@ from client_health.publish.data_files import DataFile
 from client_health.spark_session import configure
 from register_contract import contract, publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
+from register_contract.retention import BRANCH_DAYS
 from register_contract.tables import PERSON
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject, JVMView
 
-# Days after which the branch of an abandoned run may be removed: longer than any run takes.
-BRANCH_DAYS = 7
 _FOOTERS_AT_ONCE = 8
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
 # Readers keep SQLite open while Spark writes: with write-ahead logging, both can continue.
