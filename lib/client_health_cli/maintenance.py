@@ -120,11 +120,16 @@ def upkeep(lake: str, sessions: str, *, alone: bool = False) -> Iterator[Upkeep]
         The session or its work failed, or others work on the lake.
     """
     limits = session_limits(sessions, os.environ)
-    holding = lock.alone if alone else lock.shared
+    place = storage.normalise(lake)
+    if not storage.is_s3(place) and not storage.local_path(place).exists():
+        # A lock would create the lake.
+        holding: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
+    else:
+        holding = lock.alone(lake) if alone else lock.shared(lake)
     try:
         with (
             unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
-            holding(lake),
+            holding,
         ):
             yield Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
     except StrictGlueError as error:
