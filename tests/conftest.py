@@ -35,13 +35,13 @@ SHARED = {
     "spark": {
         *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
         *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
-        *("test_records", "test_suppression"),
+        *("test_erasing", "test_records", "test_suppression"),
     },
     "session": {
         *("test_local_service", "test_local_statements", "test_official_kernel"),
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
-    "warm": {"test_bad_input", "test_maintain"},
+    "warm": {"test_bad_input", "test_erase", "test_maintain"},
     "warm too": {"test_oracle", "test_run"},
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from register_contract import publications
-from register_contract.publications import History, OldLakeError, Publication
+from register_contract.publications import Erasure, History, OldLakeError, Publication
 
 UUID = "5c7a"
 
@@ -142,3 +142,55 @@ def test_the_names_of_an_earlier_version_are_refused() -> None:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_metadata_is_read_compressed_or_not(pack: Any) -> None:
     assert publications.parse(pack(json.dumps(TWO).encode())) == TWO
+
+
+# -- erasures ----------------------------------------------------------------------------------
+
+
+def erasure_log(*erasures: Erasure) -> dict[str, Any]:
+    """Return the log of both publications, with erasures after them."""
+    found = json.loads(json.dumps(BOTH))
+    for erasure in erasures:
+        head = found["refs"]["main"]["snapshot-id"]
+        found["snapshots"].append(
+            {
+                "snapshot-id": head + 1,
+                "parent-snapshot-id": head,
+                "timestamp-ms": 1_769_904_000_000,
+                "summary": erasure.log_properties(),
+            }
+        )
+        found["refs"]["main"]["snapshot-id"] = head + 1
+    return found
+
+
+def test_an_erasure_leaves_what_is_published_and_closes_what_was_before_it() -> None:
+    deleted = table(snapshot(4, 3), head=4)
+    found = publications.read(deleted, erasure_log(Erasure("e1", 2, UUID)))
+    assert runs(found) == ["r1", "r2"]
+    assert found.last is not None
+    assert (found.last.rows, found.last.day) == (2, "2026-01-02")
+    assert [one.erasure_id for one in found.erasures] == ["e1"]
+    assert found.erasures[0].recorded_at is not None
+    assert [found.erased_after(one) is not None for one in found.published] == [True, True]
+
+
+def test_a_publication_after_an_erasure_is_open_and_the_last_erasure_is_named() -> None:
+    later = table(snapshot(4, 3), snapshot(5, 4, "r3", "2026-01-03"), head=5)
+    log_ = erasure_log(Erasure("e1", 1, UUID), Erasure("e2", 2, UUID), Erasure("e3", 9, "other"))
+    found = publications.read(later, log_)
+    assert runs(found) == ["r1", "r2", "r3"]
+    closed = [found.erased_after(one) for one in found.published]
+    assert [one and one.erasure_id for one in closed] == ["e2", "e2", None]
+
+
+def test_the_record_that_an_erasure_puts_on_main_is_the_run_s_own() -> None:
+    last = publications.read(TWO, BOTH).last
+    assert last is not None
+    kept = {"snapshot-id": 4, "sequence-number": 4, "summary": last.summary()}
+    found = publications.read(table(kept, head=4), erasure_log(Erasure("e1", 3, UUID)))
+    newest = found.of_run("r2")
+    assert newest is found.last
+    assert newest is not None
+    assert (newest.snapshot_id, newest.delivery_id, newest.rows) == ("4", "d-r2", 2)
+    assert found.erased_after(newest) is None

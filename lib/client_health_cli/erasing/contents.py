@@ -118,6 +118,16 @@ def _pages(path: Path) -> Iterator[bytes]:
     length = int.from_bytes(content[-8:-4], "little")
     footer = Reader(content[-8 - length : -8]).struct()
     bodies: list[tuple[int, int]] = []
+    yield from _gathered(_pages_of(path, content, footer, bodies))
+    ends = [0, *(end for _, end in sorted(bodies))]
+    starts = [*(start for start, _ in sorted(bodies)), len(content)]
+    yield b"\0".join(content[end:start] for end, start in zip(ends, starts, strict=True))
+
+
+def _pages_of(
+    path: Path, content: memoryview, footer: dict[int, Any], bodies: list[tuple[int, int]]
+) -> Iterator[bytes]:
+    """Yield the decompressed pages, and note where their bodies are."""
     for group in footer.get(_ROW_GROUPS, ()):
         for chunk in group[_COLUMNS]:
             described = chunk[_META_DATA]
@@ -125,10 +135,7 @@ def _pages(path: Path) -> Iterator[bytes]:
                 raise UnsearchableError("it has a bloom filter, which can't be searched for values")
             if {_DELTA_BYTES, _SPLIT_BYTES} & set(described[_ENCODINGS]):
                 yield _decoded(path, described[_PATH][0].decode())
-            yield from _gathered(_chunk(content, described, bodies))
-    ends = [0, *(end for _, end in sorted(bodies))]
-    starts = [*(start for start, _ in sorted(bodies)), len(content)]
-    yield b"\0".join(content[end:start] for end, start in zip(ends, starts, strict=True))
+            yield from _chunk(content, described, bodies)
 
 
 def _gathered(pages: Iterable[bytes]) -> Iterator[bytes]:
@@ -147,8 +154,9 @@ def _gathered(pages: Iterable[bytes]) -> Iterator[bytes]:
 def _chunk(
     content: memoryview, described: dict[int, Any], bodies: list[tuple[int, int]]
 ) -> Iterator[bytes]:
-    """Yield the decompressed pages of a column chunk, and note where their bodies are."""
-    position = min(described[_DATA_AT], described.get(_DICTIONARY_AT) or described[_DATA_AT])
+    """Yield the decompressed pages of a column chunk."""
+    # A chunk without values has only a dictionary, or nothing.
+    position = min(filter(None, map(described.get, (_DATA_AT, _DICTIONARY_AT))), default=0)
     end = position + described[_SIZE]
     while position < end:
         reader = Reader(content, position)

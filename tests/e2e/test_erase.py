@@ -1,0 +1,120 @@
+"""People erased by the command stay out, whatever is run, forced, or rolled back afterwards."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from tests.support import Command, bare_scan, canaries
+
+GONE = [canaries.cpf(number) for number in (45, 52)]
+HELD = canaries.cpf(47)
+ORDER = ("--ground", "LGPD art. 18, VI", "--by", "dpo-7")
+
+
+class Erased:
+    """A lake whose people were erased, and everything that was tried afterwards."""
+
+    def __init__(self, folder: Path, command: Command) -> None:
+        self.lake = folder / "lake"
+        raw = canaries.write_delivery(folder / "raw")
+        self.day(raw, 1)
+        later = canaries.write_delivery(folder / "later")
+        with (later / canaries.NAMES["csv"]).open("a") as lines:
+            lines.write(canaries.csv_lines()[1] + "\n")
+        self.day(later, 2)
+        run = ("run", "--lake", self.lake)
+        self.published = [command(*run, "--raw", one) for one in (raw, later)]
+        people = folder / "people.txt"
+        people.write_text("\n".join([*GONE, HELD]))
+        held = folder / "held.txt"
+        held.write_text(HELD)
+        on = ("--lake", self.lake, "--cpf-file")
+        hold = ("hold", "add", *on, held, "--reason", "lawsuit 17", "--until", "9999-12-31")
+        self.held = command(*hold, "--by", "legal-2")
+        self.listed = command("hold", "list", "--lake", self.lake, sessions=False)
+        self.asked = command("erase", *on, people, *ORDER)
+        self.before = self.clients(command)
+        self.erased = command("erase", *on, people, *ORDER, "--yes")
+        self.after = self.clients(command)
+        self.left = bare_scan.found(self.lake, GONE)
+        self.history = command("history", "--lake", self.lake, "--format", "csv", sessions=False)
+        first = self.history.stdout.splitlines()[-1].split(",")[0]
+        self.rolled_back = command("rollback", "--lake", self.lake, "--to", first)
+        self.again = [
+            command(*run, "--raw", later),
+            command(*run, "--raw", later, "--force"),
+            command(*run, "--raw", raw, "--force", "--accept-older"),
+        ]
+        self.finally_ = self.clients(command)
+        gone = folder / "gone.txt"
+        gone.write_text("\n".join(GONE))
+        self.verified = command("erase", *on, gone, "--verify", sessions=False)
+
+    @staticmethod
+    def day(raw: Path, day: int) -> None:
+        for file in raw.iterdir():
+            os.utime(file, (datetime(2026, 1, day, 12, tzinfo=UTC).timestamp(),) * 2)
+
+    def clients(self, command: Command) -> int:
+        sql = "SELECT count(*) AS n FROM clientoutput"
+        done = command("query", "--lake", self.lake, "--format", "csv", sql, sessions=False)
+        return int(done.stdout.split()[-1])
+
+
+@pytest.fixture(scope="module")
+def erased(
+    command: Command, warm_command: Command, tmp_path_factory: pytest.TempPathFactory
+) -> Erased:
+    def call(*arguments: object, sessions: bool = True) -> object:
+        return (warm_command if sessions else command)(*arguments)
+
+    return Erased(tmp_path_factory.mktemp("erase"), call)  # type: ignore[arg-type]
+
+
+def test_the_command_asks_erases_and_proves(erased: Erased) -> None:
+    assert [done.returncode for done in erased.published] == [0, 0]
+    assert erased.asked.returncode == 1
+    assert "Erase them? [y/N]" in erased.asked.stdout
+    assert erased.erased.returncode == 0, erased.erased.stderr
+    assert "of 2 people" in erased.erased.stdout
+    assert "Nothing of them was found." in erased.erased.stdout
+    assert erased.after == erased.before - len(GONE)
+    assert erased.left == {}
+
+
+def test_people_on_hold_are_left_and_counted(erased: Erased) -> None:
+    assert erased.held.returncode == 0, erased.held.stderr
+    assert "until 9999-12-31: 1 people, lawsuit 17" in erased.listed.stdout
+    said = "Left because of a legal hold until 9999-12-31 (lawsuit 17): 1"
+    assert said in erased.erased.stdout
+
+
+def test_no_rollback_goes_past_an_erasure_and_the_history_says_why(erased: Erased) -> None:
+    states = [line.split(",")[-2] for line in erased.history.stdout.splitlines()[1:]]
+    assert states == ["current", "erased", "erased"]
+    assert erased.rolled_back.returncode == 2
+    assert "no rollback goes past an erasure" in erased.rolled_back.stderr
+
+
+def test_no_run_brings_anybody_back(erased: Erased) -> None:
+    already, forced, older = erased.again
+    assert [one.returncode for one in erased.again] == [0, 0, 0], forced.stderr + older.stderr
+    assert "already published" in already.stderr + already.stdout
+    assert "suppressed" in forced.stdout
+    assert erased.finally_ == erased.after
+
+
+def test_a_search_says_where_a_later_delivery_left_them_and_shows_no_value(
+    erased: Erased,
+) -> None:
+    done = erased.verified
+    assert done.returncode == 1
+    assert "staging/" in done.stderr
+    assert "times a CPF" in done.stderr
+    assert "clientoutput" not in done.stderr
+    said = [done, erased.erased, erased.asked, erased.held, *erased.again]
+    for one in said:
+        assert canaries.found_in(one.stdout + one.stderr) == []
