@@ -9,7 +9,7 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from register_run import metrics, publication_record, storage
+    from register_run import alerting, metrics, publication_record, storage, webhook
     from register_run.claim import Claim, Outcome
     from register_run.delivery import Delivery, find_sources
     from register_run.errors import (
@@ -44,12 +44,14 @@ __all__ = [
     "Stage",
     "Terminated",
     "__version__",
+    "alerting",
     "find_sources",
     "metrics",
     "publication_record",
     "read_notebook",
     "run_pipeline",
     "storage",
+    "webhook",
 ]
 _HOMES = {
     "Claim": "register_run.claim",
@@ -68,12 +70,14 @@ _HOMES = {
     "RunRequest": "register_run.request",
     "Stage": "register_run.request",
     "Terminated": "register_run.errors",
+    "alerting": "register_run.alerting",
     "find_sources": "register_run.delivery",
     "metrics": "register_run.metrics",
     "publication_record": "register_run.publication_record",
     "read_notebook": "register_run.stage_run",
     "run_pipeline": "register_run.runner",
     "storage": "register_run.storage",
+    "webhook": "register_run.webhook",
 }
 
 
