@@ -20,6 +20,7 @@ from client_health_cli.commands import (
     maintain,
     notebook,
     query,
+    report,
     rollback,
     run,
     sample_data,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_READERS = (query, dashboard, docs, contract)
+_READERS = (query, dashboard, docs, contract, report)
 _UPKEEP = (history, rollback, maintain)
 for _module in (run, *_READERS, *_UPKEEP, sample_data, sessions, notebook):
     _module.register(app)
