@@ -120,7 +120,9 @@ def build_artifacts(
     files["job.zip"] = pack(job)
     files["start_job.py"] = (root / "infra" / "start_job.py").read_bytes()
     folders = (root / "jobs" / "reconciler", root / "lib" / "register_contract")
-    modules = (path for folder in folders for path in folder.glob("*.py"))
+    modules = [path for folder in folders for path in folder.glob("*.py")]
+    # Of a run, the function needs only what sends alerts.
+    modules += [root / "lib" / "register_run" / f"{name}.py" for name in ("__init__", "webhook")]
     brought = {f"{path.parent.name}/{path.name}": path.read_bytes() for path in modules}
     files["def_lambda.zip"] = pack({function.name: function.read_bytes(), **brought})
     if len(files["def_lambda.zip"]) >= _LAMBDA_LIMIT:

@@ -85,6 +85,11 @@ def deploy(
     """
     s3 = clients("s3")
     poll = settings.poll_seconds
+    if settings.parameters.get("ColumnAccess") == "on" and not _has_table(clients("glue")):
+        raise RefusedError(
+            f"ColumnAccess tags the columns of {contract.TABLE}, which does not exist yet: deploy "
+            "with ColumnAccess=off, and again with ColumnAccess=on after the first publication"
+        )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
     _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
     bucket = _bucket_of(store)

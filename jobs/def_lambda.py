@@ -14,6 +14,7 @@ import boto3
 
 from reconciler.claims import Claiming, Claims
 from reconciler.late import Lateness
+from reconciler.people import People
 from reconciler.settings import Settings
 from reconciler.starts import Starts
 from reconciler.tasks import Log, ReconcileError, Tasks, emit
@@ -28,7 +29,9 @@ def lambda_handler(event: dict[str, Any], context: object) -> None:
     emit("called", kind=kind)
     s3, glue, sns = (boto3.client(name) for name in ("s3", "glue", "sns"))
     settings, now = Settings.read(os.environ), lambda: datetime.now(UTC)
-    Reconciler(settings, s3, glue, sns, now, emit).reconcile(scheduled=kind == "Scheduled Event")
+    secrets = boto3.client("secretsmanager") if settings.alert_secret else None
+    reconciler = Reconciler(settings, s3, glue, sns, now, emit, secrets)
+    reconciler.reconcile(scheduled=kind == "Scheduled Event")
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class Reconciler:
     sns: Any
     clock: Callable[[], datetime]
     log: Log
+    secrets: Any = None
 
     def reconcile(self, *, scheduled: bool) -> None:
         """Do all there is to do; what fails keeps nothing from its turn but newer claims.
@@ -57,12 +61,13 @@ class Reconciler:
         """
         settings, tasks = self.settings, Tasks(self.log)
         claims = Claims(self.s3, settings.lake)
+        people = People(settings, self.sns, self.secrets, self.log)
         with tasks.attempt("claim deliveries"):
             lacking = self._claim(claims, tasks)
             if scheduled:
-                Lateness(settings, claims, self.sns, self.clock, self.log).report(lacking)
+                Lateness(settings, claims, people, self.clock, self.log).report(lacking)
         with tasks.attempt("run claims"):
-            Starts(settings, claims, self.s3, self.glue, self.clock, tasks).start()
+            Starts(settings, claims, self.s3, self.glue, self.clock, tasks, people).start()
         tasks.end()
 
     def _claim(self, claims: Claims, tasks: Tasks) -> list[str]:

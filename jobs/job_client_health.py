@@ -30,8 +30,10 @@ from register_run import (
     RunRequest,
     Stage,
     Terminated,
+    alerting,
     find_sources,
     run_pipeline,
+    webhook,
 )
 from register_run.metrics import embedded, of_receipts
 from strict_glue import ConfigurationError, Limits, SessionSettings, StrictGlueError, failure
@@ -234,19 +236,23 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     # With this, CloudTrail distinguishes the job's calls from others.
     os.environ.setdefault("AWS_SDK_UA_APP_ID", JOB)
     listener = JobListener(given.CRAWLER)
+    alerts = alerting.Alerts(listener, _channels(given))
     started = time.monotonic()
     found: Optional[RunOutcome] = None
+    ended: Optional[BaseException] = None
     code, message = runs.EXIT_SESSION, _INTERRUPTED
     try:
-        found = run_pipeline(_asked(given), listener)
+        found = run_pipeline(_asked(given), alerts)
         code, message = runs.EXIT_PUBLISHED, f"snapshot {found.snapshot_id}"
         log.info("run %s: %s, %s", found.run_id, found.status, message)
     except StrictGlueError as error:
-        code, message = error.exit_code, str(error)
+        ended, code, message = error, error.exit_code, str(error)
         log.error("%s", error)  # noqa: TRY400 - its text is enough; the notebook has the traceback
-    except (KeyboardInterrupt, Terminated):
+    except (KeyboardInterrupt, Terminated) as error:
+        ended = error
         log.error(_INTERRUPTED)  # noqa: TRY400
-    except Exception:
+    except Exception as error:
+        ended = error
         code, message = runs.EXIT_OTHER, "the job itself failed; its log has the traceback"
         raise
     finally:
@@ -255,6 +261,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if given.CLAIM:
             start = find_job_run(given.CLAIM)
             _leave(given.CLAIM, Outcome(code, status, listener.run_id, start, message))
+        # Last: whatever channels do, numbers and outcome are written.
+        alerts.ended(ended)
     return code
 
 
@@ -279,6 +287,23 @@ def find_job_run(claim: str) -> str:
     active = (run for run in found["JobRuns"] if run["JobRunState"] in _ACTIVE)
     ids = (run["Id"] for run in active if run.get("Arguments", {}).get("--CLAIM") == claim)
     return next(ids, "")
+
+
+def _channels(given: argparse.Namespace) -> list[alerting.Channel]:
+    """Return the ways to people; one that can't be set up is logged, and the run goes on."""
+    channels: list[alerting.Channel] = []
+    if given.ALERT_TOPIC:
+        channels.append(alerting.Topic(given.ALERT_TOPIC))
+    if given.ALERT_SECRET:
+        try:
+            secrets = boto3.client("secretsmanager", config=_QUICK)
+            url = secrets.get_secret_value(SecretId=given.ALERT_SECRET)["SecretString"]
+            channels.append(webhook.read(url, given.ALERT_FORMAT))
+        except (ClientError, BotoCoreError, KeyError, ValueError) as error:
+            # The text of another error could quote the secret.
+            reason = error if isinstance(error, (ClientError, ValueError)) else type(error).__name__
+            log.warning("alerts go to no webhook (%s); run continues", reason)
+    return channels
 
 
 def _asked(given: argparse.Namespace) -> RunRequest:
@@ -326,6 +351,9 @@ def _parser() -> argparse.ArgumentParser:
         "AS_OF": "dates after this day (ISO) are in the future",
         "ID_KEY": "location of the key for ids",
         "CRAWLER": "crawler to start on the kept copies of the delivery",
+        "ALERT_TOPIC": "topic of SNS for alerts",
+        "ALERT_SECRET": "secret with the URL of a webhook for alerts",
+        "ALERT_FORMAT": "what the webhook takes, slack or teams (default: its host decides)",
         "SESSION_ROLE": "role of the interactive session",
         "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",

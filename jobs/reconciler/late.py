@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from reconciler.claims import Claims
+from reconciler.people import People
 from reconciler.settings import Settings
 from reconciler.tasks import Log
+from register_contract import alerts
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Lateness:
 
     settings: Settings
     claims: Claims
-    sns: Any
+    people: People
     clock: Callable[[], datetime]
     log: Log
 
@@ -36,8 +37,6 @@ class Lateness:
         if now.hour < self.settings.late_hour or claimed_today or marker in entries:
             return
         found = "; ".join(lacking) or f"nothing new is below {self.settings.upload_prefix}"
-        text = f"No complete delivery by {now:%Y-%m-%d %H:%M} UTC: {found}."
-        text += " Upload what is missing."
-        self.sns.publish(TopicArn=self.settings.topic_arn, Subject="Delivery late", Message=text)
+        self.people.tell(alerts.late(found, f"{now:%Y-%m-%d %H:%M} UTC"))
         self.claims.create(marker)  # last: two reports are better than none
         self.log("delivery_late", "DeliveryLate", found=found)

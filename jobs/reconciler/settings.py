@@ -15,6 +15,8 @@ class Settings:
     topic_arn: str
     database: str = "db_client_insurance"
     upload_prefix: str = "upload/"
+    alert_secret: str = ""
+    alert_format: str = ""
     late_hour: int = 9
     max_attempts: int = 3
     retry_seconds: int = 600

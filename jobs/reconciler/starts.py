@@ -13,10 +13,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from reconciler.claims import Claims, Entries
+from reconciler.people import People
 from reconciler.settings import Settings
 from reconciler.tasks import Tasks
 from reconciler.uploads import Json
-from register_contract import publications, runs
+from register_contract import alerts, publications, runs
 
 #: How a claim can end, each with the metric that counts it.
 ENDS = {"published": "RunPublished", "stopped": "RunStopped", "failed": "RunFailed"}
@@ -75,6 +76,7 @@ class Starts:
     glue: Any
     clock: Callable[[], datetime]
     tasks: Tasks
+    people: People
 
     def start(self) -> None:
         """Stop the sessions of dead runs, then process each open claim."""
@@ -91,6 +93,9 @@ class Starts:
                 state = self._state(name, own, entries)
                 if state in ENDS and self.claims.create(f"{name}.{state}"):
                     self.tasks.log(f"run_{state}", ENDS[state], claim=name, attempts=len(own))
+                    if state == "failed":
+                        # The job tells its own failures, except when it was killed.
+                        self.people.tell(alerts.given_up(name.rpartition("/")[2], len(own)))
                 elif state == "ready" and not blocked:
                     self._start(name, len(own) + 1)
             # An open claim prevents the start of later ones: an older register that is published

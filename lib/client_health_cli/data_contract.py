@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from register_contract import __version__, contract, publications
+from register_contract import __version__, access, contract, publications
 from register_contract.contract import Column, Criticality, Rule
 from register_contract.retention import RETENTION
 
@@ -29,6 +29,7 @@ _EFFECTS = {
 }
 # Who may do what: the template on AWS has a policy for each.
 _ROLES = {
+    "Analyst": ("read", "queries columns without personal values, where access is by column"),
     "Reader": ("read", "queries the published table"),
     "Steward": ("read", "also reads deliveries and rejected rows, which are unmasked"),
     "Upload": ("write", "delivers the three files"),
@@ -109,7 +110,7 @@ def _property(column: Column) -> dict[str, Any]:
         "physicalType": column.type,
         "description": column.meaning,
         "required": column.required,
-        "classification": _classification(column),
+        "classification": access.class_of(column).meaning,
         "customProperties": [{"property": "significado", "value": column.significado}],
     }
     if column.default is not None:
@@ -121,15 +122,6 @@ def _property(column: Column) -> dict[str, Any]:
         found |= {"partitioned": True, "partitionKeyPosition": 1}
     quality = [_quality(rule) for rule in contract.RULES if rule.column == column.name]
     return found | ({"quality": quality} if quality else {})
-
-
-def _classification(column: Column) -> str:
-    if column.name == "id":
-        # Without the key nobody can tell whose it is, but it singles out a person.
-        return "pseudonymous"
-    if column.masked:
-        return "personal, masked"
-    return "personal" if column.personal else "not personal"
 
 
 def _quality(rule: Rule) -> dict[str, Any]:

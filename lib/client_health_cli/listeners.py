@@ -45,6 +45,10 @@ class PlainListener(Listener):
         """Print that a stage has finished."""
         self._line(f"{stage}: done in {seconds:.1f} s, {total(receipt, 'out'):,} rows")
 
+    def warned(self, text: str) -> None:
+        """Print a warning."""
+        self._line(f"warning: {text}")
+
     def note(self, text: str) -> None:
         """Print a note."""
         self._line(text)

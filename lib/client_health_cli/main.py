@@ -22,6 +22,7 @@ from client_health_cli.commands import (
     maintain,
     notebook,
     query,
+    report,
     rollback,
     run,
     sample_data,
@@ -44,7 +45,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_READERS = (query, dashboard, docs, contract)
+_READERS = (query, dashboard, docs, contract, report)
 _UPKEEP = (history, rollback, maintain)
 _PRIVACY = (erase, hold)
 for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):

@@ -10,6 +10,8 @@ from importlib import import_module
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from register_contract import (
+        access,
+        alerts,
         columns,
         contract,
         erasures,
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "access",
+    "alerts",
     "columns",
     "contract",
     "erasures",

@@ -9,7 +9,7 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from register_run import lock, metrics, publication_record, storage
+    from register_run import alerting, lock, metrics, publication_record, storage, webhook
     from register_run.claim import Claim, Outcome
     from register_run.delivery import Delivery, find_sources
     from register_run.errors import (
@@ -44,6 +44,7 @@ __all__ = [
     "Stage",
     "Terminated",
     "__version__",
+    "alerting",
     "find_sources",
     "lock",
     "metrics",
@@ -51,6 +52,7 @@ __all__ = [
     "read_notebook",
     "run_pipeline",
     "storage",
+    "webhook",
 ]
 _HOMES = {
     "Claim": "register_run.claim",
@@ -69,6 +71,7 @@ _HOMES = {
     "RunRequest": "register_run.request",
     "Stage": "register_run.request",
     "Terminated": "register_run.errors",
+    "alerting": "register_run.alerting",
     "find_sources": "register_run.delivery",
     "lock": "register_run.lock",
     "metrics": "register_run.metrics",
@@ -76,6 +79,7 @@ _HOMES = {
     "read_notebook": "register_run.stage_run",
     "run_pipeline": "register_run.runner",
     "storage": "register_run.storage",
+    "webhook": "register_run.webhook",
 }
 
 

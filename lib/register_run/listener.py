@@ -35,6 +35,9 @@ class Listener:
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
         """Note that a stage is done and its receipt is accepted."""
 
+    def warned(self, text: str) -> None:
+        """Note something about the run that people should look at, although the run goes on."""
+
     def note(self, text: str) -> None:
         """Note something worth a line."""
 
@@ -64,6 +67,10 @@ class LogListener(Listener):
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
         """Log how many rows a stage handed over, and how long it took."""
         log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
+
+    def warned(self, text: str) -> None:
+        """Log a warning."""
+        log.warning(text)
 
     def note(self, text: str) -> None:
         """Log a note."""

@@ -372,6 +372,7 @@ ELSEWHERE = {
         "s3:AbortMultipartUpload deliveries/",  # a copy that fails halfway
         "s3:DeleteObject staging/",  # --FORCE
         "glue:CancelStatement",  # stopped in the middle of a cell
+        "sns:Publish",  # a run that fails
     },
     "session": {
         "s3:GetObject library",  # Glue fetches it with the role; here the service does

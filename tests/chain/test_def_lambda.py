@@ -15,7 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 from tests.support.lambda_world import FILES, JOB, Aws, KilledError, World
+from tests.support.webhooks import SECRET, Webhook, is_slack_message
 
 import def_lambda
 from register_run.claim import Claim
@@ -526,6 +528,70 @@ def test_a_late_delivery_is_told_once_a_day_with_what_is_missing(world):
     assert world.metrics()["DeliveryLate"] == 2
 
 
+@pytest.fixture
+def server():
+    found = Webhook()
+    yield found
+    found.close()
+
+
+class Secrets:
+    """Answers as boto3's client does; the emulator's part is not what these tests are about."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def get_secret_value(self, SecretId):  # noqa: N803 - boto3's
+        assert SecretId == "the secret"
+        if self.text is None:
+            answer = {"Error": {"Code": "AccessDeniedException", "Message": "not you"}}
+            raise ClientError(answer, "GetSecretValue")
+        return {"SecretString": self.text}
+
+
+def with_webhook(world, text):
+    world.settings = replace(world.settings, alert_secret="the secret")
+    world.secrets = Secrets(text)
+
+
+def test_a_late_delivery_is_told_through_the_webhook_too(world, server):
+    with_webhook(world, server.url)
+    world.upload(FILES["csv"])
+    world.call(scheduled=True)
+    (message,) = server.arrived
+    is_slack_message(message)
+    assert "parquet: 0 objects" in message["text"]
+    assert "parquet" in world.messages()[0]["Message"]
+
+
+@pytest.mark.parametrize("text", [None, f"http://example.com/{SECRET}", "refuses"])
+def test_a_webhook_that_fails_is_logged_and_the_topic_is_told(world, server, text):
+    server.status = 403
+    with_webhook(world, server.url if text == "refuses" else text)
+    world.call(scheduled=True)
+    assert len(world.messages()) == 1
+    (line,) = [line for line in world.log if line["event"] == "webhook_failed"]
+    assert "CANARY" not in str(world.log)
+    assert line["cause"]
+    assert world.metrics()["DeliveryLate"] == 1
+
+
+def test_a_delivery_that_is_given_up_is_told_once(world, server):
+    with_webhook(world, server.url)
+    world.upload_delivery()
+    world.call()
+    for _ in range(world.settings.max_attempts):
+        # A killed run leaves no outcome, and has told nobody.
+        world.end_run("TIMEOUT", None)
+        world.later(seconds=world.settings.retry_seconds)
+        world.call()
+    world.call()
+    (message,) = world.messages()
+    assert "given up" in message["Subject"]
+    assert f"All {world.settings.max_attempts} runs" in message["Message"]
+    assert len(server.arrived) == 1
+
+
 def test_when_nothing_came_the_message_says_so(world):
     world.call(scheduled=True)
     assert "nothing new is below upload/" in world.messages()[0]["Message"]
@@ -775,6 +841,7 @@ def test_settings_come_from_variables_in_their_own_kinds():
 def test_the_function_needs_only_what_lambda_has(root):
     rooms = sorted((root / "jobs" / "reconciler").glob("*.py"))
     assert rooms
+    rooms.append(root / "lib" / "register_run" / "webhook.py")
     named = {
         name.split(".")[0]
         for path in (root / "jobs" / "def_lambda.py", *rooms)
@@ -787,5 +854,5 @@ def test_the_function_needs_only_what_lambda_has(root):
             else []
         )
     }
-    brought = {"reconciler", "register_contract"}
+    brought = {"reconciler", "register_contract", "register_run"}
     assert named <= {*sys.stdlib_module_names, "boto3", "botocore", *brought}

@@ -178,12 +178,16 @@ def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
 
 
 def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
-    clients: Callable[[str], Any],
+    clients: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without a principal, the template has no QuickSight resources.
+    # Without a principal, the template has no QuickSight resources; without roles, no grants.
     parameters = {
-        "QuickSightPrincipalArn": f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g"
+        "QuickSightPrincipalArn": f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g",
+        "AnalystRoleArn": f"arn:aws:iam::{'1' * 12}:role/analysts",
+        "ColumnAccess": "on",
     }
+    # Only the first publication creates it, and ColumnAccess asks for it.
+    monkeypatch.setattr("infra.deployment._has_table", lambda _glue: True)
     everything = replace(SETTINGS, unsupported={}, parameters=parameters)
     with pytest.raises(StackFailedError) as caught:
         deploy(clients, everything, Recorder())
@@ -200,6 +204,13 @@ def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
     made = {change.name for change in listener.plans["client-health"].changes}
     assert made >= {"RawBucket", "LakeBucket", "Reconciler", "Job", "Crawler", "Database", "IdKey"}
     assert all(entry.reason for entry in listener.left_out)
+
+
+def test_columns_are_not_tagged_before_the_table_exists(clients: Callable[[str], Any]) -> None:
+    tagging = replace(SETTINGS, parameters={"ColumnAccess": "on"})
+    with pytest.raises(RefusedError, match="does not exist yet: deploy with ColumnAccess=off"):
+        deploy(clients, tagging, Recorder())
+    assert not clients("cloudformation").describe_stacks()["Stacks"]
 
 
 def test_who_says_no_changes_nothing(clients: Callable[[str], Any]) -> None:

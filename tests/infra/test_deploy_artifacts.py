@@ -7,6 +7,8 @@ import hashlib
 import io
 import os
 import platform
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -36,10 +38,30 @@ def test_the_function_brings_only_its_modules_and_what_every_side_agrees_on(root
     first, *others = names(content)
     assert first == "def_lambda.py"
     assert others
-    assert {name.split("/")[0] for name in others} == {"reconciler", "register_contract"}
+    # Of a run, it has only what posts alerts.
+    run = {name for name in others if name.startswith("register_run/")}
+    assert run == {"register_run/__init__.py", "register_run/webhook.py"}
+    rest = {name.split("/")[0] for name in set(others) - run}
+    assert rest == {"reconciler", "register_contract"}
     assert len(content) < 1024 * 1024
     packed = zipfile.ZipFile(io.BytesIO(content)).read("def_lambda.py")
     assert packed == (root / "jobs" / "def_lambda.py").read_bytes()
+
+
+def test_the_function_starts_with_what_it_brings(tmp_path: Path) -> None:
+    archive = tmp_path / "def_lambda.zip"
+    archive.write_bytes(build_artifacts().files["def_lambda.zip"])
+    code = (
+        f"import sys; sys.path.insert(0, {str(archive)!r})\n"
+        "import def_lambda, register_contract\n"
+        "from register_run import webhook\n"
+        "webhook.read('https://example.com')\n"
+        "brought = [def_lambda, register_contract, webhook]\n"
+        "print(all('def_lambda.zip' in one.__file__ for one in brought))\n"
+        "print({'papermill', 'strict_glue', 'jsonschema', 'tenacity'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "True\nset()\n"
 
 
 def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:

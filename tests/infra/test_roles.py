@@ -79,6 +79,7 @@ CALLS = {
         ("glue:GetTable", TABLE),
         ("glue:StartCrawler", f"{GLUE}:crawler/crawler_clients"),
         ("glue:GetJobRuns", f"{GLUE}:job/job_client_health"),
+        ("sns:Publish", "arn:aws:sns:sa-east-1:123456789012:client-health-alarms"),
         *(
             (f"glue:{action}", SESSION)
             for action in (
@@ -130,6 +131,19 @@ def test_a_role_may_do_what_its_code_calls(
     permissions: Permissions, role: str, action: str, resource: str
 ):
     assert permissions.allows(role, action, resource)
+
+
+def test_job_and_reconciler_read_the_alert_secret_only_if_there_is_one(
+    permissions: Permissions,
+) -> None:
+    secret = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:chat-AbCdEf"
+    given = Permissions(Deployed(parameters={"AlertSecret": secret}))
+    read = "secretsmanager:GetSecretValue"
+    for role in ("def_lambda", "job_client_health"):
+        assert not permissions.allows(role, read)
+        assert given.allows(role, read, secret)
+        assert given.unused(role, [*CALLS[role], (read, secret)]) == []
+    assert not given.allows("session", read, secret)
 
 
 @pytest.mark.parametrize("role", CALLS)

@@ -259,3 +259,18 @@ def test_a_reconciler_that_is_never_called_is_noticed(deployed: Deployed):
     alarm = deployed.properties("ReconcilerSilentAlarm")
     assert alarm["TreatMissingData"] == "breaching"
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
+
+
+def test_job_and_reconciler_know_topic_and_webhook(deployed: Deployed):
+    topic = deployed.ref("AlarmTopic")
+    job, function = deployed.properties("Job"), deployed.properties("Reconciler")
+    assert job["DefaultArguments"]["--ALERT_TOPIC"] == topic
+    assert "--ALERT_SECRET" not in job["DefaultArguments"]
+    assert "ALERT_SECRET" not in function["Environment"]["Variables"]
+
+    secret = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:chat-AbCdEf"
+    given = Deployed(parameters={"AlertSecret": secret, "AlertFormat": "teams"})
+    arguments = given.properties("Job")["DefaultArguments"]
+    variables = given.properties("Reconciler")["Environment"]["Variables"]
+    assert (arguments["--ALERT_SECRET"], arguments["--ALERT_FORMAT"]) == (secret, "teams")
+    assert (variables["ALERT_SECRET"], variables["ALERT_FORMAT"]) == (secret, "teams")

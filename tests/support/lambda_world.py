@@ -141,6 +141,7 @@ class World:
     now: datetime = field(default_factory=lambda: datetime.now(UTC).replace(hour=10))
     log: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
+    secrets: Any = None
     die_after: int = 0
 
     def __post_init__(self) -> None:
@@ -184,6 +185,7 @@ class World:
             lambda event, metric="", **facts: self.log.append(
                 {"event": event, "metric": metric, **facts}
             ),
+            self.secrets,
         ).reconcile(scheduled=scheduled)
 
     def upload(self, key: str, content: bytes = b"data") -> str:

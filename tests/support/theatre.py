@@ -22,6 +22,8 @@ class Theatre:
 
     def __init__(self, service: LocalService, endpoint: Endpoint, shared: str, folder: Path):
         self.service, self.endpoint, self.shared, self.folder = service, endpoint, shared, folder
+        #: Further variables of whole programs.
+        self.variables: dict[str, str] = {}
 
     def play(self, scenario: Scenario, way: Way, *, patience: float = LONGEST) -> Ended:
         """Run a scenario through a whole program."""
@@ -41,7 +43,11 @@ class Theatre:
         return run(
             way,
             self.place,
-            {**self._variables(scenario), **self._limits(scenario).environment()},
+            {
+                **self._variables(scenario),
+                **self._limits(scenario).environment(),
+                **self.variables,
+            },
             self._url(scenario),
             does=scenario.does,
             struck=self.endpoint.struck,

@@ -4,6 +4,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
+from tests.support.webhooks import SECRET, Webhook, is_slack_message
 
 from register_run.errors import InputError
 from strict_glue.errors import ConfigurationError
@@ -103,3 +105,57 @@ def test_every_parameter_of_a_stage_is_one_of_its_notebook(job):
             line.split("=")[0].split(":")[0].strip() for line in parameters.source.splitlines()
         }
         assert set(stage.parameters) <= assigned, stage.name
+
+
+class Secrets:
+    """Answers as boto3's client of Secrets Manager does."""
+
+    def __init__(self, text):
+        self.text = text
+
+    def get_secret_value(self, SecretId):  # noqa: N803 - boto3's
+        assert SecretId == "arn:secret"
+        if self.text is None:
+            answer = {"Error": {"Code": "AccessDeniedException", "Message": "not you"}}
+            raise ClientError(answer, "GetSecretValue")
+        return {"SecretString": self.text}
+
+
+@pytest.fixture
+def server():
+    found = Webhook()
+    yield found
+    found.close()
+
+
+def fail(job, raw, monkeypatch, text):
+    """Run the job on what is not there, with a secret for alerts; return its exit code."""
+    monkeypatch.setattr(job.boto3, "client", lambda *_, **__: Secrets(text))
+    nowhere = ["--RAW", str(raw / "nowhere"), "--LAKE", "/l"]
+    return job.main([*nowhere, "--ALERT_SECRET", "arn:secret"])
+
+
+def test_the_job_tells_the_webhook_in_its_secret_why_it_failed(
+    job, raw, monkeypatch, server, caplog
+):
+    assert fail(job, raw, monkeypatch, f"{server.url}\n") == 2
+    (message,) = server.arrived
+    is_slack_message(message)
+    assert "none for csv" in message["text"]
+    assert "CANARY" not in caplog.text
+
+
+@pytest.mark.parametrize("text", [None, f"http://example.com/{SECRET}", ""])
+def test_a_secret_that_is_of_no_use_is_logged_and_changes_nothing(
+    job, raw, monkeypatch, caplog, text
+):
+    assert fail(job, raw, monkeypatch, text) == 2
+    assert "alerts go to no webhook" in caplog.text
+    assert "CANARY" not in caplog.text
+
+
+def test_a_topic_that_cannot_be_reached_changes_nothing(job, raw, caplog):
+    caplog.set_level("INFO")
+    nowhere = ["--RAW", str(raw / "nowhere"), "--LAKE", "/l"]
+    assert job.main([*nowhere, "--ALERT_TOPIC", "no-arn"]) == 2
+    assert "the alert did not reach the topic" in caplog.text

@@ -72,6 +72,20 @@ def run(  # noqa: PLR0917 - one for each option
     notebooks: Annotated[
         Path | None, typer.Option(help="Folder of the three notebooks, if not ./notebooks.")
     ] = None,
+    alert_url_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="A file with the URL of a Slack or Teams webhook, which is told if the run fails"
+            " or has warnings (default: the variable CLIENT_HEALTH_ALERT_URL).",
+        ),
+    ] = None,
+    alert_format: Annotated[
+        str,
+        typer.Option(
+            metavar="slack|teams", help="What the webhook takes (default: its host decides)."
+        ),
+    ] = "",
 ) -> None:
     """Run the three notebooks on a delivery and publish the table.
 
@@ -88,10 +102,11 @@ def run(  # noqa: PLR0917 - one for each option
     from rich.console import Console  # noqa: PLC0415 - these slow the start of every command
 
     from client_health_cli import pipeline  # noqa: PLC0415
+    from client_health_cli.alert_url import channels  # noqa: PLC0415
     from client_health_cli.listeners import listening  # noqa: PLC0415
     from client_health_cli.notebooks import notebooks_folder  # noqa: PLC0415
     from client_health_cli.summary import print_summary  # noqa: PLC0415
-    from register_run import Terminated, run_pipeline  # noqa: PLC0415
+    from register_run import Terminated, alerting, run_pipeline  # noqa: PLC0415
     from strict_glue import StrictGlueError, unwinding  # noqa: PLC0415
 
     asked = pipeline.Asked(
@@ -109,16 +124,21 @@ def run(  # noqa: PLR0917 - one for each option
         id_key=id_key,
     )
     asked.check()
+    told = channels(alert_url_file, alert_format)
     try:
-        request = pipeline.request(asked)
         with (
+            listening(Console(stderr=True)) as progress,
+            # Around all that is cleaned up, so that people are told when it is done.
+            alerting.alerting(progress, told) as listener,
             unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
-            pipeline.looked_at(request) as delivery,
-            pipeline.session_settings(sessions, lake) as settings,
-            listening(Console(stderr=True)) as listener,
         ):
-            found = replace(request, session=settings, delivery=delivery())
-            outcome = run_pipeline(found, listener)
+            request = pipeline.request(asked)
+            with (
+                pipeline.looked_at(request) as delivery,
+                pipeline.session_settings(sessions, lake) as settings,
+            ):
+                found = replace(request, session=settings, delivery=delivery())
+                outcome = run_pipeline(found, listener)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
     except (KeyboardInterrupt, Terminated):

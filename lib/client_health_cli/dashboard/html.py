@@ -52,9 +52,9 @@ def policy(*scripts: str) -> str:
     )
 
 
-def style() -> Markup:
-    """Return the pages' style sheet."""
-    return Markup(_own("page.css"))  # noqa: S704 - a file of this package
+def style(*more: str) -> Markup:
+    """Return the pages' style sheet, and further ones of this package."""
+    return Markup("".join(map(_own, ("page.css", *more))))  # noqa: S704 - files of this package
 
 
 def script(name: str) -> Markup:
