@@ -133,6 +133,8 @@ def _stages(
             receipts[stage.name] = run_stage(run, stage, session, before, ready_kernels)
             seconds[stage.name] = time.monotonic() - started
             run.listener.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
+            for rule, finding in receipts[stage.name].get("drift", {}).items():
+                run.listener.warned(f"{rule}: {finding}")
         before = receipts[stage.name]
     return before
 

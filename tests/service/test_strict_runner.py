@@ -97,6 +97,8 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     # No stage depends on variables of another stage.
     place.notebook(FIRST, "leftover = 1\nspark = None")
     place.notebook(SECOND, "assert 'leftover' not in globals()\nassert spark.range(1)")
+    drift = "{'convenios_diferentes': '1 new: Ouro'}"
+    place.notebook(LAST, ending=f"write({{**receipt('{LAST}', publish()), 'drift': {drift}}})")
     heard = Recorder()
     outcome = run_pipeline(place.request(), heard)
 
@@ -104,6 +106,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert outcome.snapshot_id == "1"
     assert list(outcome.receipts) == list(STAGES)
     assert [name for name, _ in heard.of("finished")] == list(STAGES)
+    assert heard.of("warned") == [("convenios_diferentes: 1 new: Ouro",)]
     ((run_id, delivery_id),) = heard.of("run")
     assert (run_id, delivery_id) == (outcome.run_id, outcome.delivery_id)
     assert run_id == _run_id(place)

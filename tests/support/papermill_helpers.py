@@ -262,6 +262,9 @@ class Recorder(Listener):
     def stage_finished(self, stage, receipt, seconds):
         self.events.append(("finished", stage, seconds))
 
+    def warned(self, text):
+        self.events.append(("warned", text))
+
     def note(self, text):
         self.events.append(("note", text))
 

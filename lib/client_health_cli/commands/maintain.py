@@ -48,7 +48,7 @@ def maintain(  # noqa: PLR0917 - one for each option
         str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")
     ] = "local",
 ) -> None:
-    """Show what is older than its limit in a lake, and remove it with --apply.
+    """Show what is too old in a lake; --apply removes it.
 
     Published rows don't change, and published runs still count as published: the table of
     publications keeps the record of each run. Time travel works as far back as snapshots are kept.
