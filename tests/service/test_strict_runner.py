@@ -97,8 +97,6 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     # No stage depends on variables of another stage.
     place.notebook(FIRST, "leftover = 1\nspark = None")
     place.notebook(SECOND, "assert 'leftover' not in globals()\nassert spark.range(1)")
-    drift = "{'convenios_diferentes': '1 new: Ouro'}"
-    place.notebook(LAST, ending=f"write({{**receipt('{LAST}', publish()), 'drift': {drift}}})")
     heard = Recorder()
     outcome = run_pipeline(place.request(), heard)
 
@@ -106,7 +104,6 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert outcome.snapshot_id == "1"
     assert list(outcome.receipts) == list(STAGES)
     assert [name for name, _ in heard.of("finished")] == list(STAGES)
-    assert heard.of("warned") == [("convenios_diferentes: 1 new: Ouro",)]
     ((run_id, delivery_id),) = heard.of("run")
     assert (run_id, delivery_id) == (outcome.run_id, outcome.delivery_id)
     assert run_id == _run_id(place)
@@ -173,6 +170,15 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
     assert any(SECOND in text and "is repeated" in text for (text,) in heard.of("note"))
+
+
+def test_what_differs_from_the_last_runs_is_told(shared_place):
+    drift = "{'convenios_diferentes': '1 new: Ouro'}"
+    ending = f"write({{**receipt('{LAST}', publish()), 'drift': {drift}}})"
+    shared_place.notebook(LAST, ending=ending)
+    heard = Recorder()
+    assert run_pipeline(shared_place.request(), heard).status == "published"
+    assert heard.of("warned") == [("convenios_diferentes: 1 new: Ouro",)]
 
 
 def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):
