@@ -10,6 +10,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from register_contract import (
+        anonymity,
         columns,
         contract,
         lazy_names,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "__version__",
+    "anonymity",
     "columns",
     "contract",
     "lazy_names",
