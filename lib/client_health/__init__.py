@@ -20,8 +20,9 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
+    from client_health.clean import classes
     from client_health.gate import quality
-    from client_health.publish import maintenance, publishing
+    from client_health.publish import anonymous, maintenance, publishing
 
 __all__ = [
     "ClientHealthError",
@@ -33,6 +34,8 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "__version__",
+    "anonymous",
+    "classes",
     "contract",
     "display",
     "ingestion",
@@ -43,6 +46,8 @@ __all__ = [
     "transformation",
 ]
 _HOMES = {
+    "anonymous": "client_health.publish.anonymous",
+    "classes": "client_health.clean.classes",
     "display": "client_health.display",
     "ingestion": "client_health.ingestion",
     "maintenance": "client_health.publish.maintenance",

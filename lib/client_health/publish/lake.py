@@ -209,9 +209,9 @@ class Lake:
             writer = writer.option(f"snapshot-property.{key}", value)
         writer.append()
 
-    def metadata(self) -> publications.Metadata:
-        """Return the newest metadata of the published table."""
-        return self._metadata(self.table)
+    def metadata(self, table: str = "") -> publications.Metadata:
+        """Return the newest metadata of the published table, or of one named with its catalog."""
+        return self._metadata(table or self.table)
 
     def _metadata(self, table: str) -> publications.Metadata:
         # Asks Iceberg directly: SQL would plan and run a job for one line of text.
@@ -241,9 +241,9 @@ class Lake:
             )
         return gateway
 
-    def snapshot(self, branch: str = MAIN) -> Snapshot | None:
-        """Return the newest snapshot of a branch, or None if there is none."""
-        metadata = self.metadata()
+    def snapshot(self, branch: str = MAIN, table: str = "") -> Snapshot | None:
+        """Return the newest snapshot of a branch, or None; see :meth:`metadata` for the table."""
+        metadata = self.metadata(table)
         head = metadata.get("refs", {}).get(branch, {}).get("snapshot-id")
         found = [one for one in metadata.get("snapshots", ()) if one["snapshot-id"] == head]
         if not found:
