@@ -13,6 +13,7 @@ import typer
 
 from client_health_cli import __version__
 from client_health_cli.commands import (
+    anonymity,
     contract,
     dashboard,
     docs,
@@ -42,7 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_READERS = (query, dashboard, docs, contract)
+_READERS = (query, anonymity, dashboard, docs, contract)
 _UPKEEP = (history, rollback, maintain)
 for _module in (run, *_READERS, *_UPKEEP, sample_data, sessions, notebook):
     _module.register(app)
