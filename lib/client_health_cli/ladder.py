@@ -7,11 +7,9 @@ from typing import Any
 import polars as pl
 
 from client_health import classes
-from client_health_cli.errors import LakeError
-from client_health_cli.published import PublishedTable, other_table
+from client_health_cli.published import PublishedTable
 from register_contract import anonymity
 from register_contract.anonymity import Measured
-from register_contract.tables import CLIENTOUTPUT_ANONIMA
 
 
 def measured(table: PublishedTable) -> list[dict[str, Any]]:
@@ -44,26 +42,6 @@ def measured(table: PublishedTable) -> list[dict[str, Any]]:
         }
         for one, with_name in zip(without, named, strict=True)
     ]
-
-
-def state(table: PublishedTable) -> str:
-    """Return in a sentence whether the anonymous table is made from what readers see."""
-    name = CLIENTOUTPUT_ANONIMA.name
-    try:
-        summary = other_table(table.lake, name).summary
-    except LakeError:
-        summary = {}
-    repair = "The next run makes it again, or client-health maintain."
-    if not summary:
-        return f"{name} has not been made yet. {repair}"
-    made = anonymity.parse(summary[anonymity.REPORT])
-    source = summary[anonymity.SOURCE_SNAPSHOT]
-    if (source, summary[anonymity.RECIPE]) != (str(table.snapshot_id), anonymity.recipe()):
-        return f"{name} is of snapshot {source}; readers see {table.snapshot_id}. {repair}"
-    return (
-        f"{name} follows snapshot {source}: {made.table.classes:,} classes, the smallest of "
-        f"{made.table.smallest:,} clients; values of {made.suppressed:,} clients suppressed."
-    )
 
 
 def _rows(table: PublishedTable) -> pl.LazyFrame:

@@ -22,6 +22,9 @@ MOST_SUPPRESSED = 0.01
 RARE_PLAN = 0.01
 #: Columns of the published table that others know of a person, too.
 QUASI_IDENTIFIERS = ("convenio", "sexo", "estado", "data_nascimento")
+#: Age in days after which an earlier snapshot of the anonymous table is removed, by the next commit
+#: or by maintenance: the difference of two of them shows in which class a client came or left.
+SNAPSHOT_DAYS = 1
 #: What replaces a value that a step, or the suppression, leaves out; and the rare health plans.
 ANY, OTHERS = "*", "Outros"
 REGIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(

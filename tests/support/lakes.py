@@ -104,7 +104,12 @@ def make(lake: Path) -> Table:
 
 
 def publish(
-    lake: Path, run_id: str, rows: Sequence[dict[str, object]], *, receipts: bool = True
+    lake: Path,
+    run_id: str,
+    rows: Sequence[dict[str, object]],
+    *,
+    receipts: bool = True,
+    follow: bool = True,
 ) -> None:
     """Replace the table's rows in one snapshot, as a run does, and write its receipts."""
     catalog = SqlCatalog(
@@ -129,7 +134,8 @@ def publish(
             snapshot.delete_data_file(file)
         for file in _dataframe_to_data_files(transaction.table_metadata, data, table.io):
             snapshot.append_data_file(file)
-    _follow(catalog, lake, run_id, data, str(table.refresh().current_snapshot().snapshot_id))
+    if follow:
+        _follow(catalog, lake, run_id, data, str(table.refresh().current_snapshot().snapshot_id))
     catalog.close()
     if receipts:
         for stage in ("01_ingest", "02_transform", "03_quality"):

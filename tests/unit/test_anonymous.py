@@ -17,7 +17,6 @@ from client_health.errors import PublishError
 from client_health.publish import anonymous, maintenance, records
 from client_health.publish.lake import Lake
 from register_contract import anonymity, contract, tables
-from register_contract.retention import Retention
 from register_contract.tables import CLIENTOUTPUT_ANONIMA
 
 DAYS = ("2026-01-01", "2026-01-02")
@@ -122,14 +121,22 @@ def test_all_files_of_a_health_plan_are_one_class(lake: Lake) -> None:
     assert counts(lake) == {"Gold": 5, "SUS": 9}
 
 
-def test_what_the_table_showed_before_can_be_expired(lake: Lake) -> None:
-    for number in range(2):
-        run(lake, number, Gold=7 - number)
-        anonymous.follow(lake)
-    maintenance.maintain(lake.uri, Retention(snapshot_days=0, snapshots_kept=1))
-    table = records.name(CLIENTOUTPUT_ANONIMA)
+def test_what_the_table_showed_before_expires(lake: Lake) -> None:
+    table, folder = records.name(CLIENTOUTPUT_ANONIMA), Path(lake.uri, "clientoutput_anonima")
+    run(lake, 0, Gold=7)
+    anonymous.follow(lake)
+    first = set(folder.rglob("*.parquet"))
+    run(lake, 1, Gold=6)
+    anonymous.follow(lake)
+    assert lake.spark.table(f"{table}.snapshots").count() == 2
+    anonymous.expire(lake, days=0)
     assert lake.spark.table(f"{table}.snapshots").count() == 1
     assert counts(lake) == {"Gold": 6}
+    # Iceberg deletes a file together with the snapshot that replaced it.
+    lake.rollback(str(lake.history().published[0].snapshot_id))
+    anonymous.follow(lake)
+    anonymous.expire(lake, days=0)
+    assert not first & set(folder.rglob("*.parquet"))
 
 
 def test_rows_that_only_a_delete_file_hides_are_never_counted(lake: Lake) -> None:

@@ -8,7 +8,7 @@ rollback makes the table again.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pyarrow.parquet as pq
@@ -68,7 +68,25 @@ def follow(lake: Lake) -> Report | None:
         anonymity.REPORT: report.dump(),
     }
     records.rewrite(lake, CLIENTOUTPUT_ANONIMA, described, properties)
+    expire(lake)
     return report
+
+
+def expire(lake: Lake, days: int = anonymity.SNAPSHOT_DAYS) -> None:
+    """Remove the anonymous table's earlier snapshots, and the files that they replaced.
+
+    Parameters
+    ----------
+    lake : Lake
+        Its anonymous table must exist.
+    days : int
+        Only older ones; 0 leaves the present one alone.
+    """
+    until = datetime.now(tz=UTC) - timedelta(days=days)
+    table = lake.loaded(records.name(CLIENTOUTPUT_ANONIMA))
+    # Without Spark: there are a few files, and on AWS no optimizer is needed for this table.
+    change = table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000))
+    change.retainLast(1).commit()
 
 
 def _plans(lake: Lake, snapshot_id: str) -> Iterator[pl.LazyFrame]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from client_health.publish import anonymous, records
+from client_health.publish import anonymous
 from client_health.publish.lake import Lake
 from client_health.spark_session import setting, spark_session
 from register_contract import contract
 from register_contract.retention import RETENTION, Retention
-from register_contract.tables import CLIENTOUTPUT_ANONIMA
 
 _COUNTS = (
     "publications", "snapshots_before", "snapshots_after", "expired_files", "orphan_files"
@@ -22,8 +21,7 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     """Expire old snapshots of the published table, and delete unreferenced files.
 
     The log of publications and the anonymous table are completed first, so that a run whose
-    snapshot expires still counts as published, and no reader sees counts of rows that are gone. The
-    anonymous table's old snapshots expire, too: two of them show in which class a client was.
+    snapshot expires still counts as published, and no reader sees counts of rows that are gone.
 
     Iceberg keeps the head of each branch until the branch's retention ends: the branch of an active
     run is younger, the branch of a dead run is removed. The log itself never expires.
@@ -51,9 +49,13 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     if history.last is None:
         return dict.fromkeys(_COUNTS, 0)
     anonymous.follow(opened)
+    anonymous.expire(opened)
     before = spark.table(f"{opened.table}.snapshots").count()
-    expired = _expire(opened, opened.table, retention)
-    _expire(opened, records.name(CLIENTOUTPUT_ANONIMA), retention)
+    expired = spark.sql(
+        f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{contract.TABLE}',"
+        f" older_than => TIMESTAMP '{_days_ago(retention.snapshot_days)}',"
+        f" retain_last => {retention.snapshots_kept})"
+    ).collect()[0]
     orphans = 0
     # Data files are next to the metadata, not below it, and a call checks one location.
     for location in ("", f", location => '{_quoted(opened.path('clientoutput'))}'"):
@@ -63,19 +65,8 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
         )
         orphans += found.count()
     after = spark.table(f"{opened.table}.snapshots").count()
-    counts = (len(history.published), before, after, expired, orphans)
-    return dict(zip(_COUNTS, counts, strict=True))
-
-
-def _expire(lake: Lake, table: str, retention: Retention) -> int:
-    """Expire a table's old snapshots; return how many files this deleted."""
-    counts = lake.spark.sql(
-        f"CALL {contract.CATALOG}.system.expire_snapshots("
-        f"table => '{table.removeprefix(f'{contract.CATALOG}.')}',"
-        f" older_than => TIMESTAMP '{_days_ago(retention.snapshot_days)}',"
-        f" retain_last => {retention.snapshots_kept})"
-    ).collect()[0]
-    return sum(int(count or 0) for count in counts)
+    files = sum(int(count or 0) for count in expired)
+    return dict(zip(_COUNTS, (len(history.published), before, after, files, orphans), strict=True))
 
 
 def rollback(lake: str, snapshot_id: str) -> dict[str, list[str]]:

@@ -22,7 +22,7 @@ def anonymity(
         Format, typer.Option("--format", help="table, csv, or json.")
     ] = Format.TABLE,
 ) -> None:
-    """Measure how many clients share the values that others know of them.
+    """Measure the k-anonymity of the published table.
 
     A class is all clients with the same convênio, sexo, UF, and date of birth, and, in the columns
     `_with_name`, the same name. The report has the smallest class and the percentage of clients in
@@ -39,7 +39,7 @@ def anonymity(
     # These take a while to load.
     import pyarrow as pa  # noqa: PLC0415
 
-    from client_health_cli import ladder  # noqa: PLC0415
+    from client_health_cli import anonymous_table, ladder  # noqa: PLC0415
     from client_health_cli.published import published_table  # noqa: PLC0415
     from client_health_cli.results import FORMATS  # noqa: PLC0415
 
@@ -47,4 +47,4 @@ def anonymity(
     FORMATS[result_format.value](
         pa.Table.from_pylist(ladder.measured(table)).to_reader(), sys.stdout
     )
-    typer.echo(ladder.state(table), err=True)
+    typer.echo(anonymous_table.state(table), err=True)
