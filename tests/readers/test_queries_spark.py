@@ -32,7 +32,8 @@ def in_sparks_words(sql: str, table: str, before: int) -> str:
             )
             node.set("version", None)
         elif name in dialect.OTHERS:
-            node.set("this", exp.to_identifier(f"{contract.CATALOG}.{contract.DATABASE}.{name}"))
+            node.set("db", exp.to_identifier(contract.DATABASE))
+            node.set("catalog", exp.to_identifier(contract.CATALOG))
     return (
         tree.sql("spark", comments=False)
         .replace("the_tablesnapshots", f"{table}.snapshots")
