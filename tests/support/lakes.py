@@ -174,7 +174,8 @@ def write(
         data.schema,
         properties={"write.data.path": f"{lake}/{table.name}"},
     )
-    made.overwrite(data, snapshot_properties=dict(properties))
+    change = made.overwrite if made.current_snapshot() else made.append
+    change(data, snapshot_properties=dict(properties))
 
 
 def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
