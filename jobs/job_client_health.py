@@ -60,6 +60,7 @@ def build_request(
     id_key: str = "",
     accept_volume_change: bool = False,
     accept_older: bool = False,
+    accept_drift: bool = False,
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
@@ -85,6 +86,8 @@ def build_request(
         Whether the row count may differ by more than the limit from the last publication's.
     accept_older : bool
         Whether the delivery's day may be before the published one.
+    accept_drift : bool
+        Whether columns may differ in any way from what is usual.
     session : SessionSettings, optional
         What the place of the run adds to the session.
     limits : Limits, optional
@@ -107,7 +110,11 @@ def build_request(
         as_of=as_of or None,
         force=force,
         accept_older=accept_older,
-        parameters={"id_key": id_key, "accept_volume_change": accept_volume_change},
+        parameters={
+            "id_key": id_key,
+            "accept_volume_change": accept_volume_change,
+            "accept_drift": accept_drift,
+        },
         session=replace(session or SessionSettings(), id_prefix=SESSION_PREFIX),
         limits=limits or Limits(),
     )
@@ -201,6 +208,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         id_key=given.ID_KEY,
         accept_volume_change=_is_true(given.ACCEPT_VOLUME_CHANGE),
         accept_older=_is_true(given.ACCEPT_OLDER),
+        accept_drift=_is_true(given.ACCEPT_DRIFT),
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
@@ -329,6 +337,7 @@ def _parser() -> argparse.ArgumentParser:
         ("FORCE", "start the run over, even if it is published"),
         ("ACCEPT_VOLUME_CHANGE", "publish even if the row count differs much from the last one"),
         ("ACCEPT_OLDER", "publish even if a later day's delivery is published"),
+        ("ACCEPT_DRIFT", "publish even if columns differ much from what is usual"),
     ):
         parser.add_argument(f"--{name}", nargs="?", const="true", default="", help=text)
     return parser

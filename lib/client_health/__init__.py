@@ -20,9 +20,9 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
-    from client_health.clean import classes
+    from client_health.clean import classes, identity
     from client_health.gate import quality
-    from client_health.publish import anonymous, maintenance, publishing
+    from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
 __all__ = [
     "ClientHealthError",
@@ -38,6 +38,9 @@ __all__ = [
     "classes",
     "contract",
     "display",
+    "erasure",
+    "holds",
+    "identity",
     "ingestion",
     "maintenance",
     "publishing",
@@ -49,6 +52,9 @@ _HOMES = {
     "anonymous": "client_health.publish.anonymous",
     "classes": "client_health.clean.classes",
     "display": "client_health.display",
+    "erasure": "client_health.publish.erasure",
+    "holds": "client_health.publish.holds",
+    "identity": "client_health.clean.identity",
     "ingestion": "client_health.ingestion",
     "maintenance": "client_health.publish.maintenance",
     "publishing": "client_health.publish.publishing",

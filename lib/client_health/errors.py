@@ -9,6 +9,10 @@ from collections.abc import Sequence
 
 from register_contract.contract import Gate
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from client_health.gate.rule_results import Result
+
 
 class ClientHealthError(Exception):
     """Root of this package's errors."""
@@ -85,9 +89,14 @@ class QualityGateError(ClientHealthError):
     ----------
     failures : sequence of (Gate, str)
         The gates and what each found.
+    results : sequence of Result
+        The results of all rules, if they are known.
     """
 
-    def __init__(self, failures: Sequence[tuple[Gate, str]]) -> None:
+    def __init__(
+        self, failures: Sequence[tuple[Gate, str]], results: Sequence[Result] = ()
+    ) -> None:
+        self.results = tuple(results)
         # A gate that is not declared has no meaning, no next step, and no part in the fingerprint.
         self.failures = tuple((Gate(rule), detail) for rule, detail in failures)
         found = "; ".join(f"{rule}: {detail}" for rule, detail in self.failures)

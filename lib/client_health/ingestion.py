@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from client_health import storage
 from client_health.errors import InputError, QualityGateError, SettingsError, StorageError
 from client_health.gate.accounting import SourceRows, StageRows
+from client_health.publish import quality_history
 from client_health.read import inspection
 from client_health.read.readers import PIECE_BYTES, Input, Piece, read_source
 from client_health.stages import INGESTED, Stage
@@ -96,10 +97,11 @@ def read_delivery(
         If ``as_of`` isn't a date.
     """
     paths = {"parquet": parquet_path, "csv": csv_path, "json": json_path}
-    inputs = {
-        name: read_source(name, stage.setting(f"{name}_path", given))
-        for name, given in paths.items()
-    }
+    with quality_history.stops(stage, delivery_id, as_of):
+        inputs = {
+            name: read_source(name, stage.setting(f"{name}_path", given))
+            for name, given in paths.items()
+        }
     files = [(name, file) for name, given in inputs.items() for file in given.files]
     lines = sorted(f"{name} {file.relative} {file.size} {file.modified}" for name, file in files)
     digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
@@ -143,8 +145,19 @@ def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
     numbers = stage.spark.range(0, len(tasks), 1, len(tasks))
     answers = numbers.mapInArrow(work.run, "line string").collect()
     found = [json.loads(answer["line"]) for answer in answers]
+    with quality_history.stops(stage, delivery.delivery_id, delivery.as_of.isoformat()):
+        return _staged(delivery, found)
+
+
+def _staged(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """Return the manifest from what the workers report, or raise what stops the run."""
     _raise_first(delivery, found)
     lines = [Line(**told) for told in found]
+    rows = rows_by_source(lines)
+    empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
+    if empty:
+        # It is better to stop now than after an hour.
+        raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
     damaged = sum(line.undecodable for line in lines)
     if damaged:
         inspection.blame(delivery.inputs.values())
@@ -185,19 +198,9 @@ def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None
     )
 
 
-def accounting(delivery: Delivery, lines: Sequence[Line]) -> StageRows:
-    """Return the accounting of ``01_ingest``: every row is handed over, even malformed lines.
-
-    Raises
-    ------
-    QualityGateError
-        A source has no row.
-    """
+def accounting(lines: Sequence[Line]) -> StageRows:
+    """Return the accounting of ``01_ingest``: every row is handed over, even malformed lines."""
     rows = rows_by_source(lines)
-    empty = [_named(delivery.inputs[name].files) for name, count in rows.items() if not count]
-    if empty:
-        # It is better to stop now than after an hour.
-        raise QualityGateError([(Gate.FONTE_VAZIA, f"no row in {' nor in '.join(empty)}")])
     return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
 
 

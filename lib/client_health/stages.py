@@ -53,6 +53,7 @@ class Receipt:
             self.content["rejections"],
             self.content["warnings"],
             self.content.get("badly_formed_cpfs", 0),
+            self.content.get("findings", {}),
         )
 
     @property
@@ -167,6 +168,8 @@ class Stage:
         as_of: date,
         inputs: Sequence[receipts.Input] = (),
         shares: Mapping[str, int] | None = None,
+        profile: receipts.Profile | None = None,
+        drift: Mapping[str, str] | None = None,
     ) -> receipts.Receipt:
         """Write the receipt, as the stage's last step.
 
@@ -175,7 +178,7 @@ class Stage:
         rows : StageRows
         handover : mapping
             What the next stage reads, or the published snapshot.
-        delivery_id, as_of, inputs, shares
+        delivery_id, as_of, inputs, shares, profile, drift
             Further values for the receipt.
 
         Returns
@@ -187,6 +190,16 @@ class Stage:
             rows, delivery_id=delivery_id, as_of=as_of, inputs=inputs, shares=shares
         )
         receipt: receipts.Receipt = {**record, "handover": handover}
+        found = {
+            source: {rule: count for rule, count in one.items() if count}
+            for source, one in rows.findings.items()
+        }
+        if found:
+            receipt["findings"] = found
+        if profile is not None:
+            receipt["profile"] = profile
+        if drift:
+            receipt["drift"] = dict(drift)
         text = json.dumps(receipt, indent=2, ensure_ascii=False) + "\n"
         storage.write_text(self._receipt_uri(self.name), text)
         return receipt
@@ -219,6 +232,8 @@ class Stage:
         }
         if rows.badly_formed_cpfs:
             record["badly_formed_cpfs"] = rows.badly_formed_cpfs
+        if rows.suppressions:
+            record["suppressions"] = rows.suppressions
         if shares is not None:
             record["shares"] = dict(shares)
         return record

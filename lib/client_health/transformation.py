@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
@@ -17,13 +17,14 @@ from client_health.errors import HandoverError, SettingsError
 from client_health.gate import quality
 from client_health.gate.accounting import Selected, StageRows, transformed
 from client_health.ingestion import rows_by_source
+from client_health.publish import suppression
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import Snapshot, branch_name, shares_of
 from client_health.stages import INGESTED, REJECTED, Stage
-from client_health.worker import MANY_CONVENIOS, Selection, Transformation
+from client_health.worker import MANY_CONVENIOS, SUPPRESSED, Selection, Transformation
 from register_contract import contract, publications
 from register_contract.manifest import Line
-from register_contract.receipts import Handover
+from register_contract.receipts import Handover, Profile
 
 # A task of the shuffle has this many rows, and writes a file for each of its health plans.
 _ROWS_A_TASK = 640_000
@@ -43,11 +44,14 @@ class Transformed:
         Name of the audit branch.
     snapshot : Snapshot
         Head of the branch.
+    profile : Profile
+        What the columns contain.
     """
 
     rows: StageRows
     branch: str
     snapshot: Snapshot
+    profile: Profile
 
     @property
     def handover(self) -> Handover:
@@ -90,6 +94,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     stage.lake.drop_branches(stage.run_id)
     storage.delete(stage.folder(REJECTED))
 
+    suppressed = suppression.ids(stage.lake)
     rows = sum(line.rows for line in lines)
     tasks = parcels.tasks(_prepare_shuffle(stage, rows))
     work = Transformation(
@@ -98,12 +103,16 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         stage.folder(REJECTED),
         before.as_of,
         tasks,
+        frozenset(suppressed),
     )
     quality.validar_esquema(register.published(register.CANDIDATE_SCHEMA.to_frame()))
     many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
     selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
-    refused, rejections = _rejected(stage, lines)
-    accounting = transformed(rows_by_source(lines), refused, rejections, selected)
+    refused, rejections, left_out = _rejected(stage, lines)
+    accounting = replace(
+        transformed(rows_by_source(lines), refused, rejections, selected, left_out),
+        suppressions=suppression.fingerprint(suppressed),
+    )
     written = stage.record(
         accounting,
         delivery_id=before.delivery_id,
@@ -124,7 +133,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
             f"{accounting.rows_out:,} rows were counted, but {snapshot.rows:,} are on the branch. "
             "Run this stage again."
         )
-    return Transformed(accounting, branch, snapshot)
+    return Transformed(accounting, branch, snapshot, selected.profile)
 
 
 def _select(
@@ -136,7 +145,8 @@ def _select(
     task would mean many small files.
     """
     tasks = len(work.tasks)
-    selection = Selection(stage.lake.data_folder, stage.lake.field_ids(), work.tasks)
+    lake = stage.lake
+    selection = Selection(lake.data_folder, lake.field_ids(), work.as_of, work.tasks)
     candidates = numbers.mapInArrow(work.run, parcels.SCHEMA).repartition(tasks, parcels.TASK)
     if by_plan:
         packed = candidates.mapInArrow(selection.pack, parcels.SCHEMA)
@@ -190,14 +200,23 @@ def _prepare_shuffle(stage: Stage, rows: int) -> int:
     return tasks
 
 
-def _rejected(stage: Stage, lines: Sequence[Line]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count the rejected rows, by source and by rule, from the files named as in the manifest."""
+def _rejected(
+    stage: Stage, lines: Sequence[Line]
+) -> tuple[dict[str, int], dict[str, dict[str, int]], dict[str, int]]:
+    """Count the rejected rows by source, and by source and rule, and the suppressed ones by source.
+
+    All are in the files named as in the manifest.
+    """
     by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
-    by_rule = {rule.name: 0 for rule in contract.rules(contract.Criticality.ERROR)}
+    suppressed = dict.fromkeys(contract.SOURCE_NAMES, 0)
+    names = [rule.name for rule in contract.rules(contract.Criticality.ERROR)]
+    by_rule = {source: dict.fromkeys(names, 0) for source in contract.SOURCE_NAMES}
     for line in lines:
         with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
             reasons = pl.read_parquet(file, columns=[rules.REASONS])[rules.REASONS]
+            file.seek(0)
+            suppressed[line.source] += int(pl.read_parquet_metadata(file).get(SUPPRESSED, "0"))
         by_source[line.source] += len(reasons)
         for name, count in reasons.explode().drop_nulls().value_counts().iter_rows():
-            by_rule[name] += count
-    return by_source, by_rule
+            by_rule[line.source][name] += count
+    return by_source, by_rule, suppressed

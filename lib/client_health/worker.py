@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 # With more different health plans than this, files are written plan by plan.
 MANY_CONVENIOS = 100
+#: In a file of rejected rows: how many rows of the same staging file were suppressed.
+SUPPRESSED = "suppressed"
 
 
 @dataclass(frozen=True)
@@ -162,6 +164,8 @@ class Transformation:
         Day of the delivery.
     tasks : tuple of int
         Numbers of the tasks after the shuffle; see :func:`client_health.parcels.tasks`.
+    suppressed : frozenset of str
+        Ids of erased people, whose rows end here.
     """
 
     files: tuple[str, ...]
@@ -169,6 +173,7 @@ class Transformation:
     rejected: str
     as_of: date
     tasks: tuple[int, ...]
+    suppressed: frozenset[str] = frozenset()
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the candidates of the files with the given numbers, each with the id key."""
@@ -193,14 +198,23 @@ class Transformation:
             storage.replacing(storage.join(self.rejected, name), private=True) as file,
         ):
             writer: pq.ParquetWriter | None = None
+            gone = 0
             for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):
                 rows = pl.DataFrame(pl.from_arrow(block))
-                refused = register.rejected_rows(rows).to_arrow()
-                writer = writer or pq.ParquetWriter(file, refused.schema)
-                writer.write_table(refused)
+                refused = register.rejected_rows(rows)
                 normalised = register.accepted_rows(register.normalise(rows))
-                yield register.candidates(normalised, self.as_of, key)
+                found = register.candidates(normalised, self.as_of, key)
+                if self.suppressed:
+                    before = refused.height + found.height
+                    refused = register.without_rejected(refused, self.suppressed, key)
+                    found = register.without(found, self.suppressed)
+                    gone += before - refused.height - found.height
+                writer = writer or pq.ParquetWriter(file, refused.to_arrow().schema)
+                writer.write_table(refused.to_arrow())
+                yield found
             if writer is not None:
+                # The count shares the file's fate: a task that runs again overwrites both.
+                writer.add_key_value_metadata({SUPPRESSED: str(gone)})
                 writer.close()
 
 
@@ -214,12 +228,15 @@ class Selection:
         The published table's folder of data files.
     field_ids : mapping of str to int
         Iceberg's number of each of its columns.
+    as_of : date
+        Day of the delivery.
     tasks : tuple of int
         Numbers of the tasks after a second shuffle, by health plan, if there is one.
     """
 
     folder: str
     field_ids: Mapping[str, int]
+    as_of: date
     tasks: tuple[int, ...] = ()
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -228,7 +245,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows)
+            kept, counts = _one_row_a_person(rows, self.as_of)
             yield _lines({"counts": counts, "files": self._files(kept)})
 
     def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -238,7 +255,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows)
+            kept, counts = _one_row_a_person(rows, self.as_of)
             plan = contract.PARTITION_COLUMN
             yield from parcels.pack(kept, plan, self.tasks, note=json.dumps(counts))
 
@@ -262,11 +279,11 @@ class Selection:
         return [(file.uri, file.partition, file.rows) for file in written]
 
 
-def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _one_row_a_person(rows: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return one row per person, and the counts as fields of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
 
-    from client_health.clean import register, rules  # noqa: PLC0415
+    from client_health.clean import profile, register, rules  # noqa: PLC0415
     from client_health.read.sources import SOURCE  # noqa: PLC0415
     from register_contract import contract  # noqa: PLC0415
 
@@ -278,12 +295,15 @@ def _one_row_a_person(rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any]]
 
     kept = register.one_row_a_person(rows)
     bits = {name: marked(1 << at) for at, name in enumerate(rules.WARNINGS)}
-    warnings = kept.select(**bits, badly_formed=marked(register.BADLY_FORMED)).row(0, named=True)
+    counted = kept.select(SOURCE, register.WARNINGS).group_by(SOURCE).agg(**bits)
+    found = {source: dict.fromkeys(bits, 0) for source in contract.SOURCE_NAMES}
+    found |= {one.pop(SOURCE): one for one in counted.iter_rows(named=True)}
     return kept, {
         "arrived": by_source(rows),
         "kept": by_source(kept),
-        "badly_formed_cpfs": warnings.pop("badly_formed"),
-        "warnings": warnings,
+        "badly_formed_cpfs": kept.select(marked(register.BADLY_FORMED)).item(),
+        "findings": found,
+        "parts": [profile.taken(kept, as_of)],
     }
 
 

@@ -49,13 +49,16 @@ class LakeError(ClientHealthCliError):
         The lake as given.
     message
         What was found, what was expected, and the next step.
+    missing
+        Whether the table doesn't exist yet.
     """
 
     exit_code = EXIT_USAGE
 
-    def __init__(self, lake: str, message: str) -> None:
+    def __init__(self, lake: str, message: str, *, missing: bool = False) -> None:
         super().__init__(message)
         self.lake = lake
+        self.missing = missing
 
 
 class QueryError(ClientHealthCliError):
@@ -84,6 +87,16 @@ class ServiceFailedError(ClientHealthCliError):
     """
 
     exit_code = EXIT_SESSION
+
+
+class NotErasedError(ClientHealthCliError):
+    """Something of an erased person is left in the lake.
+
+    Why: a file that belongs to no run and no table mentions the person, or a file can't be
+    searched, for example because it is damaged or has a bloom filter.
+    What to do: look at the files that the message names. Remove them if they aren't needed, and
+    run the same command again.
+    """
 
 
 class RunFailedError(ClientHealthCliError):

@@ -17,7 +17,9 @@ from client_health_cli.commands import (
     contract,
     dashboard,
     docs,
+    erase,
     history,
+    hold,
     maintain,
     notebook,
     query,
@@ -45,7 +47,8 @@ app = typer.Typer(
 )
 _READERS = (query, anonymity, dashboard, docs, contract)
 _UPKEEP = (history, rollback, maintain)
-for _module in (run, *_READERS, *_UPKEEP, sample_data, sessions, notebook):
+_PRIVACY = (erase, hold)
+for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):
     _module.register(app)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import datetime as dt
 import json
 import os
 import signal
@@ -14,13 +15,17 @@ from typing import Any
 
 import typer
 
+from client_health_cli import old_files
 from client_health_cli.errors import LakeError, RunFailedError, SettingsError
 from client_health_cli.notebooks import notebooks_folder
+from client_health_cli.old_files import Old
 from client_health_cli.pipeline import session_limits, session_settings
-from register_contract import contract, runs
-from register_contract.retention import Retention
+from client_health_cli.terminal import size_text
+from register_contract import contract, publications, runs, tables
+from register_contract.publications import Metadata
+from register_contract.retention import BRANCH_DAYS, Retention
 from register_contract.runs import EXIT_SESSION
-from register_run import PublishedTable, Stage, publication_record, read_notebook, storage
+from register_run import PublishedTable, Stage, lock, publication_record, read_notebook, storage
 from strict_glue import Limits, OwnSessions, StrictGlueError, session_request, unwinding
 
 _MAINTAIN = """\
@@ -33,6 +38,16 @@ _ROLLBACK = """\
 import json
 from client_health import maintenance
 print(json.dumps(maintenance.rollback({lake!r}, {snapshot!r})))
+"""
+_ERASE = """\
+import json
+from client_health import erasure
+print(json.dumps(erasure.erase({lake!r})))
+"""
+_HOLD = """\
+import json
+from client_health import holds
+print(json.dumps(holds.add({lake!r})))
 """
 TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
 
@@ -85,8 +100,10 @@ class Upkeep:
 
 
 @contextlib.contextmanager
-def upkeep(lake: str, sessions: str) -> Iterator[Upkeep]:
+def upkeep(lake: str, sessions: str, *, alone: bool = False) -> Iterator[Upkeep]:
     """Yield the upkeep of a lake for a command, which reports its errors.
+
+    Erasures keep everybody else away; other upkeep keeps erasures away.
 
     Parameters
     ----------
@@ -94,15 +111,21 @@ def upkeep(lake: str, sessions: str) -> Iterator[Upkeep]:
         A folder or an `s3://` prefix.
     sessions
         `local`, `aws`, or a service's URL.
+    alone
+        Whether nobody else may work on the lake meanwhile.
 
     Raises
     ------
     RunFailedError
-        The session or its work failed.
+        The session or its work failed, or others work on the lake.
     """
     limits = session_limits(sessions, os.environ)
+    holding = lock.alone if alone else lock.shared
     try:
-        with unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)):
+        with (
+            unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
+            holding(lake),
+        ):
             yield Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
@@ -131,10 +154,103 @@ class Maintained:
     snapshots_after: int
     expired_files: int
     orphan_files: int
+    expired_rows: int
+    old_folders: int = 0
 
 
-def maintain(upkeep: Upkeep, retention: Retention) -> Maintained | None:
-    """Expire old snapshots of a lake's table, and delete unreferenced files.
+@dataclass(frozen=True)
+class Due:
+    """What of a lake is older than its limit.
+
+    Attributes
+    ----------
+    retention
+        The limits.
+    snapshots, all_snapshots
+        Snapshots that expire, and all of them.
+    old
+        Old files outside the tables; empty for a lake in S3.
+    """
+
+    retention: Retention
+    snapshots: int
+    all_snapshots: int
+    old: tuple[Old, ...]
+
+    def described(self) -> list[tuple[str, str, str]]:
+        """Return zone, limit, and what is removed, for a table."""
+        limits = self.retention
+        kept = f"{limits.snapshot_days} days, at least {limits.snapshots_kept}"
+        rows = [
+            ("snapshots", kept, f"{self.snapshots:,} of {self.all_snapshots:,}"),
+            ("stray files", f"{limits.orphan_days} days", "counted when removed"),
+        ]
+        for table in tables.TABLES:
+            days = limits.of_table(table.name)
+            if days is not None:
+                rows.append((f"rows of {table.name}", f"{days} days", "counted when removed"))
+        rows += [
+            (
+                f"{one.folder}/",
+                f"{one.days} days",
+                f"{len(one.paths):,} folders, {size_text(one.size)}" if one.paths else "nothing",
+            )
+            for one in self.old
+        ]
+        return rows
+
+
+def due(upkeep: Upkeep, retention: Retention) -> Due | None:
+    """Return what of a lake is older than its limit; nothing is changed, and no session is needed.
+
+    Parameters
+    ----------
+    upkeep
+        The lake.
+    retention
+        The limits.
+
+    Returns
+    -------
+    Due or None
+        None if nothing has been published there.
+
+    Raises
+    ------
+    LakeError
+        A run works on a lake in S3, where no lock keeps it away.
+    """
+    metadata = publication_record.metadata(upkeep.place, TABLES)
+    if metadata is None or publication_record.history(upkeep.place, TABLES).last is None:
+        return None
+    now = dt.datetime.now(dt.UTC)
+    snapshots = metadata.get("snapshots", ())
+    if storage.is_s3(upkeep.place):
+        _refuse_at_work(upkeep, metadata, now)
+        old: tuple[Old, ...] = ()
+    else:
+        old = old_files.find(storage.local_path(upkeep.place), retention, now)
+    limit = (now - dt.timedelta(days=retention.snapshot_days)).timestamp() * 1000
+    ages = sorted((one["timestamp-ms"] for one in snapshots), reverse=True)
+    expired = [at for at in ages[retention.snapshots_kept :] if at < limit]
+    return Due(retention, len(expired), len(ages), old)
+
+
+def _refuse_at_work(upkeep: Upkeep, metadata: Metadata, now: dt.datetime) -> None:
+    """Refuse while a run's branch is younger than the time after which it is abandoned."""
+    times = {one["snapshot-id"]: one["timestamp-ms"] for one in metadata.get("snapshots", ())}
+    limit = (now - dt.timedelta(days=BRANCH_DAYS)).timestamp() * 1000
+    for name, ref in metadata.get("refs", {}).items():
+        if name != publications.MAIN and times.get(ref["snapshot-id"], 0) > limit:
+            raise LakeError(
+                upkeep.lake,
+                f"a run works on {upkeep.lake} (branch {name}): run this again when it has ended. "
+                f"The branch of a run that died counts for {BRANCH_DAYS} days",
+            )
+
+
+def maintain(upkeep: Upkeep, retention: Retention) -> Maintained:
+    """Remove what of a lake is older than its limit.
 
     Parameters
     ----------
@@ -143,20 +259,41 @@ def maintain(upkeep: Upkeep, retention: Retention) -> Maintained | None:
     retention
         What is kept.
 
-    Returns
-    -------
-    Maintained or None
-        None if nothing has been published there.
-
     Raises
     ------
     StrictGlueError
         The session or its work failed.
     """
-    if publication_record.history(upkeep.place, TABLES).last is None:
-        return None
     code = _MAINTAIN.format(lake=upkeep.place, retention=dataclasses.asdict(retention))
-    return Maintained(**upkeep.run("maintain", code))
+    done = upkeep.run("maintain", code)
+    found: tuple[Old, ...] = ()
+    if not storage.is_s3(upkeep.place):
+        lake = storage.local_path(upkeep.place)
+        found = old_files.find(lake, retention, dt.datetime.now(dt.UTC))
+        old_files.remove(found)
+    return Maintained(**done, old_folders=sum(len(one.paths) for one in found))
+
+
+def erase(upkeep: Upkeep) -> None:
+    """Erase people from the tables of a lake, as the request in it says.
+
+    Parameters
+    ----------
+    upkeep
+        The lake, and where to work.
+    """
+    upkeep.run("erase", _ERASE.format(lake=upkeep.place))
+
+
+def hold(upkeep: Upkeep) -> int:
+    """Write legal holds, as the request in the lake says; return how many people they are about.
+
+    Parameters
+    ----------
+    upkeep
+        The lake, and where to work.
+    """
+    return int(upkeep.run("hold", _HOLD.format(lake=upkeep.place))["people"])
 
 
 def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
@@ -195,6 +332,14 @@ def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
     done = RolledBack(target.snapshot_id, target.day, target.rows)
     if target is history.last:
         return done
+    erased = history.erased_after(target)
+    if erased is not None:
+        when = f" of {erased.recorded_at:%Y-%m-%d}" if erased.recorded_at else ""
+        raise SettingsError(
+            f"run {run_id} was published before erasure {erased.erasure_id}{when}: no rollback goes"
+            " past an erasure, and its rows are gone. Publish its delivery again with"
+            " `client-health run --force --accept-older`, which leaves erased people out"
+        )
     found = [one for one in metadata["snapshots"] if str(one["snapshot-id"]) == target.snapshot_id]
     if not found:
         raise SettingsError(

@@ -42,6 +42,8 @@ class Asked:
         Whether the number of rows may differ in any way from the last published one.
     accept_older
         Whether the delivery's day may be before the published one.
+    accept_drift
+        Whether columns may differ in any way from what is usual.
     sessions
         `local`, `aws`, or a service's URL.
     id_key
@@ -57,6 +59,7 @@ class Asked:
     force: bool = False
     accept_volume_change: bool = False
     accept_older: bool = False
+    accept_drift: bool = False
     sessions: str = "local"
     id_key: str = ""
 
@@ -121,6 +124,7 @@ def request(asked: Asked) -> RunRequest:
         id_key=id_key,
         accept_volume_change=asked.accept_volume_change,
         accept_older=asked.accept_older,
+        accept_drift=asked.accept_drift,
         limits=session_limits(asked.sessions, os.environ),
     )
 

@@ -210,7 +210,15 @@ def _time(milliseconds: int) -> dt.datetime:
 
 @contextlib.contextmanager
 def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
-    """Yield a table from the lake's catalog; an error says what can't be read."""
+    """Yield a table from the lake's catalog; an error says what can't be read.
+
+    Parameters
+    ----------
+    lake
+        A folder, or an `s3://` prefix for the published table.
+    name
+        The table, without its database.
+    """
     if is_remote(lake):
         yield remote_table(lake, f"{DATABASE}.{name}")
         return
@@ -241,7 +249,9 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
             catalog.close()
     except NoSuchTableError:
         why = "no run has been published there" if name == TABLE else "the next run writes it"
-        raise LakeError(lake, f"the lake at {folder} has no table {name} yet: {why}") from None
+        raise LakeError(
+            lake, f"the lake at {folder} has no table {name} yet: {why}", missing=True
+        ) from None
     except (SQLAlchemyError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
         raise LakeError(

@@ -92,10 +92,28 @@ class Limits:
         The largest share of ingested rows that may be rejected.
     volume_change : float
         The largest change in the number of rows, as a share of the last publication's.
+    category_shift : float
+        The largest change in a category's share of the rows.
+    null_rise : float
+        The largest rise in a column's share of missing values.
+    registrations_factor : float
+        How many times more, or fewer, registrations than usual a day may have.
+    drift_runs : int
+        How many of the last published runs say what is usual: their median.
+    drift_least_runs : int
+        With fewer published runs than this, nothing is usual yet.
+    drift_least_rows : int
+        Shares of fewer rows than this, and fewer registrations, are not compared.
     """
 
     rejected_share: float = 0.05
     volume_change: float = 0.5
+    category_shift: float = 0.10
+    null_rise: float = 0.05
+    registrations_factor: float = 3.0
+    drift_runs: int = 7
+    drift_least_runs: int = 3
+    drift_least_rows: int = 1_000
 
 
 LIMITS = Limits()

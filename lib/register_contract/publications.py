@@ -28,6 +28,9 @@ DELIVERY_ID = "pipeline.delivery-id"
 RECEIPT = "pipeline.receipt"
 #: Shows whether two publications used the same id key, without revealing it.
 KEY_CHECK = "pipeline.key-check"
+#: Only in the log: an erasure, whose append has no rows.
+ERASURE_ID = "pipeline.erasure-id"
+_ERASED_THROUGH = "pipeline.erased-through"
 # Only in the log: which commit of which table a record is about.
 _SNAPSHOT_ID = "pipeline.snapshot-id"
 _SEQUENCE = "pipeline.sequence-number"
@@ -91,6 +94,16 @@ class Publication:
         """The start of the stage that wrote its rows; empty if unknown."""
         return str(self.receipt.get("attempt", ""))
 
+    def summary(self) -> dict[str, str]:
+        """Return the record for the summary of a snapshot of the published table."""
+        text = json.dumps(dict(self.receipt), separators=(",", ":"), ensure_ascii=False)
+        return {
+            RUN_ID: self.run_id,
+            DELIVERY_ID: self.delivery_id,
+            KEY_CHECK: self.key_check,
+            RECEIPT: text,
+        }
+
     def log_properties(self, *, withdrawn: bool = False) -> dict[str, str]:
         """Return the summary of the append that adds this record to the log.
 
@@ -99,16 +112,41 @@ class Publication:
         withdrawn : bool
             Whether to record that ``main`` was rolled back past it, instead of its publication.
         """
-        text = json.dumps(dict(self.receipt), separators=(",", ":"), ensure_ascii=False)
         return {
-            RUN_ID: self.run_id,
-            DELIVERY_ID: self.delivery_id,
-            KEY_CHECK: self.key_check,
-            RECEIPT: text,
+            **self.summary(),
             _SNAPSHOT_ID: self.snapshot_id,
             _SEQUENCE: str(self.sequence),
             _TABLE_UUID: self.table_uuid,
             **({_WITHDRAWN: "true"} if withdrawn else {}),
+        }
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """An erasure of people from the published table.
+
+    Parameters
+    ----------
+    erasure_id : str
+    through : int
+        Sequence number of the last snapshot that may have their rows.
+    table_uuid : str
+        The table of the snapshots.
+    recorded_at : datetime, optional
+        Time of the log's record, in UTC.
+    """
+
+    erasure_id: str
+    through: int
+    table_uuid: str
+    recorded_at: datetime | None = field(default=None, compare=False)
+
+    def log_properties(self) -> dict[str, str]:
+        """Return the summary of the append that adds this record to the log."""
+        return {
+            ERASURE_ID: self.erasure_id,
+            _ERASED_THROUGH: str(self.through),
+            _TABLE_UUID: self.table_uuid,
         }
 
 
@@ -126,12 +164,15 @@ class History:
         Published according to the log, although ``main`` was rolled back past them.
     withdrawn : tuple of Publication
         What readers saw until ``main`` was rolled back past it, oldest first.
+    erasures : tuple of Erasure
+        The erasures, oldest first. Earlier snapshots must never be seen again.
     """
 
     published: tuple[Publication, ...] = ()
     unlogged: tuple[Publication, ...] = ()
     rolled_back: tuple[Publication, ...] = ()
     withdrawn: tuple[Publication, ...] = ()
+    erasures: tuple[Erasure, ...] = ()
 
     @property
     def last(self) -> Publication | None:
@@ -146,6 +187,11 @@ class History:
     def of_delivery(self, delivery_id: str) -> Publication | None:
         """Return the newest publication of a delivery, or None."""
         found = [one for one in self.published if one.delivery_id == delivery_id]
+        return found[-1] if found else None
+
+    def erased_after(self, publication: Publication) -> Erasure | None:
+        """Return the last erasure that removed people from a publication's rows, or None."""
+        found = [one for one in self.erasures if one.through >= publication.sequence]
         return found[-1] if found else None
 
 
@@ -196,7 +242,13 @@ def read(table: Metadata | None, log: Metadata | None) -> History:
     # What was rolled back may be on `main` again.
     again = {one.snapshot_id for one in unlogged}
     gone = [one for one in withdrawn.values() if one.snapshot_id not in again]
-    return History(_in_order([*known.values(), *unlogged]), unlogged, tuple(back), _in_order(gone))
+    return History(
+        _in_order([*known.values(), *unlogged]),
+        unlogged,
+        tuple(back),
+        _in_order(gone),
+        _erasures(log, uuid),
+    )
 
 
 def descends(metadata: Metadata, snapshot_id: str, ancestor: str) -> bool:
@@ -267,6 +319,17 @@ def _logged(
     return found, withdrawn
 
 
+def _erasures(log: Metadata | None, uuid: str) -> tuple[Erasure, ...]:
+    """Return the log's erasures of a table, oldest first."""
+    found = []
+    for snapshot in reversed(list(_main_snapshots(log or {}))):
+        summary = snapshot.get("summary", {})
+        if ERASURE_ID in summary and summary.get(_TABLE_UUID) == uuid:
+            at = _time(snapshot.get("timestamp-ms"))
+            found.append(Erasure(summary[ERASURE_ID], int(summary[_ERASED_THROUGH]), uuid, at))
+    return tuple(found)
+
+
 def _publication(
     recorded: Mapping[str, Any],
     snapshot_id: Any,  # noqa: ANN401 - a number in metadata, a text in a summary
@@ -275,7 +338,6 @@ def _publication(
 ) -> Publication:
     """Return the publication that a snapshot of the table, or of the log, records."""
     summary = recorded["summary"]
-    at = recorded.get("timestamp-ms")
     return Publication(
         run_id=summary[RUN_ID],
         delivery_id=summary.get(DELIVERY_ID, ""),
@@ -284,8 +346,12 @@ def _publication(
         table_uuid=uuid,
         key_check=summary.get(KEY_CHECK, ""),
         receipt=json.loads(summary.get(RECEIPT, "{}")),
-        recorded_at=None if at is None else _EPOCH + timedelta(milliseconds=at),
+        recorded_at=_time(recorded.get("timestamp-ms")),
     )
+
+
+def _time(milliseconds: Any) -> datetime | None:  # noqa: ANN401 - from JSON
+    return None if milliseconds is None else _EPOCH + timedelta(milliseconds=milliseconds)
 
 
 def _is_rolled_back(one: Publication, table: Metadata, main: list[Mapping[str, Any]]) -> bool:

@@ -43,9 +43,23 @@ class Handover(_Place):
     rows: int
 
 
+class Profile(TypedDict):
+    """What the columns contain: missing values, categories, registrations by day, and so on."""
+
+    nulls: dict[str, int]
+    categories: dict[str, dict[str, int]]
+    registrations: dict[str, int]
+    extremes: dict[str, list[str]]
+    distinct: dict[str, int]
+
+
 class _Found(TypedDict, total=False):
     badly_formed_cpfs: int
     shares: dict[str, int]
+    findings: dict[str, dict[str, int]]
+    profile: Profile
+    drift: dict[str, str]
+    suppressions: str
 
 
 class Record(_Found):

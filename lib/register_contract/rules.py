@@ -137,6 +137,22 @@ class Gate(str, enum.Enum):
         "To replace the newer register with the older one, run again with --accept-older; on AWS,"
         " start the job by hand with --CLAIM and --ACCEPT_OLDER true.",
     )
+    DISTRIBUICAO_DIFERENTE = (
+        "distribuicao_diferente",
+        "a category's share of the rows is far from its usual one",
+        "a proporção de uma categoria está longe do habitual",
+        "If the change is right, run again with --accept-drift; on AWS, "
+        "start the job by hand with --CLAIM and --ACCEPT_DRIFT true. If not, have the source fixed "
+        "and delivered again.",
+    )
+    NULOS_EM_ALTA = (
+        "nulos_em_alta",
+        "a column has many more missing values than usual",
+        "uma coluna tem muito mais valores ausentes do que o habitual",
+        "See which source lost the column's values; have it fixed and delivered again. If the "
+        "values are really missing, run again with --accept-drift; on AWS, start the "
+        "job by hand with --CLAIM and --ACCEPT_DRIFT true.",
+    )
     AUDITORIA_DIVERGENTE = (
         "auditoria_divergente",
         "the audit branch differs from what was written",
@@ -162,6 +178,8 @@ class Rule:
         When it is broken, in English and in Portuguese.
     column : str
         The column that it checks; empty for a whole line or delivery.
+    of_run : bool
+        Whether a warning is about the whole run, compared with earlier ones, instead of a row.
     """
 
     name: str
@@ -169,6 +187,7 @@ class Rule:
     meaning: str
     significado: str
     column: str = ""
+    of_run: bool = False
 
 
 RULES: tuple[Rule, ...] = (
@@ -244,10 +263,26 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule("nome_ausente", Criticality.WARN, "no name", "sem nome", "nome_completo"),
     Rule("convenio_ausente", Criticality.WARN, "no health plan", "sem convênio", "convenio"),
+    Rule(
+        "convenios_diferentes",
+        Criticality.WARN,
+        "a health plan appeared, or has no client any more",
+        "um convênio apareceu, ou não tem mais clientes",
+        "convenio",
+        of_run=True,
+    ),
+    Rule(
+        "cadastros_incomuns",
+        Criticality.WARN,
+        "far more or fewer registrations than usual on the day before the delivery",
+        "muito mais ou menos cadastros do que o habitual na véspera da remessa",
+        "data_cadastro",
+        of_run=True,
+    ),
     *(Rule(gate, Criticality.GATE, gate.meaning, gate.significado, gate.column) for gate in Gate),
 )
 
 
 def rules(criticality: Criticality) -> tuple[Rule, ...]:
-    """Return the rules of one criticality, in their order."""
-    return tuple(rule for rule in RULES if rule.criticality is criticality)
+    """Return the rules of one criticality, in their order; without warnings about whole runs."""
+    return tuple(rule for rule in RULES if rule.criticality is criticality and not rule.of_run)

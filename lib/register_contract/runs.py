@@ -15,7 +15,7 @@ _ALL = ("run_id", "lake", "attempt")
 PARAMETERS: dict[str, tuple[str, ...]] = {
     INGEST: (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
     TRANSFORM: (*_ALL, "id_key"),
-    QUALITY: (*_ALL, "accept_volume_change", "accept_older"),
+    QUALITY: (*_ALL, "accept_volume_change", "accept_older", "accept_drift"),
 }
 STAGES = tuple(PARAMETERS)
 

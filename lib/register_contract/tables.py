@@ -10,6 +10,10 @@ from dataclasses import dataclass
 
 #: The column that names the run of a row; a run's rows are replaced together.
 RUN_ID = "run_id"
+#: The same for what erasures and legal holds write.
+ERASURE_ID, HOLD_ID = "erasure_id", "hold_id"
+#: The column that holds a person's id, in every table that has one.
+PERSON = "id"
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Table:
     restricted : bool
         Whether it holds what only stewards may read. Its data files are in the lake's folder
         ``restricted``, and none of its columns have bounds in Iceberg's metadata.
+    key : str
+        The column by which rows are replaced together.
     """
 
     name: str
@@ -51,6 +57,7 @@ class Table:
     significado: str
     fields: tuple[Field, ...]
     restricted: bool = False
+    key: str = RUN_ID
 
 
 _RUN = (
@@ -156,8 +163,68 @@ CLIENTOUTPUT_ANONIMA = Table(
         Field("clientes", "bigint", "clients of the class", "clientes da classe"),
     ),
 )
+_ERASURE = Field(ERASURE_ID, "string", "the erasure", "a eliminação")
+_ORDERED_BY = Field("ordered_by", "string", "who ordered it", "quem a ordenou")
+SUPPRESSIONS = Table(
+    "suppressions",
+    "the ids that no run publishes again",
+    "os ids que nenhuma execução publica de novo",
+    (
+        _ERASURE,
+        Field(PERSON, "string", "id of an erased person", "id de uma pessoa eliminada"),
+        Field("since", "timestamp_ntz", "time of the order, UTC", "hora da ordem, em UTC"),
+        Field("ground", "string", "ground of the erasure", "fundamento da eliminação"),
+        _ORDERED_BY,
+    ),
+    restricted=True,
+    key=ERASURE_ID,
+)
+ERASURES = Table(
+    "erasures",
+    "what each erasure removed, by zone of the lake, without personal data",
+    "o que cada eliminação removeu, por zona do lake, sem dados pessoais",
+    (
+        _ERASURE,
+        Field("ordered_at", "timestamp_ntz", "time of the order, UTC", "hora da ordem, em UTC"),
+        _ORDERED_BY,
+        Field("ground", "string", "ground of the erasure", "fundamento da eliminação"),
+        Field("people", "bigint", "erased people", "pessoas eliminadas"),
+        Field(
+            "held",
+            "bigint",
+            "people left because of a legal hold",
+            "pessoas mantidas por retenção legal",
+        ),
+        Field("zone", "string", "table or folder of the lake", "tabela ou pasta do lake"),
+        Field("rows", "bigint", "rows removed; null if unknown", "linhas removidas, se contadas"),
+        Field("files", "bigint", "files removed", "arquivos removidos"),
+    ),
+    key=ERASURE_ID,
+)
+LEGAL_HOLDS = Table(
+    "legal_holds",
+    "people whose rows must be kept; the newest row of a person counts",
+    "pessoas cujas linhas devem ser mantidas; vale a linha mais nova da pessoa",
+    (
+        Field(HOLD_ID, "string", "the hold, or its end", "a retenção, ou seu fim"),
+        Field(PERSON, "string", "id of the person", "id da pessoa"),
+        Field("reason", "string", "reason of the hold", "motivo da retenção"),
+        Field("until", "date", "last day of the hold", "último dia da retenção"),
+        Field("recorded_at", "timestamp_ntz", "time of the record, UTC", "hora do registro, UTC"),
+        _ORDERED_BY,
+    ),
+    restricted=True,
+    key=HOLD_ID,
+)
 #: All of them, in the order of the documents.
-TABLES: tuple[Table, ...] = (QUALITY_RESULTS, COLUMN_PROFILES, CLIENTOUTPUT_ANONIMA)
+TABLES: tuple[Table, ...] = (
+    QUALITY_RESULTS,
+    COLUMN_PROFILES,
+    SUPPRESSIONS,
+    ERASURES,
+    LEGAL_HOLDS,
+    CLIENTOUTPUT_ANONIMA,
+)
 
 
 def field_names(table: Table) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from register_run import metrics, publication_record, storage
+    from register_run import lock, metrics, publication_record, storage
     from register_run.claim import Claim, Outcome
     from register_run.delivery import Delivery, find_sources
     from register_run.errors import (
@@ -45,6 +45,7 @@ __all__ = [
     "Terminated",
     "__version__",
     "find_sources",
+    "lock",
     "metrics",
     "publication_record",
     "read_notebook",
@@ -69,6 +70,7 @@ _HOMES = {
     "Stage": "register_run.request",
     "Terminated": "register_run.errors",
     "find_sources": "register_run.delivery",
+    "lock": "register_run.lock",
     "metrics": "register_run.metrics",
     "publication_record": "register_run.publication_record",
     "read_notebook": "register_run.stage_run",

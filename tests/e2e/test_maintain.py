@@ -45,8 +45,11 @@ class Days:
         self.refused = command(*again)
         self.forced = command(*again, "--force")
         self.before = self.history()
+        self.shown = command("maintain", "--lake", self.lake, "--snapshot-days", 0)
+        self.unchanged = self.snapshots()
         self.maintained = command(
-            *("maintain", "--lake", self.lake, "--snapshot-days", 0, "--snapshots-kept", 1)
+            *("maintain", "--lake", self.lake, "--snapshot-days", 0, "--snapshots-kept", 1),
+            "--apply",
         )
 
     def history(self) -> History:
@@ -66,6 +69,10 @@ def days(tmp_path_factory: pytest.TempPathFactory, warm_command: Command) -> Day
 
 
 def test_maintenance_says_what_it_did_and_keeps_every_publication_on_record(days: Days) -> None:
+    assert days.shown.returncode == 0, days.shown.stderr
+    assert "2 of 4" in days.shown.stdout
+    assert "--apply" in days.shown.stdout
+    assert days.unchanged == 4
     assert days.maintained.returncode == 0, days.maintained.stderr
     assert "3 of 4 snapshots expired" in days.maintained.stdout
     assert "2 publications on record" in days.maintained.stdout

@@ -9,8 +9,6 @@ from infra.template import load_template
 from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
 from tests.support.policy import ROLES, Permissions
 
-from register_contract import tables
-
 RAW = "cliente-data-raw-123456789012-sa-east-1"
 LAKE = "cliente-data-lake-123456789012-sa-east-1"
 CODE = "cliente-data-artifacts-123456789012-sa-east-1"
@@ -108,7 +106,7 @@ CALLS = {
                 "AbortMultipartUpload",
                 "ListMultipartUploadParts",
             )
-            for zone in ("clientoutput", "clientoutput_anonima", "warehouse", "staging", "runs")
+            for zone in ("clientoutput", "warehouse", "staging", "runs", "restricted")
         ),
         ("s3:ListBucketMultipartUploads", LAKE),
         ("glue:GetDatabase", f"{GLUE}:database/db_client_insurance"),
@@ -177,6 +175,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         # People
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/staging/r0/x.parquet"),
+        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/suppressions/x.parquet"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/query-results/stewards/x.csv"),
         ("ReaderPolicy", "glue:GetTable", RAW_TABLE),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
@@ -235,11 +234,6 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
         ("UploadPolicy", "s3:PutObject", f"{RAW}/upload/2026-11-23/dados_cadastro_1.parquet"),
         ("ReaderPolicy", "glue:GetTable", TABLE),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/clientoutput/convenio=SUS/x.parquet"),
-        *(
-            ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/{table.name}/x.parquet")
-            for table in tables.TABLES
-            if not table.restricted
-        ),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/query-results/readers/x.csv"),
         ("StewardPolicy", "glue:GetTable", RAW_TABLE),
         ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/x.csv"),

@@ -10,6 +10,8 @@ from infra.template import load_template
 from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
 from tests.support.scanners import scan
 
+from register_contract.retention import RETENTION
+
 TEMPLATES = (TEMPLATE, ARTIFACTS)
 HOLDS_DATA = {
     "AWS::KMS::Key",
@@ -155,10 +157,10 @@ def test_every_zone_with_personal_data_is_emptied(deployed: Deployed):
     rules = lifecycle(deployed.properties("LakeBucket"))
     days = {r["Prefix"]: r["ExpirationInDays"] for r in rules if "ExpirationInDays" in r}
     assert days == {
-        "lake/staging/": 7,
-        "lake/deliveries/": 30,
-        "lake/runs/": 400,
-        "lake/claims/": 400,
+        "lake/staging/": RETENTION.staging_days,
+        "lake/deliveries/": RETENTION.delivery_days,
+        "lake/runs/": RETENTION.run_days,
+        "lake/claims/": RETENTION.run_days,
         "query-results/": 14,
     }
     uploads = lifecycle(deployed.properties("RawBucket"))[0]

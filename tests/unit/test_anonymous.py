@@ -122,7 +122,7 @@ def test_all_files_of_a_health_plan_are_one_class(lake: Lake) -> None:
 
 
 def test_what_the_table_showed_before_expires(lake: Lake) -> None:
-    table, folder = records.name(CLIENTOUTPUT_ANONIMA), Path(lake.uri, "clientoutput_anonima")
+    table, folder = records.name(CLIENTOUTPUT_ANONIMA), Path(lake.uri, "warehouse")
     run(lake, 0, Gold=7)
     anonymous.follow(lake)
     first = set(folder.rglob("*.parquet"))
@@ -152,7 +152,7 @@ def test_rows_that_only_a_delete_file_hides_are_never_counted(lake: Lake) -> Non
 def test_neither_ids_nor_names_nor_dates_are_in_its_files(lake: Lake) -> None:
     run(lake, 0, Gold=7)
     anonymous.follow(lake)
-    (file,) = Path(lake.uri, "clientoutput_anonima").rglob("*.parquet")
+    (file,) = Path(lake.uri, "warehouse").rglob("*/clientoutput_anonima/data/*.parquet")
     (row,) = pl.read_parquet(file, hive_partitioning=False).rows(named=True)
     assert tuple(row) == tables.field_names(CLIENTOUTPUT_ANONIMA)
     assert row["faixa_nascimento"] == "1980-05"

@@ -75,7 +75,11 @@ def test_options_reach_the_runner(tmp_path):
     made = request(asked(run_id="r1", as_of="2026-01-31", force=True, accept_volume_change=True,
                          id_key=str(key)))  # fmt: skip
     assert (made.run_id, made.as_of, made.force) == ("r1", "2026-01-31", True)
-    assert made.parameters == {"id_key": str(key), "accept_volume_change": True}
+    assert made.parameters == {
+        "id_key": str(key),
+        "accept_volume_change": True,
+        "accept_drift": False,
+    }
     assert made.accept_older is False
     assert made.rules == contract.rules_fingerprint()
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 from test_lake import add, describe, publish, values, write
 
-from client_health.publish import maintenance
+from client_health.publish import maintenance, records
 from client_health.publish.lake import Lake
 from register_contract import contract
 from register_contract.retention import Retention
+from register_contract.tables import QUALITY_RESULTS
 
 EVERYTHING = Retention(snapshot_days=0)
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
@@ -110,6 +113,21 @@ def test_the_branch_that_a_dead_run_left_goes_when_its_time_is_over(lake: Lake) 
     maintenance.maintain(lake.uri, EVERYTHING)
     assert values(lake.spark.table(f"{lake.table}.refs"), "name") == ["main"]
     assert not half & files(lake)
+
+
+def test_old_rows_of_the_tables_beside_it_go_with_their_snapshots(lake: Lake) -> None:
+    for run_id, age in (("old", 366), ("young", 364)):
+        day = datetime.now(tz=UTC).date() - timedelta(days=age)
+        row = {"run_id": run_id, "day": day, "rule": "cpf_ausente"}
+        frame = pl.DataFrame([row], schema=records.schema(QUALITY_RESULTS))
+        records.replace(lake, QUALITY_RESULTS, run_id, frame)
+    done = maintenance.maintain(lake.uri)
+    assert done["expired_rows"] == 1
+    assert records.read(lake, QUALITY_RESULTS)["run_id"].to_list() == ["young"]
+    table = records.name(QUALITY_RESULTS)
+    assert lake.spark.table(f"{table}.snapshots").count() == 1
+    data = list(Path(lake.uri, "warehouse").rglob("quality_results/data/*.parquet"))
+    assert len(data) == 1
 
 
 def test_a_lake_that_has_published_nothing_stays_so(spark: SparkSession, tmp_path: Path) -> None:

@@ -38,7 +38,11 @@ def test_a_folder_and_a_lake_are_enough(job, raw):
     assert all(Path(stage.notebook).name == f"{stage.name}.ipynb" for stage in request.stages)
     assert request.published.table == "db_client_insurance.clientoutput"
     assert not request.force
-    assert request.parameters == {"id_key": "", "accept_volume_change": False}
+    assert request.parameters == {
+        "id_key": "",
+        "accept_volume_change": False,
+        "accept_drift": False,
+    }
 
 
 def test_what_glue_adds_of_its_own_is_ignored(job):

@@ -100,6 +100,6 @@ def test_restricted_files_are_closed_to_others_and_have_no_bounds_of_values(lake
 def test_every_declared_table_can_be_written_and_read(lake: Lake) -> None:
     for table in tables.TABLES:
         nothing = pl.DataFrame({name: [None] for name in records.schema(table)})
-        row = nothing.cast(records.schema(table)).with_columns(pl.lit("a").alias(tables.RUN_ID))
+        row = nothing.cast(records.schema(table)).with_columns(pl.lit("a").alias(table.key))
         records.append(lake, table, row)
         assert records.read(lake, table, ["a"]).equals(row)

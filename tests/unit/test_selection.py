@@ -6,6 +6,7 @@ import base64
 import itertools
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from client_health.gate.accounting import Selected
 from client_health.worker import Selection, Transformation
 from register_contract import contract
 
+AS_OF = date(2026, 1, 31)
 KEY = b"k" * 32
 FIRST, SECOND = (identity.client_id(KEY, cpf) for cpf in (GOOD_CPF, OTHER_CPF))
 BITS = {name: 1 << at for at, name in enumerate(rules.WARNINGS)}
@@ -96,7 +98,7 @@ def test_rows_are_counted_where_they_are_written(tmp_path: Path) -> None:
         {"id": SECOND, "source": "json", "warnings": nameless},
         {"id": "another", "source": "parquet", "warnings": register.BADLY_FORMED},
     )
-    selection = Selection(str(tmp_path), FIELD_IDS)
+    selection = Selection(str(tmp_path), FIELD_IDS, AS_OF)
     (line,) = told(selection.run(parcels.pack(frame, "id", parcels.tasks(1))))
     found = Selected.total([Selected(**line["counts"])])
     assert found.arrived == {"parquet": 1, "csv": 1, "json": 2}
@@ -116,7 +118,7 @@ def test_one_cpf_a_million_times_is_one_row_and_every_row_is_counted(tmp_path: P
         numero=numbers.cast(pl.Int32), rank=(numbers * 7_919) % million, content_1=numbers
     )
     best = frame.filter(pl.col("rank") == million - 1)["numero"].to_list()
-    selection = Selection(str(tmp_path), FIELD_IDS)
+    selection = Selection(str(tmp_path), FIELD_IDS, AS_OF)
     (line,) = told(selection.run(parcels.pack(frame, "id", parcels.tasks(4))))
     found = Selected.total([Selected(**line["counts"])])
     assert found.arrived["parquet"] == million
@@ -149,8 +151,8 @@ def test_health_plans_that_are_many_have_a_file_each_and_the_same_rows_and_count
         [b for half in halves for b in half if b.column(parcels.TASK)[0].as_py() == number]
         for number in numbers
     ]
-    at_once = Selection(str(tmp_path / "once"), FIELD_IDS)
-    packed = Selection(str(tmp_path / "packed"), FIELD_IDS, numbers)
+    at_once = Selection(str(tmp_path / "once"), FIELD_IDS, AS_OF)
+    packed = Selection(str(tmp_path / "packed"), FIELD_IDS, AS_OF, numbers)
     lines = [line for task in by_task for line in told(at_once.run(task))]
     moved = [batch for task in by_task for batch in packed.pack(task)]
     again = [
@@ -167,7 +169,8 @@ def test_health_plans_that_are_many_have_a_file_each_and_the_same_rows_and_count
     def files(lines: list[dict[str, Any]]) -> list[list[Any]]:
         return [file for line in lines for file in line.get("files", ())]
 
-    assert total(lines) == total(again)
+    assert replace(total(lines), parts=()) == replace(total(again), parts=())
+    assert total(lines).profile == total(again).profile
     assert sum(total(again).kept.values()) == 400
     plans = [plan for _, plan, _ in files(again)]
     assert len(plans) == len(set(plans)) == 130
@@ -179,7 +182,7 @@ def test_health_plans_that_are_many_have_a_file_each_and_the_same_rows_and_count
 
 
 def test_nothing_is_told_where_nothing_came() -> None:
-    assert told(Selection("nowhere", FIELD_IDS).run([])) == []
+    assert told(Selection("nowhere", FIELD_IDS, AS_OF).run([])) == []
     none = Selected.total([])
     assert set(none.kept.values()) == set(none.warnings.values()) == {0}
 

@@ -28,10 +28,10 @@ from client_health.errors import (
     SettingsError,
 )
 from client_health.gate import quality
-from client_health.publish import data_files, publishing
+from client_health.publish import data_files, publishing, records
 from client_health.publish.lake import Lake, branch_name
 from client_health.spark_session import CONF_PREFIX, setting
-from register_contract import contract, manifest, publications
+from register_contract import contract, manifest, publications, tables
 from register_contract.contract import Gate, Limits
 from register_run import publication_record as record
 from register_run import receipt as receipts
@@ -81,7 +81,7 @@ class Run:
         stage = self.begin(stages.INGEST)
         today = ingestion.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
         staged = ingestion.ingest(stage, today)
-        rows = ingestion.accounting(today, staged)
+        rows = ingestion.accounting(staged)
         return stage.finish(
             rows,
             stage.hand_over(staged),
@@ -95,14 +95,20 @@ class Run:
         before = stage.receipt_before()
         done = transformation.transform(stage, self.key)
         return stage.finish(
-            done.rows, done.handover, delivery_id=before.delivery_id, as_of=before.as_of
+            done.rows,
+            done.handover,
+            delivery_id=before.delivery_id,
+            as_of=before.as_of,
+            profile=done.profile,
         )
 
-    def publish(self, *, accept_older: str = "", limits: Limits = HALF) -> dict[str, Any]:
+    def publish(
+        self, *, accept_older: str = "", accept_drift: str = "", limits: Limits = HALF
+    ) -> dict[str, Any]:
         stage = self.begin(stages.QUALITY)
         branch = publishing.branch(stage)
         branch.checked(quality.validar_esquema)
-        held_against = publishing.expectations(stage, True, accept_older)
+        held_against = publishing.expectations(stage, True, accept_older, accept_drift)
         report = branch.checked(
             quality.validar_qualidade_dados, branch.shares, replace(held_against, limits=limits)
         )
@@ -252,7 +258,8 @@ def test_the_snapshots_summary_carries_the_record_of_the_stage_that_wrote_it(don
     second = done.stored(stages.TRANSFORM)
     assert snapshot.snapshot_id == second["handover"]["snapshot_id"]
     kept = json.loads(snapshot.summary[publications.RECEIPT])
-    del second["handover"]
+    for only_in_the_receipt in ("handover", "findings", "profile"):
+        del second[only_in_the_receipt]
     assert kept.pop("shares") == {"x": 3, "Gold": 1}
     assert kept | {"duration_seconds": 0} == second | {"duration_seconds": 0}
     assert snapshot.summary[publications.RUN_ID] == "r1"
@@ -306,6 +313,115 @@ def test_a_run_that_is_done_again_gives_the_same_ids(written: Run) -> None:
     written.publish()
     assert lake.snapshot() != before
     assert sorted(values(lake.spark.table(lake.table), "id")) == ids
+
+
+def test_the_result_of_every_rule_is_kept_by_source(done: Run) -> None:
+    rows = records.read(done.table, tables.QUALITY_RESULTS, ["r1"])
+    assert set(rows["rule"]) == {rule.name for rule in contract.RULES if not rule.of_run} - {
+        Gate.COLUNAS_DE_ENTRADA, Gate.CODIFICACAO_DE_ENTRADA, Gate.ESQUEMA_DIFERENTE,
+    }  # fmt: skip
+    malformed = rows.filter(pl.col("rule") == "linha_malformada").sort("source")
+    described = malformed.select("source", "stage", "criticality", "rows_checked", "rows_failed")
+    assert described.rows() == [
+        ("csv", "02_transform", "error", 2, 1),
+        ("json", "02_transform", "error", 2, 0),
+        ("parquet", "02_transform", "error", 2, 0),
+    ]
+    rejected = rows.row(by_predicate=pl.col("rule") == Gate.REJEITADOS_DEMAIS, named=True)
+    assert (rejected["stage"], rejected["source"], rejected["passed"]) == ("03_quality", None, True)
+    assert (rejected["rows_failed"], rejected["rows_checked"]) == (1, 6)
+    assert (rejected["share"], rejected["limit"]) == (pytest.approx(1 / 6), 0.5)
+    assert set(rows["day"]) == {AS_OF}
+    assert set(rows["rules"]) == {contract.rules_fingerprint()}
+
+
+def test_what_the_columns_contain_is_kept(done: Run) -> None:
+    rows = records.read(done.table, tables.COLUMN_PROFILES, ["r1"])
+    plans = rows.filter(pl.col("column_name") == "convenio", pl.col("category").is_not_null())
+    assert sorted(plans.select("category", "rows", "share").rows()) == [
+        ("Gold", 1, 0.25), ("x", 3, 0.75),
+    ]  # fmt: skip
+    whole = rows.filter(pl.col("category").is_null())
+    assert set(whole["column_name"]) == set(register.MISSING)
+    name = whole.row(by_predicate=pl.col("column_name") == "nome_completo", named=True)
+    assert (name["rows"], name["nulls"], name["distinct_count"]) == (4, 0, 2)
+
+
+def test_a_stopped_run_is_remembered_with_what_stopped_it_and_leaves_no_branch(
+    written: Run,
+) -> None:
+    with pytest.raises(QualityGateError):
+        written.publish(limits=Limits(rejected_share=0.1))
+    rows = records.read(written.table, tables.QUALITY_RESULTS, ["r1"])
+    [stopped] = rows.filter(~pl.col("passed")).rows(named=True)
+    assert stopped["rule"] == Gate.REJEITADOS_DEMAIS
+    assert (stopped["share"], stopped["limit"]) == (pytest.approx(1 / 6), 0.1)
+    assert "1 of 6 rows rejected" in stopped["finding"]
+    assert rows.height > len(contract.rules(contract.Criticality.ERROR)) * 3
+    assert branches(written.table) == []
+    assert records.read(written.table, tables.COLUMN_PROFILES).is_empty()
+
+    # The run is done again, with a limit that lets it pass: its rows take the place of these.
+    written.transform("e" * 32)
+    written.publish()
+    again = records.read(written.table, tables.QUALITY_RESULTS, ["r1"])
+    assert again["passed"].all()
+    assert again.height == rows.height
+
+
+def test_a_gate_of_the_first_stage_is_remembered_too(written: Run) -> None:
+    Path(written.paths["csv_path"]).write_text("cpf|nome\n", encoding="utf-8")
+    run = replace(written, run_id="r2")
+    with pytest.raises(QualityGateError):
+        run.ingest()
+    [row] = records.read(run.table, tables.QUALITY_RESULTS, ["r2"]).rows(named=True)
+    assert (row["stage"], row["rule"], row["passed"]) == (
+        "01_ingest", Gate.COLUNAS_DE_ENTRADA, False,
+    )  # fmt: skip
+    assert row["finding"]
+
+
+def test_a_gate_stops_the_run_even_if_its_history_cannot_be_written(
+    written: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(records, "replace", fails)
+    with pytest.raises(QualityGateError, match="rejeitados_demais"):
+        written.publish(limits=Limits(rejected_share=0.1))
+
+
+def test_a_run_unlike_the_last_published_ones_is_stopped_unless_a_person_accepts_it(
+    written: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contract, "LIMITS", replace(contract.LIMITS, drift_least_rows=2))
+    limits = replace(HALF, drift_least_rows=2)
+    for number in range(contract.LIMITS.drift_least_runs):
+        run = replace(written, run_id=f"r{number}")
+        run.ingest()
+        run.transform(f"{number}" * 32)
+        run.publish(limits=limits)
+    plain = dict.fromkeys(contract.SOURCES[2].columns, "x") | {"convenio": "New"}
+    lines = [json.dumps(plain | {"cpf": f"{at:011}"}) for at in range(9)]
+    Path(written.paths["json_path"]).write_text("\n".join(lines), encoding="utf-8")
+    other = replace(written, run_id="other")
+    other.ingest()
+    other.transform("9" * 32)
+    with pytest.raises(QualityGateError) as stopped:
+        other.publish(limits=limits)
+    found = dict(stopped.value.failures)[Gate.DISTRIBUICAO_DIFERENTE]
+    assert "the median of 3 publications, 2026-01-31 to 2026-01-31; the limit is 10" in found
+
+    other.transform("8" * 32)
+    receipt = other.publish(limits=limits, accept_drift="true")
+    assert receipt["drift"]["convenios_diferentes"].startswith("1 new: New (compared with")
+    rows = records.read(other.table, tables.QUALITY_RESULTS, ["other"])
+    moved = rows.row(by_predicate=pl.col("rule") == Gate.DISTRIBUICAO_DIFERENTE, named=True)
+    assert moved["passed"]
+    assert "New" in moved["finding"]
+    warned = rows.row(by_predicate=pl.col("rule") == "convenios_diferentes", named=True)
+    assert (warned["criticality"], warned["stage"]) == ("warn", "03_quality")
 
 
 def test_another_id_key_is_refused_before_anything_is_written(done: Run, tmp_path: Path) -> None:

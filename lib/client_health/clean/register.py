@@ -6,6 +6,7 @@ Functions take and return Polars frames. Spark's shuffle runs between :func:`can
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date, datetime
 
 import polars as pl
@@ -29,6 +30,8 @@ PLACE = "place"
 CONTENT = ("content_1", "content_2")
 
 _WELL_WRITTEN = r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\z"
+# Eleven digits with any separators, as a person may have written them.
+_ANY_CPF = r"[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{2}"
 _MARKS = (UNREADABLE_BIRTH, UNREADABLE_REGISTRATION, UNREADABLE_NUMBER, rules.UNKNOWN_SEXO)
 # Columns that are masked when published are dropped here: the id brings a person's rows together.
 _KEPT = {
@@ -38,6 +41,11 @@ _KEPT = {
 }
 # Bit after the warnings' bits: the CPF was accepted but is not 11 digits.
 BADLY_FORMED = 1 << len(rules.WARNINGS)
+# Bits after that one: the column has no value, so its default is published.
+MISSING = {
+    column.name: BADLY_FORMED << at
+    for at, column in enumerate((c for c in contract.REGISTER_COLUMNS if c.default is not None), 1)
+}
 # Types whose defaults the contract writes as text.
 _TIMES = {"date": date, "timestamp_ntz": datetime}
 # The columns of `candidates`. A person's row is the one with the highest rank, then the lowest
@@ -130,6 +138,13 @@ def _content() -> list[pl.Expr]:
     ]
 
 
+def _missing() -> pl.Expr:
+    """Return the bits of :data:`MISSING` of a row."""
+    return pl.sum_horizontal(
+        pl.col(name).is_null().cast(pl.Int32) * bit for name, bit in MISSING.items()
+    ).cast(pl.Int32)
+
+
 def _filled(column: contract.Column) -> pl.Expr:
     default: str | int | date | None = column.default
     if default is None:
@@ -169,13 +184,36 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
             identity.ids(pl.col("cpf"), key).alias(ID),
             pl.col(SOURCE),
             *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
-            (rules.warning_bits(as_of) | badly_formed).alias(WARNINGS),
+            (rules.warning_bits(as_of) | badly_formed | _missing()).alias(WARNINGS),
             _rank(as_of).alias(RANK),
             _place().alias(PLACE),
             *_content(),
         )
         .collect()
     )
+
+
+def without(candidates: pl.DataFrame, suppressed: Collection[str]) -> pl.DataFrame:
+    """Return the candidates that belong to nobody on the list of suppressed ids."""
+    return candidates.filter(~pl.col(ID).is_in(list(suppressed)))
+
+
+def without_rejected(
+    rejected: pl.DataFrame, suppressed: Collection[str], key: bytes
+) -> pl.DataFrame:
+    """Return the rejected rows that show no CPF of anybody on the list of suppressed ids.
+
+    A rejected row has no id. But its text may have a whole CPF in it, written in a way that the
+    rules refuse, or in a line that could not be split.
+    """
+    digits = (
+        pl.concat_str(pl.col("cpf", MALFORMED_LINE), separator="|", ignore_nulls=True)
+        .str.extract_all(_ANY_CPF)
+        .list.eval(pl.element().str.replace_all(r"[^0-9]", ""))
+    )
+    shown = rejected.select(digits.alias("cpf")).with_row_index("row").explode("cpf").drop_nulls()
+    hit = shown.filter(identity.ids(pl.col("cpf"), key).is_in(list(suppressed)))["row"]
+    return rejected.with_row_index("row").filter(~pl.col("row").is_in(hit.to_list())).drop("row")
 
 
 def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:

@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from client_health.clean import profile
+from client_health.clean.profile import Part
 from register_contract import contract, receipts
-from register_contract.receipts import Counts
+from register_contract.receipts import Counts, Profile
+
+#: Rows by source and rule.
+Findings = Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,18 @@ class StageRows:
         Rows by rule; a row may break several.
     badly_formed_cpfs : int
         Rows handed over whose CPF is not 11 digits: none, unless the library has a defect.
+    findings : mapping of str to mapping of str to int
+        The same rows as in ``rejections`` and ``warnings``, by source and rule.
+    suppressions : str
+        Fingerprint of the list of suppressed ids that was applied; empty if there is none.
     """
 
     sources: Mapping[str, SourceRows]
     rejections: Mapping[str, int] = field(default_factory=dict)
     warnings: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
+    findings: Findings = field(default_factory=dict)
+    suppressions: str = ""
 
     @property
     def rows_in(self) -> int:
@@ -88,16 +99,29 @@ class Selected:
     ----------
     arrived, kept : mapping of str to int
         Rows by source that came through the shuffle, and those that were kept.
-    warnings : mapping of str to int
-        Kept rows, by rule.
+    findings : mapping of str to mapping of str to int
+        Kept rows with a warning, by source and rule.
     badly_formed_cpfs : int
         Kept rows whose CPF is not 11 digits.
+    parts : sequence of Part
+        What the columns of the kept rows contain, by task.
     """
 
     arrived: Mapping[str, int]
     kept: Mapping[str, int]
-    warnings: Mapping[str, int]
+    findings: Findings
     badly_formed_cpfs: int
+    parts: Sequence[Part]
+
+    @property
+    def profile(self) -> Profile:
+        """What the columns of all kept rows contain."""
+        return profile.total(self.parts)
+
+    @property
+    def warnings(self) -> dict[str, int]:
+        """Kept rows with a warning, by rule."""
+        return _by_rule(self.findings, contract.Criticality.WARN)
 
     @classmethod
     def total(cls, parts: Sequence[Selected]) -> Selected:
@@ -111,16 +135,28 @@ class Selected:
         return cls(
             added((part.arrived for part in parts), contract.SOURCE_NAMES),
             added((part.kept for part in parts), contract.SOURCE_NAMES),
-            added((part.warnings for part in parts), warnings),
+            {
+                name: added((part.findings[name] for part in parts), warnings)
+                for name in contract.SOURCE_NAMES
+            },
             sum(part.badly_formed_cpfs for part in parts),
+            [one for part in parts for one in part.parts],
         )
+
+
+def _by_rule(findings: Findings, criticality: contract.Criticality) -> dict[str, int]:
+    return {
+        rule.name: sum(one.get(rule.name, 0) for one in findings.values())
+        for rule in contract.rules(criticality)
+    }
 
 
 def transformed(
     ingested: Mapping[str, int],
     refused: Mapping[str, int],
-    rejections: Mapping[str, int],
+    rejections: Findings,
     selected: Selected,
+    suppressed: Mapping[str, int] | None = None,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from counts at three places.
 
@@ -128,11 +164,15 @@ def transformed(
     ----------
     ingested : mapping of str to int
         Rows by source that the previous stage handed over.
-    refused, rejections : mapping of str to int
-        Rejected rows by source, and by rule.
+    refused : mapping of str to int
+        Rejected rows by source.
+    rejections : mapping of str to mapping of str to int
+        Rejected rows by source and rule; a row may break several.
     selected : Selected
         What came through the shuffle, and what was kept. A row that was lost there is missing from
         the sum, and stops the run.
+    suppressed : mapping of str to int, optional
+        Rows of erased people, by source; None if there are none.
     """
     return StageRows(
         {
@@ -141,10 +181,15 @@ def transformed(
                 rows_out=selected.kept[name],
                 rejected=refused[name],
                 duplicates=selected.arrived[name] - selected.kept[name],
+                suppressed=(suppressed or {}).get(name, 0),
             )
             for name in contract.SOURCE_NAMES
         },
-        rejections,
+        _by_rule(rejections, contract.Criticality.ERROR),
         selected.warnings,
         selected.badly_formed_cpfs,
+        {
+            name: {**rejections.get(name, {}), **selected.findings[name]}
+            for name in contract.SOURCE_NAMES
+        },
     )

@@ -7,17 +7,21 @@ everything before they stop, so that one run reports all problems.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
 from client_health.errors import QualityGateError
+from client_health.gate import drift
 from client_health.gate.accounting import StageRows
+from client_health.gate.drift import Columns, Drift
+from client_health.gate.rule_results import Result, of_rows
 from client_health.read.sources import TYPES
 from register_contract import contract
-from register_contract.contract import Gate, Limits
+from register_contract.contract import Criticality, Gate, Limits
+from register_contract.receipts import Profile
 
 _CONTRACT_NAMES = {kind: name for name, kind in TYPES.items()}
 
@@ -103,8 +107,10 @@ class QualityReport:
         Nulls by required column, and values by masked column that are not the mask.
     badly_formed_cpfs : int
         Counted before masking.
-    failures : sequence of (Gate, str)
-        Gates that would stop the run, each with its finding; empty if all is well.
+    drift : Drift
+        The comparison with the last published runs.
+    results : sequence of Result
+        The results of all rules.
     """
 
     rows: int
@@ -113,12 +119,16 @@ class QualityReport:
     nulls: Mapping[str, int]
     unmasked: Mapping[str, int] = field(default_factory=dict)
     badly_formed_cpfs: int = 0
-    failures: Sequence[tuple[Gate, str]] = ()
+    drift: Drift = field(default_factory=Drift)
+    results: Sequence[Result] = ()
 
     def checks(self) -> list[tuple[str, str]]:
         """Return the checks and their results, for a table."""
-        failed = dict(self.failures)
-        return [(gate, failed.get(gate, "ok")) for gate in Gate if gate in _JUDGED_HERE]
+        return [
+            (one.rule, "ok" if one.passed else one.finding)
+            for one in self.results
+            if one.criticality is Criticality.GATE
+        ]
 
 
 _JUDGED_HERE = frozenset(
@@ -132,6 +142,8 @@ _JUDGED_HERE = frozenset(
         Gate.REJEITADOS_DEMAIS,
         Gate.VOLUME_DIFERENTE,
         Gate.REMESSA_ANTIGA,
+        Gate.DISTRIBUICAO_DIFERENTE,
+        Gate.NULOS_EM_ALTA,
         Gate.AUDITORIA_DIVERGENTE,
     }
 )
@@ -155,6 +167,12 @@ class Expectations:
         Day of the last publication; empty if there was none.
     accept_older : bool
         Whether to publish even if the published delivery is of a later day.
+    profile : Profile, optional
+        What the columns contain, from ``02_transform``.
+    usual : sequence of Columns
+        What those of the last published runs contained.
+    accept_drift : bool
+        Whether to publish however far that is from what is usual.
     limits : Limits
     """
 
@@ -164,6 +182,9 @@ class Expectations:
     day: str = ""
     published_day: str = ""
     accept_older: bool = False
+    profile: Profile | None = None
+    usual: Sequence[Columns] = ()
+    accept_drift: bool = False
     limits: Limits = contract.LIMITS
 
 
@@ -195,15 +216,88 @@ def validar_qualidade_dados(
     uniqueness of CPFs, integrity. The accounting of rows is our addition.
     """
     badly_formed = sum(stage.badly_formed_cpfs for stage in expectations.stages)
-    report = measure(branch, shares, badly_formed)
+    measured = measure(branch, shares, badly_formed)
+    compared = _drift(shares, expectations)
     failures = [
-        *_content_failures(report),
-        *_accounting_failures(report, expectations),
+        *_content_failures(measured),
+        *_accounting_failures(measured, expectations),
         *older_failures(expectations.day, expectations.published_day, expectations.accept_older),
     ]
+    if not expectations.accept_drift:
+        failures += [(Gate(one.rule), one.detail) for one in compared.stops]
+    results = [
+        *(of_rows(expectations.stages[-1]) if expectations.stages else ()),
+        *_results(measured, expectations, compared, dict(failures)),
+    ]
     if failures:
-        raise QualityGateError(failures)
-    return report
+        raise QualityGateError(failures, results)
+    return replace(measured, drift=compared, results=results)
+
+
+def _drift(shares: Mapping[str, int], expectations: Expectations) -> Drift:
+    if expectations.profile is None:
+        return Drift()
+    now = Columns.of(expectations.day, expectations.profile, shares)
+    return drift.compare(now, expectations.usual, expectations.limits)
+
+
+def _results(
+    report: QualityReport,
+    expectations: Expectations,
+    compared: Drift,
+    failures: Mapping[Gate, str],
+) -> list[Result]:
+    """Return the results of the gates, and of the warnings about the whole run."""
+    stages, limits = expectations.stages, expectations.limits
+    before = expectations.published_rows
+    ingested = stages[0].rows_in if stages else 0
+    rejected = sum(stage.rejected for stage in stages)
+    failed: dict[Gate, int] = {
+        Gate.NULO_OBRIGATORIO: sum(report.nulls.values()),
+        Gate.CPF_FORA_DO_FORMATO: report.badly_formed_cpfs,
+        Gate.CPF_DUPLICADO: report.rows - report.distinct_ids,
+        Gate.REJEITADOS_DEMAIS: rejected,
+    }
+    shares: dict[Gate, tuple[float | None, float]] = {
+        Gate.REJEITADOS_DEMAIS: (
+            rejected / ingested if ingested else None,
+            limits.rejected_share,
+        ),
+        Gate.VOLUME_DIFERENTE: (
+            abs(report.rows - before) / before if before else None,
+            limits.volume_change,
+        ),
+        Gate.DISTRIBUICAO_DIFERENTE: (None, limits.category_shift),
+        Gate.NULOS_EM_ALTA: (None, limits.null_rise),
+    }
+    shares |= {Gate(one.rule): (one.value, one.limit or 0.0) for one in compared.stops}
+    accepted = {one.rule: one.detail for one in compared.stops}
+    gates = [
+        Result(
+            gate,
+            Criticality.GATE,
+            passed=gate not in failures,
+            checked=ingested if gate is Gate.REJEITADOS_DEMAIS else report.rows,
+            failed=failed.get(gate),
+            share=shares.get(gate, (None, None))[0],
+            limit=shares.get(gate, (None, None))[1],
+            finding=failures.get(gate) or accepted.get(gate, ""),
+        )
+        for gate in Gate
+        if gate in _JUDGED_HERE
+    ]
+    warnings = [
+        Result(
+            one.rule,
+            Criticality.WARN,
+            checked=report.rows,
+            share=one.value,
+            limit=one.limit,
+            finding=one.detail,
+        )
+        for one in compared.warnings
+    ]
+    return [*gates, *warnings]
 
 
 def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0) -> QualityReport:

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from client_health import storage
 from register_contract import contract
+from register_contract.tables import PERSON
 
 ARROW_TYPES = {
     "string": pa.string(),
@@ -30,8 +31,8 @@ ARROW_TYPES = {
 }
 # Iceberg identifies a column in a file by this, whatever its name.
 FIELD_ID = "PARQUET:field_id"
-# Bounds of a column outlive an erased row, so columns with personal data have none.
-_BOUNDED = [column.name for column in contract.COLUMNS if not column.personal]
+# Bounds of a column outlive an erased row, so columns that tell persons apart have none.
+_BOUNDED = [c.name for c in contract.COLUMNS if not c.personal and c.name != PERSON]
 # Columns whose values hardly repeat get no dictionary.
 _REPEATING = sorted({c.name for c in contract.COLUMNS} - {"id", "nome_completo", "data_cadastro"})
 

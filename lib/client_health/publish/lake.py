@@ -27,12 +27,12 @@ from client_health.publish.data_files import DataFile
 from client_health.spark_session import configure
 from register_contract import contract, publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
+from register_contract.retention import BRANCH_DAYS
+from register_contract.tables import PERSON
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject, JVMView
 
-# Days after which the branch of an abandoned run may be removed: longer than any run takes.
-BRANCH_DAYS = 7
 _FOOTERS_AT_ONCE = 8
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
 # Readers keep SQLite open while Spark writes: with write-ahead logging, both can continue.
@@ -111,7 +111,7 @@ class Lake:
 
     def make_tables(self) -> None:
         """Create the database and its two tables, if missing."""
-        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        self.make_database()
         self.make(
             self.log,
             ", ".join(f"{name} {kind} COMMENT '{meaning}'" for name, kind, meaning in _LOG_COLUMNS),
@@ -127,14 +127,18 @@ class Lake:
             "write.parquet.compression-codec": "zstd",
             "write.metadata.delete-after-commit.enabled": "true",
             "write.metadata.previous-versions-max": "50",
-            # Bounds of a column outlive an erased row: none for personal data.
+            # Bounds of a column outlive an erased row: none for what tells persons apart.
             **{
                 f"write.metadata.metrics.column.{column.name}": "none"
                 for column in contract.COLUMNS
-                if column.personal
+                if column.personal or column.name == PERSON
             },
         }
         self.make(self.table, columns, properties, contract.PARTITION_COLUMN)
+
+    def make_database(self) -> None:
+        """Create the database, if missing."""
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
 
     def make(
         self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""
@@ -190,6 +194,39 @@ class Lake:
             self._append(publication, withdrawn=True)
         return replace(found, unlogged=(), rolled_back=())
 
+    def record_erasure(self, erasure_id: str) -> None:
+        """Add an erasure to the log, before it begins: nothing older may ever be seen again.
+
+        Parameters
+        ----------
+        erasure_id : str
+            If the same erasure is recorded again, nothing is added, unless others have published
+            meanwhile.
+        """
+        table = self.metadata()
+        through = int(table.get("last-sequence-number", 0))
+        erasure = publications.Erasure(erasure_id, through, str(table["table-uuid"]))
+        if any(one == erasure for one in self.history().erasures):
+            return
+        change = self.loaded(self.log).newAppend()
+        for key, value in erasure.log_properties().items():
+            change = change.set(key, value)
+        change.commit()
+
+    def keep_record(self) -> None:
+        """Put the record of the last publication on ``main`` again, where others have changed it.
+
+        The rows stay as they are. Readers of snapshots find the run at the head of ``main``, and
+        the run can be seen again after a later one was rolled back.
+        """
+        head, last = self.snapshot(), self.history().last
+        if head is None or last is None or publications.RUN_ID in head.summary:
+            return
+        change = self.loaded(self.table).newAppend()
+        for key, value in last.summary().items():
+            change = change.set(key, value)
+        change.commit()
+
     def _append(self, publication: Publication, *, withdrawn: bool = False) -> None:
         row = (
             publication.run_id,
@@ -210,7 +247,13 @@ class Lake:
         writer.append()
 
     def metadata(self, table: str = "") -> publications.Metadata:
-        """Return the newest metadata of the published table, or of one named with its catalog."""
+        """Return the newest metadata of a table, by its name with its catalog.
+
+        Parameters
+        ----------
+        table : str
+            Empty for the published table.
+        """
         return self._metadata(table or self.table)
 
     def _metadata(self, table: str) -> publications.Metadata:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from client_health.publish import anonymous
+from client_health.publish import anonymous, records
 from client_health.publish.lake import Lake
 from client_health.spark_session import setting, spark_session
-from register_contract import contract
+from register_contract import contract, tables
 from register_contract.retention import RETENTION, Retention
 
 _COUNTS = (
-    "publications", "snapshots_before", "snapshots_after", "expired_files", "orphan_files"
+    "publications", "snapshots_before", "snapshots_after", "expired_files", "orphan_files",
+    "expired_rows",
 )  # fmt: skip
 
 _TASKS = 8
 
 
 def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]:
-    """Expire old snapshots of the published table, and delete unreferenced files.
+    """Expire old snapshots and rows, and delete unreferenced files.
 
     The log of publications and the anonymous table are completed first, so that a run whose
     snapshot expires still counts as published, and no reader sees counts of rows that are gone.
@@ -36,8 +37,9 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     Returns
     -------
     dict of str to int
-        Counts: ``publications`` on record, ``snapshots_before``, ``snapshots_after``,
-        ``expired_files`` (data and metadata), and ``orphan_files``.
+        Counts: ``publications`` on record; ``snapshots_before``, ``snapshots_after``,
+        ``expired_files`` (data and metadata), and ``orphan_files`` of the published table; and
+        ``expired_rows`` of the tables next to it.
     """
     spark = spark_session()
     opened = Lake.open(spark, setting(spark, "lake", lake))
@@ -66,7 +68,32 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
         orphans += found.count()
     after = spark.table(f"{opened.table}.snapshots").count()
     files = sum(int(count or 0) for count in expired)
-    return dict(zip(_COUNTS, (len(history.published), before, after, files, orphans), strict=True))
+    rows = sum(_expire_rows(opened, table, retention) for table in tables.TABLES)
+    counts = (len(history.published), before, after, files, orphans, rows)
+    return dict(zip(_COUNTS, counts, strict=True))
+
+
+def _expire_rows(lake: Lake, table: tables.Table, retention: Retention) -> int:
+    """Delete a table's old rows and snapshots; return the number of rows.
+
+    The rows' old snapshots go at once: a row that may no longer be kept must not stay in them.
+    """
+    if not records.exists(lake, table):
+        return 0
+    name, days = records.name(table), retention.of_table(table.name)
+    rows = 0
+    if days is not None:
+        old = f"day < DATE '{_days_ago(days)[:10]}'"
+        rows = lake.spark.table(name).where(old).count()
+        if rows:
+            lake.spark.sql(f"DELETE FROM {name} WHERE {old}")  # noqa: S608 - our own names
+    age = 0 if rows else retention.snapshot_days
+    lake.spark.sql(
+        f"CALL {contract.CATALOG}.system.expire_snapshots("
+        f"table => '{contract.DATABASE}.{table.name}',"
+        f" older_than => TIMESTAMP '{_days_ago(age)}', retain_last => 1)"
+    )
+    return rows
 
 
 def rollback(lake: str, snapshot_id: str) -> dict[str, list[str]]:

@@ -15,8 +15,10 @@ from client_health.errors import HandoverError, MainMovedError, QualityGateError
 from client_health.gate import quality
 from client_health.gate.accounting import SourceRows, StageRows
 from client_health.gate.quality import Expectations, QualityReport
+from client_health.publish import quality_history
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import shares_of
+from client_health.stages import Receipt as Before
 from client_health.stages import Stage
 from register_contract import contract
 from register_contract.publications import BranchState, branch_state
@@ -89,8 +91,10 @@ class Branch:
         QualityGateError
             From the check. Rows that must not be published are not kept.
         """
+        before = self.stage.receipt_before()
         try:
-            return check(self.rows, *held_against)
+            with quality_history.stops(self.stage, before.delivery_id, before.as_of.isoformat()):
+                return check(self.rows, *held_against)
         except QualityGateError:
             self.drop()
             raise
@@ -131,14 +135,17 @@ def branch(stage: Stage) -> Branch:
 
 
 def expectations(
-    stage: Stage, accept_volume_change: bool | str = False, accept_older: bool | str = False
+    stage: Stage,
+    accept_volume_change: bool | str = False,
+    accept_older: bool | str = False,
+    accept_drift: bool | str = False,
 ) -> Expectations:
     """Return what this run's rows are compared with: earlier receipts and the last publication.
 
     Parameters
     ----------
     stage : Stage
-    accept_volume_change, accept_older : bool or str
+    accept_volume_change, accept_older, accept_drift : bool or str
         The notebook's parameters; empty means "from the session's configuration".
     """
     before = stage.receipt_before()
@@ -150,6 +157,9 @@ def expectations(
         day=before.as_of.isoformat(),
         published_day=last.day if last else "",
         accept_older=_accepted(stage, "accept_older", accept_older),
+        profile=before.content.get("profile"),
+        usual=quality_history.usual(stage),
+        accept_drift=_accepted(stage, "accept_drift", accept_drift),
     )
 
 
@@ -193,7 +203,10 @@ def publish(
         )
         if older:
             audited.drop()
-            raise QualityGateError(older)
+            with quality_history.stops(stage, before.delivery_id, before.as_of.isoformat()):
+                raise QualityGateError(older)
+    _remember(stage, before, report)
+    if not audited.is_published:
         stage.lake.publish(audited.name)
     stage.lake.drop_branch(audited.name)
     stage.lake.complete_log()
@@ -209,5 +222,19 @@ def publish(
         before.rows.warnings,
     )
     return stage.finish(
-        rows, handover, delivery_id=before.delivery_id, as_of=before.as_of, shares=report.shares
+        rows,
+        handover,
+        delivery_id=before.delivery_id,
+        as_of=before.as_of,
+        shares=report.shares,
+        drift={one.rule: one.detail for one in report.drift.warnings},
     )
+
+
+def _remember(stage: Stage, before: Before, report: QualityReport) -> None:
+    """Write the run's results and profile: before the publication, which ends all doubt."""
+    of_run = {"delivery_id": before.delivery_id, "day": before.as_of.isoformat()}
+    quality_history.keep_results(stage, report.results, **of_run)
+    profile = before.content.get("profile")
+    if profile is not None:
+        quality_history.keep_profile(stage, profile, report.shares, **of_run)

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from client_health import storage
 from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
 from client_health.publish.lake import Lake
-from register_contract import contract, tables
+from register_contract import contract
 from register_contract.tables import Table
 
 if TYPE_CHECKING:
@@ -42,29 +42,33 @@ def schema(table: Table) -> pl.Schema:
     return pl.Schema({field.name: _POLARS_TYPES[field.type] for field in table.fields})
 
 
-def folder(lake: Lake, table: Table) -> str:
-    """Return the folder of a table's data files."""
-    return lake.path(RESTRICTED, table.name) if table.restricted else lake.path(table.name)
-
-
 def make(lake: Lake, table: Table) -> None:
     """Create a table, if it is missing."""
+    if exists(lake, table):
+        return
+    lake.make_database()
     if table.restricted:
         storage.protect(lake.path(RESTRICTED))
     columns = ", ".join(
         f"`{field.name}` {field.type} COMMENT '{field.meaning}'" for field in table.fields
     )
-    # Bounds outlive an erased row. The run's must not be cut, or a run's files could not be told.
-    metrics = {"write.metadata.metrics.default": "none"} if table.restricted else {}
     properties = {
         "format-version": "2",
-        "write.data.path": folder(lake, table),
         "write.metadata.delete-after-commit.enabled": "true",
         "write.metadata.previous-versions-max": "50",
-        f"write.metadata.metrics.column.{tables.RUN_ID}": "full",
-        **metrics,
+        # If bounds were cut, as is usual, a run's files could not be told from another's.
+        f"write.metadata.metrics.column.{table.key}": "full",
     }
+    if table.restricted:
+        properties["write.data.path"] = lake.path(RESTRICTED, table.name)
+        # Bounds outlive an erased row.
+        properties["write.metadata.metrics.default"] = "none"
     lake.make(name(table), columns, properties)
+
+
+def exists(lake: Lake, table: Table) -> bool:
+    """Return whether a table exists."""
+    return lake.spark.catalog.tableExists(name(table))
 
 
 def name(table: Table) -> str:
@@ -81,12 +85,12 @@ def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
     table : Table
         Created if it is missing.
     run_id : str
-        The run.
+        The run, or what the table's key names instead.
     rows : DataFrame
         The columns of :func:`schema`; may be empty.
     """
     make(lake, table)
-    own = _expressions(lake).equal(tables.RUN_ID, run_id)
+    own = _expressions(lake).equal(table.key, run_id)
     _overwrite(lake, table, own, rows, {})
 
 
@@ -141,7 +145,7 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
     lake : Lake
     table : Table
     run_ids : sequence of str, optional
-        The runs whose rows are read; None reads all rows.
+        The runs, or other values of the table's key, whose rows are read; None reads all rows.
 
     Returns
     -------
@@ -152,7 +156,7 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
     -----
     Only for tables without delete files, which those written here are.
     """
-    if (run_ids is not None and not run_ids) or not lake.spark.catalog.tableExists(name(table)):
+    if (run_ids is not None and not run_ids) or not exists(lake, table):
         return schema(table).to_frame()
     scan = lake.loaded(name(table)).newScan()
     if run_ids is not None:
@@ -160,14 +164,14 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
         for one in run_ids:
             wanted.add(one)
         # `in` is a word of Python's.
-        scan = scan.filter(getattr(_expressions(lake), "in")(tables.RUN_ID, wanted))
+        scan = scan.filter(getattr(_expressions(lake), "in")(table.key, wanted))
     parts = [schema(table).to_frame()]
     for uri in _paths(scan):
         with storage.opened(uri) as file:
             found = pl.read_parquet(file, columns=schema(table).names())
         parts.append(found.cast(schema(table)))
     rows = pl.concat(parts)
-    return rows if run_ids is None else rows.filter(pl.col(tables.RUN_ID).is_in(list(run_ids)))
+    return rows if run_ids is None else rows.filter(pl.col(table.key).is_in(list(run_ids)))
 
 
 def _paths(scan: JavaObject) -> list[str]:
@@ -189,13 +193,13 @@ def _written(lake: Lake, loaded: JavaObject, table: Table, rows: pl.DataFrame) -
             for field in table.fields
         ]
     )
-    uri = storage.join(folder(lake, table), f"{uuid.uuid4()}.parquet")
+    uri = str(loaded.locationProvider().newDataLocation(f"{uuid.uuid4()}.parquet"))
     with storage.replacing(uri, private=table.restricted) as file:
         pq.write_table(
             rows.select(schema(table).names()).to_arrow().cast(described),
             file,
             compression="zstd",
-            write_statistics=[tables.RUN_ID] if table.restricted else True,
+            write_statistics=[table.key] if table.restricted else True,
             store_schema=False,
         )
     metrics = iceberg.parquet.ParquetUtil.fileMetrics(

@@ -31,7 +31,8 @@ def history(
     """List the published runs, newest first.
 
     A run is `current` (what readers see now), `earlier`, `expired` (its rows are gone, its record
-    is kept), or `withdrawn` (readers saw it until the table was rolled back). The snapshot is what
+    is kept), `erased` (its rows are gone because people were erased; no rollback brings them back),
+    or `withdrawn` (readers saw it until the table was rolled back). The snapshot is what
     `FOR VERSION AS OF` of a query takes. Times are in UTC.
 
     Example: client-health history --lake data/lake
@@ -83,6 +84,7 @@ def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:
     states = [(one, "withdrawn") for one in found.withdrawn]
     for one in found.published:
         state = "earlier" if one.snapshot_id in kept else "expired"
+        state = state if found.erased_after(one) is None else "erased"
         states.append((one, "current" if one is found.last else state))
     states.sort(key=lambda row: row[0].sequence, reverse=True)
     return [_row(one, state) for one, state in states]

@@ -51,6 +51,13 @@ def run(  # noqa: PLR0917 - one for each option
             help="Publish even if a later day's delivery is published.",
         ),
     ] = False,
+    accept_drift: Annotated[
+        bool,
+        typer.Option(
+            "--accept-drift",
+            help="Publish even if categories or missing values are far from their usual shares.",
+        ),
+    ] = False,
     sessions: Annotated[
         str,
         typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created."),
@@ -97,6 +104,7 @@ def run(  # noqa: PLR0917 - one for each option
         force=force,
         accept_volume_change=accept_volume_change,
         accept_older=accept_older,
+        accept_drift=accept_drift,
         sessions=sessions,
         id_key=id_key,
     )

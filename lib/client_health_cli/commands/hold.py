@@ -1,0 +1,113 @@
+"""`client-health hold`: legal holds, which keep people from being erased."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Annotated
+
+import typer
+
+from client_health_cli.errors import SettingsError
+
+_Lake = Annotated[str, typer.Option(help="The lake: a folder.")]
+_CpfFile = Annotated[
+    str, typer.Option(metavar="FILE|-", help="The CPFs, one a line; - for standard input.")
+]
+_By = Annotated[str, typer.Option(help="Who orders it, for the record: a role or number, no name.")]
+_IdKey = Annotated[
+    str, typer.Option(metavar="FILE|ARN", help="The key for ids (default: the user's own).")
+]
+_Sessions = Annotated[
+    str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    hold = typer.Typer(help="Keep people from being erased: legal holds.", no_args_is_help=True)
+    hold.command("add")(add)
+    hold.command("list")(list_holds)
+    hold.command("end")(end)
+    app.add_typer(hold, name="hold")
+
+
+def add(  # noqa: PLR0917 - one for each option
+    lake: _Lake,
+    cpf_file: _CpfFile,
+    reason: Annotated[str, typer.Option(help="Why their data must be kept.")],
+    until: Annotated[str, typer.Option(metavar="DATE", help="Last day of the hold.")],
+    by: _By,
+    id_key: _IdKey = "",
+    sessions: _Sessions = "local",
+) -> None:
+    """Keep people from being erased until a day.
+
+    A new hold of a person replaces an earlier one.
+
+    Example: client-health hold add --lake data/lake --cpf-file people.txt --reason "lawsuit 17"
+    --until 2027-12-31 --by legal-2
+
+    Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement, or service failed.
+    """
+    try:
+        last = dt.date.fromisoformat(until)
+    except ValueError:
+        raise SettingsError(f"--until {until!r}: give a day such as 2027-12-31") from None
+    people = _write(lake, cpf_file, id_key, sessions, reason=reason, until=last, by=by)
+    typer.echo(f"{people:,} people are held until {last}.")
+
+
+def end(
+    lake: _Lake,
+    cpf_file: _CpfFile,
+    by: _By,
+    id_key: _IdKey = "",
+    sessions: _Sessions = "local",
+) -> None:
+    """End the legal hold of people.
+
+    Example: client-health hold end --lake data/lake --cpf-file people.txt --by legal-2
+
+    Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement, or service failed.
+    """
+    from client_health_cli.erasing import cpfs  # noqa: PLC0415 - slows every command's start
+
+    before = cpfs.today() - dt.timedelta(days=1)
+    people = _write(lake, cpf_file, id_key, sessions, reason="ended", until=before, by=by)
+    typer.echo(f"{people:,} people are no longer held.")
+
+
+def list_holds(lake: _Lake) -> None:
+    """List the active legal holds: how many people, why, and until when.
+
+    Example: client-health hold list --lake data/lake
+
+    Exit codes: 0 listed; 2 usage, or no lake.
+    """
+    from client_health_cli.commands.erase import local_lake  # noqa: PLC0415
+    from client_health_cli.erasing import cpfs, held  # noqa: PLC0415
+
+    found = held.active(str(local_lake(lake)), cpfs.today()).values()
+    groups = [(hold.until, hold.reason, hold.ordered_by) for hold in found]
+    for until, reason, by in sorted(set(groups)):
+        people = groups.count((until, reason, by))
+        typer.echo(f"until {until}: {people:,} people, {reason} (ordered by {by})")
+    if not groups:
+        typer.echo("Nobody is held.")
+
+
+def _write(
+    lake: str, cpf_file: str, id_key: str, sessions: str, *, reason: str, until: dt.date, by: str
+) -> int:
+    from client_health_cli import maintenance  # noqa: PLC0415
+    from client_health_cli.commands.erase import local_lake  # noqa: PLC0415
+    from client_health_cli.erasing import cpfs, forget, held  # noqa: PLC0415
+
+    folder = local_lake(lake)
+    people = cpfs.values(cpfs.read(cpf_file), cpfs.key_of(folder, id_key))
+    with maintenance.upkeep(str(folder), sessions, alone=True) as upkeep:
+        forget.ask(folder, held.rows(people.ids, reason, until, by))
+        try:
+            return maintenance.hold(upkeep)
+        finally:
+            forget.ask(folder, None)

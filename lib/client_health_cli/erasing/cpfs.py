@@ -1,0 +1,115 @@
+"""The CPFs of the people that a command is about, from a file or from standard input."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import sys
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from client_health_cli.erasing.search import Values
+from client_health_cli.errors import SettingsError
+
+#: In place of a file: standard input.
+STANDARD_INPUT = "-"
+_CPF = re.compile(r"\A(?:[0-9]{11}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}-[0-9]{2})\Z")
+
+
+def read(file: str) -> tuple[str, ...]:
+    """Return the CPFs of a file, 11 digits each, sorted, each once.
+
+    Parameters
+    ----------
+    file
+        Its path, or `-` for standard input: a CPF a line, with or without punctuation.
+
+    Raises
+    ------
+    SettingsError
+        There is no such file, no CPF in it, or a line that isn't one. The message has the line's
+        number, never its content.
+    """
+    if file == STANDARD_INPUT:
+        return parse(sys.stdin)
+    try:
+        with Path(file).open(encoding="utf-8-sig") as lines:
+            return parse(lines)
+    except OSError as error:
+        raise SettingsError(f"--cpf-file {file}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise SettingsError(f"--cpf-file {file}: it isn't a text file") from None
+
+
+def parse(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return the CPFs of some lines; see :func:`read`."""
+    found = set()
+    for number, line in enumerate(lines, start=1):
+        written = line.strip()
+        if not written:
+            continue
+        if not _CPF.match(written):
+            raise SettingsError(
+                f"line {number} of the CPFs isn't a CPF: give 11 digits a line, with or without "
+                "punctuation"
+            )
+        found.add(re.sub(r"[.-]", "", written))
+    if not found:
+        raise SettingsError("there is no CPF to read: give one a line")
+    return tuple(sorted(found))
+
+
+def today() -> dt.date:
+    """Return the day in UTC."""
+    return dt.datetime.now(dt.UTC).date()
+
+
+def values(cpfs: tuple[str, ...], key: bytes) -> Values:
+    """Return CPFs with their ids."""
+    from client_health import identity  # noqa: PLC0415 - loads Polars
+
+    return Values(cpfs, tuple(identity.client_id(key, cpf) for cpf in cpfs))
+
+
+def without(people: Values, ids: Collection[str]) -> Values:
+    """Return people without those with some ids."""
+    kept = [
+        (cpf, person)
+        for cpf, person in zip(people.cpfs, people.ids, strict=True)
+        if person not in ids
+    ]
+    return Values(tuple(cpf for cpf, _ in kept), tuple(person for _, person in kept))
+
+
+def key_of(lake: Path, location: str) -> bytes:
+    """Return the id key of a lake.
+
+    Parameters
+    ----------
+    lake
+        The lake's folder.
+    location
+        A file or the ARN of a secret; empty means the user's own file, which must exist.
+
+    Raises
+    ------
+    SettingsError
+        There is no key, it can't be used, or the lake was published with another one.
+    """
+    from client_health import SettingsError as KeyRefusedError  # noqa: PLC0415
+    from client_health import identity  # noqa: PLC0415
+    from client_health_cli.maintenance import TABLES  # noqa: PLC0415
+    from register_run import publication_record  # noqa: PLC0415
+
+    if not location and not identity.default_key_path().exists():
+        raise SettingsError("there is no id key here: name it with --id-key")
+    try:
+        key = identity.load_key(location)
+    except KeyRefusedError as error:
+        raise SettingsError(str(error)) from error
+    last = publication_record.history(str(lake), TABLES).last
+    if last is not None and last.key_check not in {"", identity.key_check(key)}:
+        raise SettingsError(
+            "the table was published with another id key: with this one, nobody would be found"
+        )
+    return key

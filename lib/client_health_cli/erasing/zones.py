@@ -1,0 +1,199 @@
+"""The parts of a local lake, and what of people is in each of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from client_health_cli.erasing.search import SEPARATORS, SHORTEST, Values, search
+from client_health_cli.published import published_table
+from register_contract import erasures, publications, runs, tables
+from register_contract.erasures import Zone
+
+if TYPE_CHECKING:
+    import polars as pl
+
+#: Files in these folders belong to a run, and go as a whole.
+LOOSE = (runs.STAGING, "deliveries", "runs", "claims")
+_RESTRICTED = "restricted"
+_NAME, _STREET, _CPF, _MALFORMED = "nome_completo", "logradouro", "cpf", "malformed_line"
+_MINE, _OTHERS = "mine", "others"
+_SEPARATORS = f"[{re.escape(SEPARATORS)}]"
+# What a process that was killed was writing.
+_DRAFT = re.compile(r"\A\..+\.[0-9]+\Z")
+_WELL_FORMED = r"\A[0-9]{11}\z"
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a lake has of people.
+
+    Attributes
+    ----------
+    values
+        What tells of them and of nobody else.
+    shared
+        How many of their names and streets others have, too, or are too short to tell of anybody.
+    zones
+        Their rows and files.
+    files
+        Files outside the tables that have to go.
+    """
+
+    values: Values
+    shared: int
+    zones: tuple[Zone, ...]
+    files: tuple[Path, ...]
+
+
+def everything(lake: Path) -> list[Path]:
+    """Return all files of a lake, but not those that an erasure itself needs."""
+    own = lake / erasures.FOLDER
+    return sorted(
+        path for path in lake.rglob("*") if path.is_file() and not path.is_relative_to(own)
+    )
+
+
+def find(lake: Path, values: Values) -> Found:
+    """Find people in a lake, by CPF and id, and what else tells of them.
+
+    Parameters
+    ----------
+    lake
+        Its folder.
+    values
+        CPFs and ids; names and streets that an earlier start has found.
+
+    Returns
+    -------
+    Found
+        Names and streets in rows of others are never among the values.
+    """
+    files = everything(lake)
+    known, shared, staged = _names(files, lake, values)
+    loose = [path for path in files if _zone(path, lake) in LOOSE]
+    going = search(loose, known).with_values()
+    drafts = [path for path in files if _DRAFT.match(path.name) and path not in loose]
+    zones = _zones_of_tables(lake, files, values)
+    for name in LOOSE:
+        inside = [path for path in going if _zone(path, lake) == name]
+        zones.append(Zone(name, staged if name == runs.STAGING else None, len(inside)))
+    zones.append(Zone("unfinished files", None, len(drafts)))
+    kept = tuple(zone for zone in zones if zone.rows or zone.files)
+    return Found(known, shared, kept, tuple(sorted({*going, *drafts})))
+
+
+def larger(one: Iterable[Zone], other: Iterable[Zone]) -> tuple[Zone, ...]:
+    """Return the larger counts of two findings: a second start finds only what the first left."""
+    merged = {zone.name: zone for zone in one}
+    for zone in other:
+        seen = merged.get(zone.name, zone)
+        rows = None if zone.rows is None else max(zone.rows, seen.rows or 0)
+        merged[zone.name] = replace(zone, rows=rows, files=max(zone.files, seen.files))
+    return tuple(merged.values())
+
+
+def _zone(path: Path, lake: Path) -> str:
+    return path.relative_to(lake).parts[0]
+
+
+def _zones_of_tables(lake: Path, files: list[Path], values: Values) -> list[Zone]:
+    """Return the tables that have rows of the people; of the published one, only what is seen."""
+    import polars as pl  # noqa: PLC0415 - slows every command's start
+
+    folders = {publications.TABLE: [Path(f) for f in _published_files(lake)]}
+    for table in tables.TABLES:
+        if tables.PERSON in tables.field_names(table) and table is not tables.SUPPRESSIONS:
+            folder = lake / _RESTRICTED / table.name if table.restricted else lake / table.name
+            folders[table.name] = [path for path in files if path.is_relative_to(folder)]
+    zones = []
+    for name, paths in folders.items():
+        counts = [
+            pl.scan_parquet(path, hive_partitioning=False)
+            .select(pl.col(tables.PERSON).is_in(list(values.ids)).sum())
+            .collect()
+            .item()
+            for path in paths
+            if path.suffix == ".parquet" and not path.name.startswith(".")
+        ]
+        zones.append(Zone(name, sum(counts), sum(count > 0 for count in counts)))
+    return zones
+
+
+def _published_files(lake: Path) -> tuple[str, ...]:
+    if not (lake / "catalog.db").is_file():
+        return ()
+    return published_table(str(lake), may_be_empty=True).files
+
+
+def _names(files: list[Path], lake: Path, values: Values) -> tuple[Values, int, int]:
+    """Return the values with names and streets, how many are shared, and the staged rows."""
+    names, streets = set(values.names), set(values.streets)
+    staged = 0
+    for rows in _rows(files, lake, values):
+        mine = rows.filter(_MINE)
+        names |= set(mine[_NAME].drop_nulls().to_list())
+        streets |= set(mine[_STREET].drop_nulls().to_list())
+        staged += mine.filter("staged").height
+    told = {text: _bare(text) for text in names | streets}
+    long = sorted({text for text in told.values() if len(text) >= SHORTEST})
+    taken: set[str] = set()
+    for rows in _rows(files, lake, values) if long else ():
+        others = rows.filter(_OTHERS)
+        for column in (_NAME, _STREET):
+            found = (
+                others[column].drop_nulls().unique().str.replace_all(_SEPARATORS, "")
+            ).str.extract_many(long, overlapping=True)
+            taken |= set(found.filter(found.list.len() > 0).explode().unique().to_list())
+
+    def kept(texts: set[str]) -> tuple[str, ...]:
+        return tuple(sorted(t for t in texts if len(told[t]) >= SHORTEST and told[t] not in taken))
+
+    known = replace(values, names=kept(names), streets=kept(streets))
+    return known, len(told) - len({*known.names, *known.streets}), staged
+
+
+def _bare(text: str) -> str:
+    return re.sub(_SEPARATORS, "", text)
+
+
+def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFrame]:
+    """Yield names and streets of published and staged rows, and whose they are.
+
+    Only accepted rows count as rows of others: a rejected row with a person's name and a damaged
+    CPF may be the person's.
+    """
+    import polars as pl  # noqa: PLC0415
+
+    ids, cpfs = list(values.ids), list(values.cpfs)
+    for path in files:
+        if path.suffix != ".parquet" or path.name.startswith("."):
+            continue
+        if _zone(path, lake) == publications.TABLE:
+            mine = pl.col(tables.PERSON).is_in(ids)
+            yield pl.read_parquet(
+                path, columns=[tables.PERSON, _NAME], hive_partitioning=False
+            ).select(
+                pl.col(_NAME),
+                pl.lit(None, pl.String).alias(_STREET),
+                mine.alias(_MINE),
+                (~mine).alias(_OTHERS),
+                pl.lit(value=False).alias("staged"),
+            )
+        elif _zone(path, lake) == runs.STAGING:
+            digits = pl.col(_CPF).str.replace_all(_SEPARATORS, "").fill_null("")
+            line = pl.col(_MALFORMED).str.replace_all(_SEPARATORS, "").fill_null("")
+            well_formed = digits.str.contains(_WELL_FORMED)
+            mine = (well_formed & digits.is_in(cpfs)) | (
+                ~well_formed & (digits.str.contains_any(cpfs) | line.str.contains_any(cpfs))
+            )
+            yield pl.read_parquet(path, columns=[_CPF, _NAME, _STREET, _MALFORMED]).select(
+                pl.col(_NAME),
+                pl.col(_STREET),
+                mine.alias(_MINE),
+                (well_formed & ~mine).alias(_OTHERS),
+                pl.lit(value=True).alias("staged"),
+            )

@@ -1,0 +1,83 @@
+"""Files of a local lake that are older than their folder's limit.
+
+In S3, lifecycle rules of the bucket do the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from register_contract.retention import Retention
+
+FOLDERS: Final = ("staging", "deliveries", "runs")
+
+
+@dataclass(frozen=True)
+class Old:
+    """What is too old in one folder of the lake.
+
+    Attributes
+    ----------
+    folder
+        Its name.
+    days
+        Its limit.
+    paths
+        The folders in it that are removed, each of one run or delivery.
+    size
+        Their size in bytes.
+    """
+
+    folder: str
+    days: int
+    paths: tuple[Path, ...]
+    size: int
+
+
+def find(lake: Path, retention: Retention, now: dt.datetime) -> tuple[Old, ...]:
+    """Return what is too old, by folder; a run counts as old as its newest file.
+
+    Parameters
+    ----------
+    lake
+        The lake's folder.
+    retention
+        The limits.
+    now
+        The current time, with a time zone.
+    """
+    found = []
+    for name in FOLDERS:
+        days = retention.of_folder(name)
+        if days is None or not (lake / name).is_dir():
+            continue
+        limit = (now - dt.timedelta(days=days)).timestamp()
+        old = [
+            (path, files)
+            for path in sorted((lake / name).iterdir())
+            if path.is_dir() and (files := _files(path)) and max(files.values())[0] < limit
+        ]
+        size = sum(size for _, files in old for _, size in files.values())
+        found.append(Old(name, days, tuple(path for path, _ in old), size))
+    return tuple(found)
+
+
+def remove(found: tuple[Old, ...]) -> None:
+    """Remove what :func:`find` has found."""
+    for old in found:
+        for path in old.paths:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _files(folder: Path) -> dict[Path, tuple[float, int]]:
+    """Return time of change and size of each file of a folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            status = path.stat()
+            found[path] = (status.st_mtime, status.st_size)
+    return found

@@ -1,0 +1,75 @@
+"""What the command asks of the session that erases people from the tables.
+
+The command computes the ids and matches rows that have none. Only ids, and what is in this file,
+enter the session. The file is readable by its owner alone, and gone when the erasure is done.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+#: The lake's folder for what an erasure needs until it is done.
+FOLDER = "restricted/erasure"
+#: The request to the session, and what the command knows, for a start after a failure.
+REQUEST, STATE = f"{FOLDER}/request.json", f"{FOLDER}/state.json"
+#: What the session writes to the table of legal holds: ids, no CPFs.
+HOLDS = f"{FOLDER}/holds.json"
+
+
+@dataclass(frozen=True)
+class Zone:
+    """What is erased in one part of the lake.
+
+    Parameters
+    ----------
+    name : str
+        A table, or a folder of the lake.
+    rows : int or None
+        Rows of the people; None if they are not counted.
+    files : int
+        Files with these rows.
+    """
+
+    name: str
+    rows: int | None = None
+    files: int = 0
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    Parameters
+    ----------
+    erasure_id : str
+    ids : tuple of str
+        The people's ids.
+    ground, ordered_by : str
+    ordered_at : str
+        In UTC, as ISO 8601 without a zone.
+    held : int
+        People who are left because of a legal hold.
+    zones : tuple of Zone
+        What was found, for the audit record.
+    """
+
+    erasure_id: str
+    ids: tuple[str, ...]
+    ground: str
+    ordered_by: str
+    ordered_at: str
+    held: int = 0
+    zones: tuple[Zone, ...] = ()
+
+    def dump(self) -> str:
+        """Return the request as JSON."""
+        return json.dumps(asdict(self), ensure_ascii=False)
+
+
+def parse(text: str) -> Request:
+    """Parse a request from JSON."""
+    fields: dict[str, Any] = json.loads(text)
+    zones = tuple(Zone(**zone) for zone in fields.pop("zones"))
+    return Request(ids=tuple(fields.pop("ids")), zones=zones, **fields)
