@@ -33,7 +33,14 @@ SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
 # service with a session; warm sessions; a service behind an endpoint.
 SHARED = {
     "spark": {
-        *("test_data_files", "test_lake", "test_maintenance", "test_parcels", "test_pieces"),
+        *(
+            "test_anonymous",
+            "test_data_files",
+            "test_lake",
+            "test_maintenance",
+            "test_parcels",
+            "test_pieces",
+        ),
         *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
         *("test_erasing", "test_records", "test_suppression"),
     },

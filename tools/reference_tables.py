@@ -22,7 +22,7 @@ import client_health_cli.errors
 import register_run.cell_errors
 import register_run.errors
 import strict_glue.errors
-from register_contract import contract
+from register_contract import anonymity, contract, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
@@ -70,6 +70,8 @@ ENGLISH = Language(
             *("column", "type", "meaning", "Parquet", "CSV", "JSON lines"),
             *("null becomes", "published"),
         ),
+        "anonymous": ("column", "type", "meaning"),
+        "ladder": ("step", "classes are clients with the same convênio, sexo, and"),
         "exit-codes": ("exit code", "meaning"),
         "errors": ("exit code", "meaning", "errors"),
     },
@@ -96,6 +98,8 @@ PORTUGUESE = Language(
             *("coluna", "tipo", "significado", "Parquet", "CSV", "JSON Lines"),
             *("nulo vira", "na publicação"),
         ),
+        "anonymous": ("coluna", "tipo", "significado"),
+        "ladder": ("passo", "uma classe são os clientes com os mesmos convênio, sexo e"),
         "exit-codes": ("código de saída", "significado"),
         "errors": ("código de saída", "significado", "erros"),
     },
@@ -162,6 +166,25 @@ def columns_table(language: Language) -> str:
             ]
         )
     return _table(language.heads["columns"], rows)
+
+
+def anonymous_table(language: Language) -> str:
+    """Return the table of the anonymous table's columns."""
+    return _table(
+        language.heads["anonymous"],
+        (
+            [f"`{field.name}`", field.type, getattr(field, language.meaning)]
+            for field in tables.CLIENTOUTPUT_ANONIMA.fields
+        ),
+    )
+
+
+def ladder_table(language: Language) -> str:
+    """Return the table of the steps that make the anonymous table's classes larger."""
+    return _table(
+        language.heads["ladder"],
+        ([f"`{step.name}`", getattr(step, language.meaning)] for step in anonymity.LADDER),
+    )
 
 
 def _errors(module: ModuleType, root: type[Exception]) -> list[type[Exception]]:
@@ -246,13 +269,15 @@ def errors_table(language: Language) -> str:
 TABLES: Mapping[str, Callable[[Language], str]] = {
     "rules": rules_table,
     "columns": columns_table,
+    "anonymous": anonymous_table,
+    "ladder": ladder_table,
     "errors": errors_table,
     "exit-codes": exit_codes_table,
 }
 # The tables that a document must have, by the start of its name.
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README": ("exit-codes",),
-    "reference": ("rules", "columns", "errors"),
+    "reference": ("rules", "columns", "anonymous", "ladder", "errors"),
 }
 
 

@@ -20,9 +20,9 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
-    from client_health.clean import identity
+    from client_health.clean import classes, identity
     from client_health.gate import quality
-    from client_health.publish import erasure, holds, maintenance, publishing
+    from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
 __all__ = [
     "ClientHealthError",
@@ -34,6 +34,8 @@ __all__ = [
     "SettingsError",
     "StorageError",
     "__version__",
+    "anonymous",
+    "classes",
     "contract",
     "display",
     "erasure",
@@ -47,6 +49,8 @@ __all__ = [
     "transformation",
 ]
 _HOMES = {
+    "anonymous": "client_health.publish.anonymous",
+    "classes": "client_health.clean.classes",
     "display": "client_health.display",
     "erasure": "client_health.publish.erasure",
     "holds": "client_health.publish.holds",

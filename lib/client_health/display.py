@@ -12,6 +12,7 @@ import polars as pl
 from client_health.clean import text
 from client_health.read.sources import MALFORMED_LINE, SOURCE
 from register_contract import contract, receipts
+from register_contract.anonymity import K, Report
 
 _WIDEST = 60
 # Columns that show only valid values.
@@ -131,6 +132,12 @@ def receipt(content: Mapping[str, Any]) -> str:
     ]
     total = ["total", *(sum(row[i] for row in rows) for i in range(1, len(headers)))]
     return table([*rows, total], headers)
+
+
+def classes(report: Report | None) -> str:
+    """Return how the anonymous table was made, a line for each step of the ladder."""
+    headers = ["step", "meaning", "classes", "smallest", f"% in classes under {K}"]
+    return table(report.described() if report else [], headers)
 
 
 def bars(values: Mapping[str, int], title: str) -> ModuleType:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from client_health_cli.errors import QueryError
-from register_contract import contract
+from register_contract import contract, tables
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -17,16 +17,19 @@ DATABASE = contract.TABLE.rpartition(".")[0]
 BEFORE = 0
 """In `FOR VERSION AS OF 0`: the run published before the current one. No snapshot has this id."""
 
+OTHERS = {table.name: table for table in tables.TABLES if not table.restricted}
+"""The tables beside the published one that readers may read, by name."""
+
+_TYPES = {"string": "varchar", "timestamp_ntz": "timestamp"}
 _SCHEMA: dict[str, object] = {
-    TABLE: {
-        column.name: {"string": "varchar", "timestamp_ntz": "timestamp"}.get(
-            column.type, column.type
-        )
-        for column in contract.COLUMNS
-    }
+    TABLE: {column.name: _TYPES.get(column.type, column.type) for column in contract.COLUMNS},
+    **{
+        table.name: {field.name: _TYPES.get(field.type, field.type) for field in table.fields}
+        for table in OTHERS.values()
+    },
 }
 # Words that begin other kinds of statements; sqlglot can't even parse some of these.
-_OTHERS = {
+_NOT_SELECT = {
     "ALTER", "ANALYZE", "ATTACH", "CALL", "COPY", "CREATE", "DELETE", "DESCRIBE", "DETACH", "DROP",
     "EXECUTE", "EXPLAIN", "EXPORT", "GRANT", "IMPORT", "INSERT", "INSTALL", "LOAD", "MERGE",
     "MSCK", "OPTIMIZE", "PRAGMA", "PREPARE", "REPLACE", "RESET", "REVOKE", "SET", "SHOW",
@@ -44,10 +47,13 @@ class Translated:
         The SQL to run.
     versions
         Snapshots that it reads besides the current one; `version_name` returns their table names.
+    others
+        Names of the tables that it reads beside the published one.
     """
 
     sql: str
     versions: tuple[int, ...]
+    others: tuple[str, ...] = ()
 
 
 def version_name(snapshot_id: int) -> str:
@@ -82,7 +88,7 @@ def parse(sql: str) -> exp.Query:
     try:
         tokens = sqlglot.tokenize(sql, read="trino")
         first = tokens[0].text.upper() if tokens else ""
-        if first in _OTHERS:
+        if first in _NOT_SELECT:
             raise QueryError(_only_select(first))
         statements = [one for one in sqlglot.parse(sql, read="trino") if one is not None]
     except SqlglotError as error:
@@ -130,7 +136,22 @@ def to_duckdb(statement: exp.Query, before: int | None) -> Translated:
             f"this can't be translated for DuckDB: {_first_line(error)}. It may run in Athena; "
             "here, write it differently"
         ) from error
-    return Translated(sql, versions)
+    return Translated(sql, versions, tuple(sorted(_names(tree) & OTHERS.keys())))
+
+
+def reads_only_others(statement: exp.Query) -> bool:
+    """Return whether a statement reads tables, but not the published one."""
+    tree = statement.copy()
+    _unqualify(tree)
+    names = _names(tree)
+    return bool(names & OTHERS.keys()) and TABLE not in names
+
+
+def _names(tree: exp.Query) -> set[str]:
+    """Return the tables' names, without what follows a `$`."""
+    from sqlglot import exp  # noqa: PLC0415
+
+    return {table.name.partition("$")[0] for table in tree.find_all(exp.Table)}
 
 
 def reads_run_before(statement: exp.Query) -> bool:
@@ -187,14 +208,14 @@ def _typed(statement: exp.Query) -> exp.Query:
 
 
 def _unqualify(tree: exp.Query) -> None:
-    """Remove the database from the table's name, and make it case-insensitive, as in Athena."""
+    """Remove the database from tables' names, and make them case-insensitive, as in Athena."""
     from sqlglot import exp  # noqa: PLC0415
 
     for table in tree.find_all(exp.Table):
         database, catalog = table.db.lower(), table.catalog.lower()
         if database in {"", DATABASE} and catalog in {"", "awsdatacatalog"} and table.name:
             name = table.name.lower()
-            if name.partition("$")[0] == TABLE:
+            if name.partition("$")[0] == TABLE or name in OTHERS:
                 table.set("this", exp.to_identifier(name, quoted="$" in name))
                 table.set("db", None)
                 table.set("catalog", None)

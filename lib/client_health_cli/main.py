@@ -13,6 +13,7 @@ import typer
 
 from client_health_cli import __version__
 from client_health_cli.commands import (
+    anonymity,
     contract,
     dashboard,
     docs,
@@ -45,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_READERS = (query, dashboard, docs, contract, report)
+_READERS = (query, anonymity, dashboard, docs, contract, report)
 _UPKEEP = (history, rollback, maintain)
 _PRIVACY = (erase, hold)
 for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):

@@ -1,4 +1,4 @@
-"""The published table of a local lake: its snapshots and their files."""
+"""The published table of a local lake, and those beside it: their snapshots and files."""
 
 from __future__ import annotations
 
@@ -91,6 +91,51 @@ class PublishedTable:
         )
 
 
+@dataclass(frozen=True)
+class OtherTable:
+    """What readers see of a table beside the published one.
+
+    Attributes
+    ----------
+    files
+        Absolute paths of its data files, in order.
+    rows
+        The files' rows, as for a published table in S3.
+    summary
+        Properties of its snapshot; empty if it has none.
+    """
+
+    files: tuple[str, ...] = ()
+    rows: pa.Table | None = field(default=None, repr=False, compare=False)
+    summary: Mapping[str, str] = field(default_factory=dict)
+
+
+def other_table(lake: str, name: str) -> OtherTable:
+    """Return what readers see of a table beside the published one.
+
+    Parameters
+    ----------
+    lake
+        A folder, or a `file:` URI of one; or an s3:// prefix.
+    name
+        One of `register_contract.tables`.
+
+    Raises
+    ------
+    LakeError
+        If there is no lake or no such table, or it can't be read.
+    """
+    with opened(lake, name) as table:
+        snapshot = table.current_snapshot()
+        if snapshot is None:
+            return OtherTable()
+        scan = table.scan()
+        files = data_files(lake, scan.plan_files())
+        rows = scan.to_arrow() if is_remote(lake) and files else None
+        summary = dict(snapshot.summary.additional_properties) if snapshot.summary else {}
+    return OtherTable(files, rows, summary)
+
+
 def published_table(
     lake: str, snapshot_id: int | None = None, *, may_be_empty: bool = False
 ) -> PublishedTable:
@@ -175,7 +220,7 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
         The table, without its database.
     """
     if is_remote(lake):
-        yield remote_table(lake)
+        yield remote_table(lake, f"{DATABASE}.{name}")
         return
     folder = lake_folder(lake)
     database = folder / "catalog.db"
@@ -203,10 +248,9 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
         finally:
             catalog.close()
     except NoSuchTableError:
+        why = "no run has been published there" if name == TABLE else "the next run writes it"
         raise LakeError(
-            lake,
-            f"the lake at {folder} has no table {name} yet: no run has been published there",
-            missing=True,
+            lake, f"the lake at {folder} has no table {name} yet: {why}", missing=True
         ) from None
     except (SQLAlchemyError, OSError, ValueError) as error:
         reason = str(error).partition("\n")[0]
@@ -254,8 +298,8 @@ def data_files(lake: str, tasks: Iterable[FileScanTask]) -> tuple[str, ...]:
         if task.delete_files:
             raise LakeError(
                 lake,
-                f"the table {TABLE} has delete files (merge-on-read), which a local query can't "
-                "apply: rewrite its data files first",
+                "the table has delete files (merge-on-read), which a local query can't apply: "
+                "rewrite its data files first",
             )
         paths.append(_local_path(task.file.file_path))
     return tuple(sorted(paths))

@@ -1,4 +1,4 @@
-"""Read-only SQL over the published table, in Athena's dialect, run by DuckDB."""
+"""Read-only SQL over the published table and its neighbors, in Athena's dialect, run by DuckDB."""
 
 from __future__ import annotations
 
@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from client_health_cli import dialect
 from client_health_cli.errors import QueryError
-from client_health_cli.published import TABLE, PublishedTable, published_table
+from client_health_cli.published import (
+    TABLE,
+    OtherTable,
+    PublishedTable,
+    other_table,
+    published_table,
+)
 from register_contract import contract
 
 if TYPE_CHECKING:
@@ -17,22 +23,13 @@ if TYPE_CHECKING:
 
 BATCH_ROWS: Final = 20_000
 """Rows of an answer that are in memory at one time."""
-_NO_ROWS = (
-    "SELECT "
-    + ", ".join(
-        f"CAST(NULL AS {'TIMESTAMP' if column.type == 'timestamp_ntz' else column.type}) "
-        f"AS {column.name}"
-        for column in contract.COLUMNS
-    )
-    + " WHERE false"
-)
 
 
 @contextlib.contextmanager
 def query(table: PublishedTable, sql: str) -> Iterator[pa.RecordBatchReader]:
-    """Run one SELECT over the table, under the name `clientoutput`.
+    """Run one SELECT over the table, under the name `clientoutput`, and those beside it.
 
-    Nothing but the snapshot's own files can be read, and nothing can be written.
+    Nothing but the tables' own files can be read, and nothing can be written.
 
     Parameters
     ----------
@@ -51,10 +48,15 @@ def query(table: PublishedTable, sql: str) -> Iterator[pa.RecordBatchReader]:
     ------
     QueryError
         If the SQL is refused, can't be translated, or fails.
+    LakeError
+        If the lake does not have a table that it reads.
     """
     translated = dialect.to_duckdb(dialect.parse(sql), run_before(table))
-    others = {one: published_table(table.lake, one) for one in translated.versions}
-    with connected(table, others) as connection:
+    views: dict[str, PublishedTable | OtherTable] = {
+        dialect.version_name(one): published_table(table.lake, one) for one in translated.versions
+    }
+    views |= {name: other_table(table.lake, name) for name in translated.others}
+    with connected(table, views) as connection:
         yield _answer(connection, translated.sql)
 
 
@@ -66,7 +68,7 @@ def run_before(table: PublishedTable) -> int | None:
 
 @contextlib.contextmanager
 def connected(
-    table: PublishedTable, others: Mapping[int, PublishedTable] | None = None
+    table: PublishedTable, others: Mapping[str, PublishedTable | OtherTable] | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB that can read a table's files, and nothing else.
 
@@ -75,7 +77,8 @@ def connected(
     table
         Its rows are `clientoutput`.
     others
-        Older snapshots, whose rows are tables under the names that `dialect.version_name` gives.
+        Older snapshots under the names that `dialect.version_name` gives, and tables beside the
+        published one, by name.
 
     Raises
     ------
@@ -95,7 +98,7 @@ def connected(
         }
     )
     try:
-        _open_views(connection, {TABLE: table} | _named(others or {}))
+        _open_views(connection, {TABLE: table, **(others or {})})
         for name, rows in table.metadata.items():
             connection.register(f"{TABLE}${name}", rows)
         connection.execute("SET lock_configuration = true")
@@ -134,12 +137,8 @@ def _batches(found: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.Reco
         raise QueryError(_one_line(str(error))) from error
 
 
-def _named(tables: Mapping[int, PublishedTable]) -> dict[str, PublishedTable]:
-    return {dialect.version_name(number): table for number, table in tables.items()}
-
-
 def _open_views(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, PublishedTable]
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, PublishedTable | OtherTable]
 ) -> None:
     local = (table for table in tables.values() if table.rows is None)
     every = ", ".join(_literal(path) for table in local for path in table.files)
@@ -157,9 +156,19 @@ def _open_views(
             f"SELECT * FROM read_parquet([{files}], hive_partitioning = false, "  # noqa: S608 - quoted literals
             "union_by_name = true)"
             if files
-            else _NO_ROWS
+            else _no_rows(name)
         )
         connection.execute(f'CREATE VIEW "{name}" AS {rows}')
+
+
+def _no_rows(name: str) -> str:
+    table = dialect.OTHERS.get(name)
+    nulls = (
+        f"CAST(NULL AS {'TIMESTAMP' if column.type == 'timestamp_ntz' else column.type}) "
+        f"AS {column.name}"
+        for column in (table.fields if table else contract.COLUMNS)
+    )
+    return f"SELECT {', '.join(nulls)} WHERE false"
 
 
 def _check(statements: list[duckdb.Statement]) -> None:

@@ -1,4 +1,4 @@
-"""The published table of a lake in S3, read through the Glue Data Catalog."""
+"""The tables of a lake in S3, read through the Glue Data Catalog."""
 
 from __future__ import annotations
 
@@ -35,13 +35,15 @@ def glue_catalog() -> Catalog:
     return GlueCatalog(contract.CATALOG, **properties)
 
 
-def remote_table(lake: str) -> Table:
-    """Return the published table of a lake in S3.
+def remote_table(lake: str, name: str = contract.TABLE) -> Table:
+    """Return a table of a lake in S3.
 
     Parameters
     ----------
     lake
         ``s3://bucket/prefix``.
+    name
+        The table, with its database.
 
     Raises
     ------
@@ -52,20 +54,20 @@ def remote_table(lake: str) -> Table:
     from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
 
     try:
-        table = glue_catalog().load_table(contract.TABLE)
+        table = glue_catalog().load_table(name)
     except NoSuchTableError:
         raise LakeError(
-            lake, f"the Data Catalog has no table {contract.TABLE}: no run has been published yet"
+            lake, f"the Data Catalog has no table {name}: no run has written it yet"
         ) from None
     except (ClientError, BotoCoreError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise LakeError(
-            lake, f"the table {contract.TABLE} can't be read: {reason}. Are you signed in to AWS?"
+            lake, f"the table {name} can't be read: {reason}. Are you signed in to AWS?"
         ) from error
     if not table.location().startswith(f"{lake.rstrip('/')}/"):
         raise LakeError(
             lake,
-            f"the Data Catalog's table {contract.TABLE} is in {table.location()}, not in this lake:"
+            f"the Data Catalog's table {name} is in {table.location()}, not in this lake:"
             " name the lake that it belongs to",
         )
     return table

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from register_contract import (
         access,
         alerts,
+        anonymity,
         columns,
         contract,
         erasures,
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "access",
     "alerts",
+    "anonymity",
     "columns",
     "contract",
     "erasures",

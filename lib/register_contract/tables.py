@@ -128,6 +128,41 @@ COLUMN_PROFILES = Table(
         ),
     ),
 )
+CLIENTOUTPUT_ANONIMA = Table(
+    "clientoutput_anonima",
+    "the published clients without persons: counts by class, never of fewer than five",
+    "os clientes publicados sem pessoas: contagens por classe, nunca de menos de cinco",
+    (
+        Field(RUN_ID, "string", "the run of the rows", "a execução das linhas"),
+        Field("day", "date", "day of its delivery", "dia da sua remessa"),
+        Field(
+            "convenio",
+            "string",
+            "health plan; Outros for rare ones, * if suppressed",
+            "convênio; Outros para os raros, * se suprimido",
+        ),
+        Field("sexo", "string", "F, M or N/A; * if suppressed", "F, M ou N/A; * se suprimido"),
+        Field(
+            "regiao",
+            "string",
+            "region of Brazil, or N/A; * if generalized or suppressed",
+            "região do Brasil, ou N/A; * se generalizada ou suprimida",
+        ),
+        Field(
+            "uf",
+            "string",
+            "two-letter UF, or N/A; * if generalized or suppressed",
+            "sigla da UF, ou N/A; * se generalizada ou suprimida",
+        ),
+        Field(
+            "faixa_nascimento",
+            "string",
+            "month, year, or years of birth, or N/A; * if generalized or suppressed",
+            "mês, ano ou anos de nascimento, ou N/A; * se generalizada ou suprimida",
+        ),
+        Field("clientes", "bigint", "clients of the class", "clientes da classe"),
+    ),
+)
 _ERASURE = Field(ERASURE_ID, "string", "the erasure", "a eliminação")
 _ORDERED_BY = Field("ordered_by", "string", "who ordered it", "quem a ordenou")
 SUPPRESSIONS = Table(
@@ -188,6 +223,7 @@ TABLES: tuple[Table, ...] = (
     SUPPRESSIONS,
     ERASURES,
     LEGAL_HOLDS,
+    CLIENTOUTPUT_ANONIMA,
 )
 
 

@@ -193,6 +193,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/query-results/stewards/x.csv"),
         ("ReaderPolicy", "glue:GetTable", RAW_TABLE),
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
+        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/x.parquet"),
         ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
         ("UploadPolicy", "s3:GetObject", f"{RAW}/upload/x.csv"),
         ("UploadPolicy", "s3:PutObject", f"{RAW}/elsewhere/x.csv"),

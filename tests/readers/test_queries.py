@@ -13,7 +13,7 @@ from sqlglot import exp
 from tests.support import lakes
 
 from client_health_cli import dialect, queries
-from client_health_cli.errors import QueryError
+from client_health_cli.errors import LakeError, QueryError
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
 from client_health_cli.results import rows_of
@@ -125,6 +125,24 @@ def test_default_values_are_counted_by_column(tmp_path: Path) -> None:
     ]
 
 
+def test_k_anonymity_is_that_of_plain_counting(lake: Path) -> None:
+    others = ("convenio", "sexo", "estado", "data_nascimento")
+    rows = lakes.register()
+    found = {row[0]: row[1:] for row in ask(lake, "anonimato")}
+    for table, names in (
+        ("clientoutput, com nome", (*others, "nome_completo")),
+        ("clientoutput, sem nome", others),
+    ):
+        sizes = Counter(tuple(row[name] for name in names) for row in rows).values()
+        below = sum(size for size in sizes if size < 5)
+        share = round(100 * below / len(rows), 2)
+        assert found[table] == (len(sizes), min(sizes), len(rows), share)
+    classes, smallest, clients, share = found["clientoutput_anonima"]
+    assert (clients, share) == (len(rows), 0)
+    assert smallest >= 5
+    assert classes > 1
+
+
 def test_growth_compares_with_the_run_published_before(lake: Path) -> None:
     rows = lakes.register()
     now = Counter(row["convenio"] for row in rows)
@@ -162,6 +180,32 @@ def test_published_runs_show_their_growth(lake: Path) -> None:
     assert [row[2] for row in found] == [
         one.snapshot_id for one in published_table(str(lake)).published
     ]
+
+
+def test_tables_beside_the_published_one_are_read_as_in_athena(lake: Path) -> None:
+    everybody = len(lakes.register())
+    for name in ("clientoutput_anonima", "DB_client_insurance.ClientOutput_Anonima"):
+        assert answer(lake, f"SELECT sum(clientes) FROM {name}") == [(everybody,)]
+    joined = """
+        SELECT DISTINCT (SELECT count(*) FROM clientoutput) / sum(clientes) OVER () AS a
+        FROM awsdatacatalog.db_client_insurance.clientoutput_anonima
+    """
+    assert answer(lake, joined) == [(1,)]
+
+
+def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
+    lakes.make(tmp_path / "lake")
+    lakes.publish(tmp_path / "lake", "run", lakes.clients(4))
+    assert (
+        answer(tmp_path / "lake", "SELECT uf, sum(clientes) FROM clientoutput_anonima GROUP BY uf")
+        == []
+    )
+    assert answer(tmp_path / "lake", "SELECT count(*) FROM clientoutput_anonima") == [(0,)]
+
+
+def test_a_table_that_no_run_has_written_is_said(lake: Path) -> None:
+    with pytest.raises(LakeError, match="has no table quality_results yet: the next run writes it"):
+        answer(lake, "SELECT * FROM quality_results")
 
 
 @pytest.mark.parametrize(
@@ -202,6 +246,10 @@ def test_rows_without_an_order_come_in_the_order_of_their_values(lake: Path) -> 
         ("SELECT format_datetime(data_cadastro, 'yyyy') FROM clientoutput", "may run in Athena"),
         ("SELECT * FROM clientoutput FOR TIMESTAMP AS OF TIMESTAMP '2026-01-01'", "a snapshot_id"),
         ("SELECT * FROM other FOR VERSION AS OF 1", "only be used with the table clientoutput"),
+        (
+            "SELECT * FROM clientoutput_anonima FOR VERSION AS OF 1",
+            "only be used with the table clientoutput",
+        ),
         ("SELECT * FROM clientoutput FOR VERSION AS OF 77", "no snapshot 77"),
         ("WITH x AS (INSERT INTO t VALUES (1)) SELECT * FROM x", "only SELECT"),
         ("SELECT 1 INTO x", "only SELECT"),

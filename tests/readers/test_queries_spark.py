@@ -11,10 +11,11 @@ from pyspark.sql import SparkSession
 from sqlglot import exp
 
 from client_health.publish.lake import Lake
-from client_health_cli import queries
+from client_health_cli import dialect, queries
 from client_health_cli.published import published_table
 from client_health_cli.questions import questions
 from client_health_cli.results import rows_of
+from register_contract import contract
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 
@@ -30,6 +31,9 @@ def in_sparks_words(sql: str, table: str, before: int) -> str:
                 "this", exp.to_identifier("the_table" + metadata + ("_old" if version else ""))
             )
             node.set("version", None)
+        elif name in dialect.OTHERS:
+            node.set("db", exp.to_identifier(contract.DATABASE))
+            node.set("catalog", exp.to_identifier(contract.CATALOG))
     return (
         tree.sql("spark", comments=False)
         .replace("the_tablesnapshots", f"{table}.snapshots")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import polars as pl
 import pyarrow as pa
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
@@ -16,19 +17,15 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IntegerType, NestedField, StringType, TimestampType
 
-from register_contract import contract, publications
+from client_health.clean import classes
+from client_health.publish.data_files import ARROW_TYPES
+from register_contract import anonymity, contract, publications, tables
 
 _ICEBERG = {
     "string": StringType,
     "int": IntegerType,
     "date": DateType,
     "timestamp_ntz": TimestampType,
-}
-_ARROW = {
-    "string": pa.string(),
-    "int": pa.int32(),
-    "date": pa.date32(),
-    "timestamp_ntz": pa.timestamp("us"),
 }
 SCHEMA = Schema(
     *(
@@ -107,14 +104,21 @@ def make(lake: Path) -> Table:
 
 
 def publish(
-    lake: Path, run_id: str, rows: Sequence[dict[str, object]], *, receipts: bool = True
+    lake: Path,
+    run_id: str,
+    rows: Sequence[dict[str, object]],
+    *,
+    receipts: bool = True,
+    follow: bool = True,
 ) -> None:
     """Replace the table's rows in one snapshot, as a run does, and write its receipts."""
-    catalog = SqlCatalog(contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db")
+    catalog = SqlCatalog(
+        contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
+    )
     table = catalog.load_table(contract.TABLE)
     data = pa.Table.from_pylist(
         list(rows),
-        schema=pa.schema([(column.name, _ARROW[column.type]) for column in contract.COLUMNS]),
+        schema=pa.schema([(column.name, ARROW_TYPES[column.type]) for column in contract.COLUMNS]),
     )
     old = [task.file for task in table.scan().plan_files()]
     properties = {
@@ -130,10 +134,48 @@ def publish(
             snapshot.delete_data_file(file)
         for file in _dataframe_to_data_files(transaction.table_metadata, data, table.io):
             snapshot.append_data_file(file)
+    if follow:
+        _follow(catalog, lake, run_id, data, str(table.refresh().current_snapshot().snapshot_id))
     catalog.close()
     if receipts:
         for stage in ("01_ingest", "02_transform", "03_quality"):
             save_receipt(lake, receipt(run_id, stage, len(rows)))
+
+
+def _follow(catalog: SqlCatalog, lake: Path, run_id: str, data: pa.Table, snapshot: str) -> None:
+    """Make the anonymous table, as a run does after it has published."""
+    rows, report = classes.anonymous(classes.tally([pl.DataFrame(data)]))
+    described = rows.with_columns(
+        pl.lit(run_id).alias("run_id"), pl.lit("2026-01-31").str.to_date().alias("day")
+    )
+    properties = {
+        anonymity.SOURCE_SNAPSHOT: snapshot,
+        anonymity.RECIPE: anonymity.recipe(),
+        anonymity.REPORT: report.dump(),
+    }
+    write(catalog, lake, tables.CLIENTOUTPUT_ANONIMA, described, properties)
+
+
+def write(
+    catalog: SqlCatalog,
+    lake: Path,
+    table: tables.Table,
+    rows: pl.DataFrame,
+    properties: Mapping[str, str],
+) -> None:
+    """Replace the rows of a table beside the published one; create it if it is missing."""
+    data = (
+        rows.select(tables.field_names(table))
+        .to_arrow()
+        .cast(pa.schema([(field.name, ARROW_TYPES[field.type]) for field in table.fields]))
+    )
+    made = catalog.create_table_if_not_exists(
+        f"{contract.DATABASE}.{table.name}",
+        data.schema,
+        properties={"write.data.path": f"{lake}/{table.name}"},
+    )
+    change = made.overwrite if made.current_snapshot() else made.append
+    change(data, snapshot_properties=dict(properties))
 
 
 def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:

@@ -14,6 +14,7 @@ from register_contract.rules import Criticality, rules
 COMMANDS = (
     ["run"],
     ["query"],
+    ["anonymity"],
     ["sample-data"],
     ["sessions", "serve"],
     ["notebook"],

@@ -21,13 +21,13 @@ from test_stage import AS_OF, Run, branches, write_key
 from tests.support import bare_scan, canaries
 
 from client_health import stages
-from client_health.publish import erasure, publishing, records
+from client_health.publish import anonymous, erasure, publishing, records
 from client_health_cli.erasing import cpfs, forget, zones
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 from register_contract import erasures
 from register_contract.contract import Limits
-from register_contract.tables import ERASURES, SUPPRESSIONS
+from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, SUPPRESSIONS
 
 KEY = b"k" * 32
 # In all three sources; the last rows of CSV and JSON, which also come rejected, one of them with
@@ -143,6 +143,7 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
     lake: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before, history = ids(lake), lake.table.history()
+    classes = anonymous.follow(lake.table)
     folder = Path(lake.lake)
     everywhere = bare_scan.found(folder, traces())
     for zone in ("staging", "deliveries", "runs", "clientoutput"):
@@ -192,6 +193,13 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
     assert counted["clientoutput"] == len(NUMBERS)
     assert {"staging", "deliveries", "runs", "unfinished files"} < set(counted)
     assert set(records.read(table, SUPPRESSIONS)["id"]) == set(people().ids)
+    # The anonymous table has none of the counts that they were in.
+    recounted = anonymous.follow(table)
+    assert classes is not None
+    assert recounted is not None
+    assert classes.measured[0].clients - recounted.measured[0].clients == len(NUMBERS)
+    name = records.name(CLIENTOUTPUT_ANONIMA)
+    assert table.spark.table(f"{name}.snapshots").count() == 1
 
     # The same delivery again, another one, and a rollback bring nobody back.
     for again in (lake, replace(lake, run_id="r4")):

@@ -13,13 +13,13 @@ import polars as pl
 
 from client_health import storage
 from client_health.errors import HandoverError
-from client_health.publish import records
+from client_health.publish import anonymous, records
 from client_health.publish.lake import Lake
 from client_health.spark_session import spark_session
 from register_contract import contract, erasures
 from register_contract.erasures import Request
 from register_contract.publications import MAIN
-from register_contract.tables import ERASURES, PERSON, SUPPRESSIONS
+from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, PERSON, SUPPRESSIONS
 
 _TASKS = 8
 _SYSTEM = f"{contract.CATALOG}.system"
@@ -101,10 +101,20 @@ def drop_references(lake: Lake, request: Request) -> None:
 def expire(lake: Lake, request: Request) -> None:
     """Expire every snapshot but the newest, however young, with its files."""
     for table in _tables_of_people(lake):
-        lake.spark.sql(
-            f"CALL {_SYSTEM}.expire_snapshots(table => '{_short(table)}', retain_last => 1,"
-            f" older_than => TIMESTAMP '{datetime.now(tz=UTC) + _AHEAD:%Y-%m-%d %H:%M:%S}')"
-        )
+        _expire(lake, table)
+
+
+def recount(lake: Lake, request: Request) -> None:
+    """Count the anonymous table again: next to its older counts, it would show who is gone."""
+    if anonymous.follow(lake) is not None:
+        _expire(lake, records.name(CLIENTOUTPUT_ANONIMA))
+
+
+def _expire(lake: Lake, table: str) -> None:
+    lake.spark.sql(
+        f"CALL {_SYSTEM}.expire_snapshots(table => '{_short(table)}', retain_last => 1,"
+        f" older_than => TIMESTAMP '{datetime.now(tz=UTC) + _AHEAD:%Y-%m-%d %H:%M:%S}')"
+    )
 
 
 def remove_orphans(lake: Lake, request: Request) -> None:
@@ -158,6 +168,7 @@ STEPS: tuple[Callable[[Lake, Request], None], ...] = (
     expire,
     remove_orphans,
     trim_metadata,
+    recount,
     audit,
 )
 

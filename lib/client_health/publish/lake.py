@@ -284,9 +284,9 @@ class Lake:
             )
         return gateway
 
-    def snapshot(self, branch: str = MAIN) -> Snapshot | None:
-        """Return the newest snapshot of a branch, or None if there is none."""
-        metadata = self.metadata()
+    def snapshot(self, branch: str = MAIN, table: str = "") -> Snapshot | None:
+        """Return the newest snapshot of a branch, or None; see :meth:`metadata` for the table."""
+        metadata = self.metadata(table)
         head = metadata.get("refs", {}).get(branch, {}).get("snapshot-id")
         found = [one for one in metadata.get("snapshots", ()) if one["snapshot-id"] == head]
         if not found:

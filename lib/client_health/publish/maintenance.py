@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from client_health.publish import records
+from client_health.publish import anonymous, records
 from client_health.publish.lake import Lake
 from client_health.spark_session import setting, spark_session
 from register_contract import contract, tables
@@ -21,9 +21,11 @@ _TASKS = 8
 def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]:
     """Expire old snapshots and rows, and delete unreferenced files.
 
-    The log of publications is completed first, so that a run whose snapshot expires still counts as
-    published. Iceberg keeps the head of each branch until the branch's retention ends: the branch
-    of an active run is younger, the branch of a dead run is removed. The log itself never expires.
+    The log of publications and the anonymous table are completed first, so that a run whose
+    snapshot expires still counts as published, and no reader sees counts of rows that are gone.
+
+    Iceberg keeps the head of each branch until the branch's retention ends: the branch of an active
+    run is younger, the branch of a dead run is removed. The log itself never expires.
 
     Parameters
     ----------
@@ -48,6 +50,8 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     history = opened.complete_log()
     if history.last is None:
         return dict.fromkeys(_COUNTS, 0)
+    anonymous.follow(opened)
+    anonymous.expire(opened)
     before = spark.table(f"{opened.table}.snapshots").count()
     expired = spark.sql(
         f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{contract.TABLE}',"
@@ -111,6 +115,7 @@ def rollback(lake: str, snapshot_id: str) -> dict[str, list[str]]:
     before = opened.complete_log().published
     opened.rollback(snapshot_id)
     left = opened.complete_log().published
+    anonymous.follow(opened)
     return {"withdrawn": [one.run_id for one in before if one not in left]}
 
 

@@ -8,7 +8,7 @@ replaced, by file.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -90,13 +90,44 @@ def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
         The columns of :func:`schema`; may be empty.
     """
     make(lake, table)
-    iceberg = lake.java.org.apache.iceberg
+    own = _expressions(lake).equal(table.key, run_id)
+    _overwrite(lake, table, own, rows, {})
+
+
+def rewrite(lake: Lake, table: Table, rows: pl.DataFrame, properties: Mapping[str, str]) -> None:
+    """Write a table's rows in one commit, in place of all that it had.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : Table
+        Must exist; see :func:`make`.
+    rows : DataFrame
+        The columns of :func:`schema`; may be empty.
+    properties : mapping of str to str
+        For the snapshot's summary.
+    """
+    _overwrite(lake, table, _expressions(lake).alwaysTrue(), rows, properties)
+
+
+def _overwrite(
+    lake: Lake,
+    table: Table,
+    old: JavaObject,
+    rows: pl.DataFrame,
+    properties: Mapping[str, str],
+) -> None:
     loaded = lake.loaded(name(table))
-    own = iceberg.expressions.Expressions.equal(table.key, run_id)
-    change = loaded.newOverwrite().overwriteByRowFilter(own)
+    change = loaded.newOverwrite().overwriteByRowFilter(old)
     if rows.height:
         change = change.addFile(_written(lake, loaded, table, rows))
+    for key, value in properties.items():
+        change = change.set(key, value)
     change.commit()
+
+
+def _expressions(lake: Lake) -> JavaObject:
+    return lake.java.org.apache.iceberg.expressions.Expressions
 
 
 def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
@@ -129,12 +160,11 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
         return schema(table).to_frame()
     scan = lake.loaded(name(table)).newScan()
     if run_ids is not None:
-        expressions = lake.java.org.apache.iceberg.expressions.Expressions
         wanted = lake.java.java.util.ArrayList()
         for one in run_ids:
             wanted.add(one)
         # `in` is a word of Python's.
-        scan = scan.filter(getattr(expressions, "in")(table.key, wanted))
+        scan = scan.filter(getattr(_expressions(lake), "in")(table.key, wanted))
     parts = [schema(table).to_frame()]
     for uri in _paths(scan):
         with storage.opened(uri) as file:

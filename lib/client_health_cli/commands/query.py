@@ -1,4 +1,4 @@
-"""`client-health query`: SQL over the published table."""
+"""`client-health query`: SQL over the published table, and those beside it."""
 
 from __future__ import annotations
 
@@ -65,10 +65,11 @@ def query(  # noqa: PLR0917 - one for each option
 ) -> None:
     """Query the published table with SQL.
 
-    The table is clientoutput, at its current snapshot. Only SELECT is allowed, and only on
-    this table. FOR VERSION AS OF reads an older snapshot; its number 0 is the run published
-    before. Without an ORDER BY, rows are sorted by their values, so that the same query gives
-    the same answer.
+    The table is clientoutput, at its current snapshot; clientoutput_anonima is the same clients
+    without persons. quality_results and column_profiles are what runs found. Only SELECT is
+    allowed, and only on these tables. FOR VERSION AS OF reads an older snapshot of clientoutput;
+    its number 0 is the run published before. Without an ORDER BY, rows are sorted by their
+    values, so that the same query gives the same answer.
 
     Example: client-health query --lake data/lake --name convenios
 
@@ -119,9 +120,11 @@ def _answered(sql: str, lake: str, engine: Engine) -> Iterator[pa.RecordBatchRea
         with athena.query(sql, athena.Settings(), lambda: published_table(lake)) as answer:
             yield answer
     else:
-        from client_health_cli import queries  # noqa: PLC0415
+        from client_health_cli import dialect, queries  # noqa: PLC0415
 
-        with queries.query(published_table(lake), sql) as answer:
+        # What a run found can be read before anything is published.
+        alone = dialect.reads_only_others(dialect.parse(sql))
+        with queries.query(published_table(lake, may_be_empty=alone), sql) as answer:
             yield answer
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from register_contract import contract
+from register_contract import anonymity, contract
 
 if TYPE_CHECKING:
     import duckdb
 
-SMALLEST: Final = 5
+SMALLEST: Final = anonymity.K
 """The smallest class that is shown; smaller ones are merged into `OTHERS`."""
 OTHERS: Final = "Outros"
 AFTER: Final = 2020

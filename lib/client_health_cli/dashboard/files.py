@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from client_health_cli.anonymous_table import anonymous_report
 from client_health_cli.dashboard import dictionary, page
 from client_health_cli.dashboard.last_runs import receipts_of
 from client_health_cli.errors import SettingsError
@@ -53,7 +54,13 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
     """
     table = published_table(lake, may_be_empty=True)
     link = quote(os.path.relpath(dictionary_file.absolute(), out.absolute().parent))
-    text = page.write(table, receipts_of(lake), written=written, dictionary=link)
+    text = page.write(
+        table,
+        receipts_of(lake),
+        written=written,
+        dictionary=link,
+        anonymous=anonymous_report(table),
+    )
     save(dictionary_file, dictionary.write())
     return Pages(out, dictionary_file, save(out, text))
 

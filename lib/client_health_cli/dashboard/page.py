@@ -13,9 +13,10 @@ from client_health_cli.dashboard import cube, html
 from client_health_cli.dashboard.cube import Cube
 from client_health_cli.dashboard.last_runs import Run, last_runs
 from client_health_cli.dashboard.visuals import VISUALS
-from client_health_cli.dashboard.wording import day, hour, signed_percent
+from client_health_cli.dashboard.wording import day, hour, number, signed_percent
 from client_health_cli.published import PublishedTable
 from register_contract import contract
+from register_contract.anonymity import LADDER, PUBLISHED, Measured, Report
 from register_contract.runs import STAGES
 
 _LATE_HOURS: Final = 26
@@ -56,6 +57,7 @@ def write(
     *,
     written: dt.datetime,
     dictionary: str = "",
+    anonymous: Report | None = None,
 ) -> str:
     """Return the page.
 
@@ -69,6 +71,8 @@ def write(
         The current time, with a time zone.
     dictionary
         Path of the data dictionary, relative to the page; no link if empty.
+    anonymous
+        How the anonymous table was made; None if there is none of these rows.
 
     Returns
     -------
@@ -106,6 +110,7 @@ def write(
         counts=[pair for pair in _COUNTS if _worth_telling(pair[0], runs)],
         stages=STAGES,
         largest_first=_largest_first,
+        steps=_steps(anonymous),
         smallest=cube.SMALLEST,
         others=cube.OTHERS,
         snapshot_id=table.snapshot_id,
@@ -126,6 +131,18 @@ def write(
             }
         ),
     )
+
+
+def _steps(report: Report | None) -> list[tuple[str, Measured]]:
+    """Return what each step of the ladder generalizes, with its classes; the table comes last."""
+    if report is None:
+        return []
+    suppressed = f"clientoutput_anonima ({number(report.suppressed)} clientes suprimidos)"
+    meanings = {step.name: step.significado for step in LADDER} | {
+        PUBLISHED: "como publicado",
+        report.table.step: suppressed,
+    }
+    return [(meanings[one.step], one) for one in (*report.measured, report.table)]
 
 
 def _fields(visual: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
