@@ -175,7 +175,7 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
         The table, without its database.
     """
     if is_remote(lake):
-        yield remote_table(lake)
+        yield remote_table(lake, name)
         return
     folder = lake_folder(lake)
     database = folder / "catalog.db"

@@ -22,11 +22,18 @@ from register_contract.contract import RULES, Criticality, Gate, Limits, Rule
 FILE = "rules.yaml"
 #: The most rules of one's own: each has a bit in the rows' 64.
 MOST = 24
-#: The gate of each limit. A limit without one is listed under its own name.
-GATES: Mapping[str, Gate] = MappingProxyType(
-    {"rejected_share": Gate.REJEITADOS_DEMAIS, "volume_change": Gate.VOLUME_DIFERENTE}
+#: The rule of each limit. A limit without one is listed under its own name.
+LIMITED: Mapping[str, str] = MappingProxyType(
+    {
+        "rejected_share": Gate.REJEITADOS_DEMAIS,
+        "volume_change": Gate.VOLUME_DIFERENTE,
+        "category_shift": Gate.DISTRIBUICAO_DIFERENTE,
+        "null_rise": Gate.NULOS_EM_ALTA,
+        "registrations_factor": "cadastros_incomuns",
+    }
 )
-_SHARE = "share"
+#: Limits that compare shares of rows, and so can't be above 1.
+SHARES = frozenset({"rejected_share", "category_shift", "null_rise"})
 
 
 class RulesError(ValueError):
@@ -110,7 +117,7 @@ class RuleSet:
         """Names of the rules that are counted in published rows; own gates are among them."""
         gates = {str(gate) for gate in Gate}
         found = self.rules(Criticality.WARN, Criticality.GATE)
-        return tuple(rule.name for rule in found if rule.name not in gates)
+        return tuple(rule.name for rule in found if rule.name not in gates and not rule.of_run)
 
     def fingerprint(self, declared: str = "") -> str:
         """Return the fingerprint of what holds; the contract's own if nothing is changed.
@@ -207,23 +214,24 @@ def changed_limits(limits: Limits) -> dict[str, int | float]:
 def limit_problem(name: str, value: float) -> str:
     """Return why a limit can't have a value; empty if it can.
 
-    Shares are between 0 and 1, all others not negative; what is counted is a whole number.
+    Shares are between 0 and 1, all others not negative; what is counted is a whole number, and at
+    least 1.
     """
     usual = getattr(contract.LIMITS, name)
     if not math.isfinite(value) or value < 0:
         return f"{name} is {value:g}; a number that is not negative was expected"
-    if name.endswith(_SHARE) and value > 1:
+    if name in SHARES and value > 1:
         return f"{name} is {value:g}; a share between 0 and 1 was expected"
-    if isinstance(usual, int) and value != int(value):
-        return f"{name} is {value:g}; a whole number was expected"
+    if isinstance(usual, int) and (value != int(value) or value < 1):
+        return f"{name} is {value:g}; a whole number of at least 1 was expected"
     return ""
 
 
 def move_problem(name: str, to: str) -> str:
     """Return why one of the contract's rules can't have a criticality; empty if it can.
 
-    A warning may become a rejection. A rejection stays one, because an id needs the 11 digits of a
-    CPF. A gate stays one, because what it stops is wrong in every row, or has a limit.
+    A warning about a row may become a rejection. A rejection stays one, because an id needs the 11
+    digits of a CPF. A gate stays one, because what it stops is wrong in every row, or has a limit.
     """
     known: dict[str, Rule] = {str(rule.name): rule for rule in RULES}
     if name not in known:
@@ -235,11 +243,13 @@ def move_problem(name: str, to: str) -> str:
     if now.value == to:
         return problem
     if now is Criticality.GATE:
-        limits = [limit for limit, gate in GATES.items() if gate == name]
+        limits = [limit for limit, rule in LIMITED.items() if rule == name]
         problem = f"{name} is a gate and stays one"
         problem += f"; change its limit {limits[0]} instead" if limits else ""
     elif now is Criticality.ERROR:
         problem = f"{name} must reject: without a CPF of 11 digits, a row has no id"
+    elif known[name].of_run:
+        problem = f"{name} is about a whole run, so no row can be rejected for it"
     elif to == Criticality.GATE.value:
         problem = f"{name} can't be a gate: only a rule of your own can, with a share"
     return problem

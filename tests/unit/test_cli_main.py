@@ -20,6 +20,8 @@ COMMANDS = (
     ["dashboard"],
     ["docs"],
     ["contract"],
+    ["rules"],
+    ["rules", "suggest"],
     ["history"],
     ["rollback"],
     ["maintain"],

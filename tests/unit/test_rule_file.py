@@ -114,7 +114,11 @@ def test_each_limit_can_be_changed_and_has_its_gate() -> None:
         found = getattr(read(f"limits:\n  {field.name}: 1\n").limits, field.name)
         assert found == 1
         assert type(found) is type(usual)
-    assert set(rule_set.GATES) <= {field.name for field in dataclasses.fields(contract.LIMITS)}
+    names = {str(rule.name) for rule in contract.RULES}
+    assert set(rule_set.LIMITED.values()) <= names
+    assert set(rule_set.LIMITED) | rule_set.SHARES <= {
+        field.name for field in dataclasses.fields(contract.LIMITS)
+    }
 
 
 @pytest.mark.parametrize(
@@ -132,6 +136,9 @@ def test_each_limit_can_be_changed_and_has_its_gate() -> None:
         ("limits:\n  rejected_share: '0.1'", 2, "rejected_share must be a number"),
         ("limits:\n  rejected_share: [1]", 2, "rejected_share must be a number"),
         ("limits:\n  rejected_share: 0.1\n  rejected_share: 0.2", 3, "rejected_share is given twi"),
+        ("limits:\n  null_rise: 2", 2, "null_rise is 2; a share between 0 and 1"),
+        ("limits:\n  drift_runs: 2.5", 2, "drift_runs is 2.5; a whole number of at least 1"),
+        ("limits:\n  drift_least_runs: 0", 2, "drift_least_runs is 0; a whole number"),
         ("limit:\n  rejected_share: 0.1", 1, "the file has no limit; it has limits, criticality"),
         ("criticality:\n\n  nome_ausent: error", 3, "there is no rule nome_ausent"),
         ("criticality:\n  nome_ausente: fatal", 2, "'fatal' is no criticality"),
@@ -142,6 +149,7 @@ def test_each_limit_can_be_changed_and_has_its_gate() -> None:
         ("criticality:\n  linha_malformada: warn", 2, "linha_malformada must reject"),
         ("criticality:\n  rejeitados_demais: warn", 2, "change its limit rejected_share instead"),
         ("criticality:\n  cpf_duplicado: warn", 2, "cpf_duplicado is a gate and stays one"),
+        ("criticality:\n  cadastros_incomuns: error", 2, "is about a whole run"),
         ("criticality: error", 1, "criticality must be a mapping"),
         ("rules:\n  name: x", 2, "rules must be a list"),
         ("rules:\n  - x", 2, "a rule must be a mapping"),

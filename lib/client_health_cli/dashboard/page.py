@@ -56,6 +56,7 @@ def write(
     *,
     written: dt.datetime,
     dictionary: str = "",
+    limits: contract.Limits = contract.LIMITS,
 ) -> str:
     """Return the page.
 
@@ -69,6 +70,8 @@ def write(
         The current time, with a time zone.
     dictionary
         Path of the data dictionary, relative to the page; no link if empty.
+    limits
+        The limits that hold.
 
     Returns
     -------
@@ -96,7 +99,7 @@ def write(
         note=note,
         loaded=loaded,
         current=current,
-        limit=contract.LIMITS.rejected_share,
+        limit=limits.rejected_share,
         filters=_filters(counts),
         visuals=[
             {**_fields(visual), "category_title": _CATEGORY_TITLES[visual.category]}
