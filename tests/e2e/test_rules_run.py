@@ -36,6 +36,10 @@ def delivery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return raw
 
 
+def runs_of(lake: Path) -> list[Path]:
+    return [path for path in (lake / "runs").iterdir() if path.is_dir()]
+
+
 def transformed(lake: Path, run_id: str) -> dict[str, Any]:
     found = receipt.load(str(lake), run_id, runs.TRANSFORM)
     assert found is not None
@@ -49,7 +53,7 @@ def test_a_rules_file_names_and_judges_another_run_of_the_delivery(
     file.write_text(RULES)
     done = warm_command("run", "--raw", delivery, "--lake", lake, "--rules", file)
     assert done.returncode == 0, done.stdout + done.stderr
-    ((first,), held) = (list((lake / "runs").iterdir()), read(RULES))
+    (first,), held = runs_of(lake), read(RULES)
     found = transformed(lake, first.name)
     assert found["rules"] == held.fingerprint() != contract.rules_fingerprint()
     assert json.loads((first / "rules.json").read_text())["file"] == "rules.yaml"
@@ -75,4 +79,4 @@ def test_a_rules_file_names_and_judges_another_run_of_the_delivery(
     refused = command("run", "--raw", delivery, "--lake", lake)
     assert refused.returncode == 2
     assert "rules.yaml, line 10, rule cadastro_antigo: READ_CSV reads files" in refused.stderr
-    assert [path.name for path in (lake / "runs").iterdir()] == [first.name]
+    assert runs_of(lake) == [first]
