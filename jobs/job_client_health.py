@@ -63,6 +63,7 @@ def build_request(
     accept_volume_change: bool = False,
     accept_older: bool = False,
     accept_drift: bool = False,
+    rules_file: str = "",
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
@@ -90,6 +91,8 @@ def build_request(
         Whether the delivery's day may be before the published one.
     accept_drift : bool
         Whether columns may differ in any way from what is usual.
+    rules_file : str
+        Path or URI of the rules file; empty means the lake's ``rules.yaml``, if there is one.
     session : SessionSettings, optional
         What the place of the run adds to the session.
     limits : Limits, optional
@@ -112,6 +115,7 @@ def build_request(
         as_of=as_of or None,
         force=force,
         accept_older=accept_older,
+        rules_file=rules_file,
         parameters={
             "id_key": id_key,
             "accept_volume_change": accept_volume_change,
@@ -211,6 +215,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         accept_volume_change=_is_true(given.ACCEPT_VOLUME_CHANGE),
         accept_older=_is_true(given.ACCEPT_OLDER),
         accept_drift=_is_true(given.ACCEPT_DRIFT),
+        rules_file=given.RULES,
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
@@ -349,6 +354,7 @@ def _parser() -> argparse.ArgumentParser:
         "NOTEBOOKS": "folder or s3:// prefix of the three notebooks",
         "RUN_ID": "name of the run (default: made from its input)",
         "AS_OF": "dates after this day (ISO) are in the future",
+        "RULES": "the rules file (default: rules.yaml in the lake, if there is one)",
         "ID_KEY": "location of the key for ids",
         "CRAWLER": "crawler to start on the kept copies of the delivery",
         "ALERT_TOPIC": "topic of SNS for alerts",

@@ -22,7 +22,7 @@ import client_health_cli.errors
 import register_run.cell_errors
 import register_run.errors
 import strict_glue.errors
-from register_contract import anonymity, contract, tables
+from register_contract import anonymity, contract, rule_expressions, tables
 
 ROOT = Path(__file__).resolve().parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
@@ -50,6 +50,8 @@ class Language:
         Meaning of an exit code.
     masked, unmasked, never : str
         How a value is published; that it is never null.
+    kinds : mapping of str to str
+        What the functions of a rule are for.
     meaning : str
         Attribute of the contract with the meaning in this language.
     """
@@ -60,6 +62,7 @@ class Language:
     masked: str
     unmasked: str
     never: str
+    kinds: Mapping[str, str]
     meaning: str = "meaning"
 
 
@@ -74,6 +77,7 @@ ENGLISH = Language(
         "ladder": ("step", "classes are clients with the same convênio, sexo, and"),
         "exit-codes": ("exit code", "meaning"),
         "errors": ("exit code", "meaning", "errors"),
+        "functions": ("for", "functions"),
     },
     effects={
         "error": "row rejected",
@@ -90,6 +94,7 @@ ENGLISH = Language(
     masked="masked",
     unmasked="unchanged",
     never="never null",
+    kinds={"text": "texts", "number": "numbers", "date": "dates", "choice": "choices, nulls"},
 )
 PORTUGUESE = Language(
     heads={
@@ -102,6 +107,7 @@ PORTUGUESE = Language(
         "ladder": ("passo", "uma classe são os clientes com os mesmos convênio, sexo e"),
         "exit-codes": ("código de saída", "significado"),
         "errors": ("código de saída", "significado", "erros"),
+        "functions": ("para", "funções"),
     },
     effects={
         "error": "linha rejeitada",
@@ -118,6 +124,7 @@ PORTUGUESE = Language(
     masked="mascarada",
     unmasked="sem alteração",
     never="nunca é nulo",
+    kinds={"text": "textos", "number": "números", "date": "datas", "choice": "escolhas, nulos"},
     meaning="significado",
 )
 
@@ -266,6 +273,17 @@ def errors_table(language: Language) -> str:
     )
 
 
+def functions_table(language: Language) -> str:
+    """Return the table of the functions that a rules file may use."""
+    return _table(
+        language.heads["functions"],
+        (
+            [language.kinds[kind], ", ".join(f"`{name}`" for name in names)]
+            for kind, names in rule_expressions.FUNCTIONS.items()
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[Language], str]] = {
     "rules": rules_table,
     "columns": columns_table,
@@ -273,11 +291,12 @@ TABLES: Mapping[str, Callable[[Language], str]] = {
     "ladder": ladder_table,
     "errors": errors_table,
     "exit-codes": exit_codes_table,
+    "functions": functions_table,
 }
 # The tables that a document must have, by the start of its name.
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README": ("exit-codes",),
-    "reference": ("rules", "columns", "anonymous", "ladder", "errors"),
+    "reference": ("rules", "functions", "columns", "anonymous", "ladder", "errors"),
 }
 
 

@@ -20,7 +20,7 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
-    from client_health.clean import classes, identity
+    from client_health.clean import classes, identity, own_rules
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
@@ -43,6 +43,7 @@ __all__ = [
     "identity",
     "ingestion",
     "maintenance",
+    "own_rules",
     "publishing",
     "quality",
     "stages",
@@ -57,6 +58,7 @@ _HOMES = {
     "identity": "client_health.clean.identity",
     "ingestion": "client_health.ingestion",
     "maintenance": "client_health.publish.maintenance",
+    "own_rules": "client_health.clean.own_rules",
     "publishing": "client_health.publish.publishing",
     "quality": "client_health.gate.quality",
     "stages": "client_health.stages",

@@ -13,6 +13,7 @@ from client_health.clean import text
 from client_health.read.sources import MALFORMED_LINE, SOURCE
 from register_contract import contract, receipts
 from register_contract.anonymity import K, Report
+from register_contract.rule_set import RuleSet
 
 _WIDEST = 60
 # Columns that show only valid values.
@@ -114,9 +115,19 @@ def sample(frame: pl.DataFrame) -> str:
     )
 
 
-def counts(found: Mapping[str, int], meaning: bool = True) -> str:
-    """Return rule counts as a table, with each rule's meaning."""
-    meanings = {rule.name: rule.meaning for rule in contract.RULES}
+def counts(found: Mapping[str, int], meaning: bool = True, *, rules: RuleSet | None = None) -> str:
+    """Return rule counts as a table, with each rule's meaning.
+
+    Parameters
+    ----------
+    found : mapping of str to int
+        Rows by rule.
+    meaning : bool
+        Whether to add the meanings.
+    rules : RuleSet, optional
+        The rules that held; None for the contract's.
+    """
+    meanings = {rule.name: rule.meaning for rule in (rules or RuleSet()).rules()}
     rows = [
         [name, count, meanings.get(name, "")] if meaning else [name, count]
         for name, count in sorted(found.items(), key=lambda item: (-item[1], item[0]))

@@ -19,10 +19,12 @@ import client_health
 from client_health import storage
 from client_health.errors import HandoverError, SettingsError
 from client_health.gate.accounting import SourceRows, StageRows
+from client_health.held_rules import held_rules
 from client_health.publish.lake import Lake
 from client_health.spark_session import setting, spark_session
-from register_contract import contract, manifest, receipts, runs
+from register_contract import manifest, receipts, runs
 from register_contract.manifest import Line
+from register_contract.rule_set import RuleSet
 from register_contract.runs import INGEST, QUALITY, TRANSFORM
 
 INGESTED, REJECTED = "ingested", "rejected"
@@ -75,6 +77,8 @@ class Stage:
     attempt : str
         Set by the runner for each start; empty if the notebook is run by hand.
     started : datetime
+    rules : RuleSet
+        The rules and limits that hold in this run.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Stage:
     run_id: str
     attempt: str
     started: datetime
+    rules: RuleSet = field(default_factory=RuleSet)
     _clock: float = field(default_factory=time.monotonic, repr=False)
 
     @property
@@ -99,7 +104,7 @@ class Stage:
         Raises
         ------
         HandoverError
-            If that stage has not finished.
+            If that stage has not finished, or other rules held in it.
         """
         wanted = name or _BEFORE[self.name]
         text = storage.read_text(self._receipt_uri(wanted))
@@ -107,7 +112,12 @@ class Stage:
             raise HandoverError(
                 f"Stage {wanted} of run {self.run_id} has no receipt. Run its notebook first."
             )
-        return Receipt(json.loads(text))
+        found = Receipt(json.loads(text))
+        if found.content["rules"] != self.rules.fingerprint():
+            raise HandoverError(
+                f"Other rules held in stage {wanted} of run {self.run_id}. Run its notebook again."
+            )
+        return found
 
     def folder(self, name: str) -> str:
         """Return the URI of a folder of this run's files."""
@@ -222,7 +232,7 @@ class Stage:
             "attempt": self.attempt,
             "as_of": as_of.isoformat(),
             "library_version": client_health.__version__,
-            "rules": contract.rules_fingerprint(),
+            "rules": self.rules.fingerprint(),
             "started_at": self.started.isoformat(timespec="seconds"),
             "duration_seconds": round(time.monotonic() - self._clock, 1),
             "inputs": list(inputs),
@@ -260,6 +270,11 @@ def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> 
     Stage
         With its lake opened. An older receipt of this stage is deleted, so the stage counts as not
         done until it finishes.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such stage, or the rules file can't be used.
     """
     if name not in runs.STAGES:
         raise SettingsError(
@@ -268,12 +283,9 @@ def begin(name: str, *, run_id: str = "", lake: str = "", attempt: str = "") -> 
     started = datetime.now(tz=UTC)
     spark = spark_session()
     opened = Lake.open(spark, setting(spark, "lake", lake))
-    stage = Stage(
-        name,
-        opened,
-        setting(spark, "run_id", run_id, "manual"),
-        setting(spark, "attempt", attempt, ""),
-        started,
-    )
+    run = setting(spark, "run_id", run_id, "manual")
+    start = setting(spark, "attempt", attempt, "")
+    rules = held_rules(opened.uri, run, settle=name == INGEST and not start)
+    stage = Stage(name, opened, run, start, started, rules)
     storage.delete(opened.path(runs.receipt_path(stage.run_id, name)))
     return stage

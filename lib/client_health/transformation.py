@@ -104,6 +104,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         before.as_of,
         tasks,
         frozenset(suppressed),
+        stage.rules,
     )
     quality.validar_esquema(register.published(register.CANDIDATE_SCHEMA.to_frame()))
     many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
@@ -146,7 +147,7 @@ def _select(
     """
     tasks = len(work.tasks)
     lake = stage.lake
-    selection = Selection(lake.data_folder, lake.field_ids(), work.as_of, work.tasks)
+    selection = Selection(lake.data_folder, lake.field_ids(), work.as_of, work.tasks, stage.rules)
     candidates = numbers.mapInArrow(work.run, parcels.SCHEMA).repartition(tasks, parcels.TASK)
     if by_plan:
         packed = candidates.mapInArrow(selection.pack, parcels.SCHEMA)
@@ -156,7 +157,7 @@ def _select(
     told = [json.loads(answer["line"]) for answer in done.collect()]
     counts = [Selected(**one["counts"]) for one in told if "counts" in one]
     files = [DataFile(*file) for one in told for file in one.get("files", ())]
-    return Selected.total(counts), files
+    return Selected.total(counts, stage.rules), files
 
 
 def _checked_key(stage: Stage, id_key: str) -> bytes:
@@ -209,8 +210,7 @@ def _rejected(
     """
     by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
     suppressed = dict.fromkeys(contract.SOURCE_NAMES, 0)
-    names = [rule.name for rule in contract.rules(contract.Criticality.ERROR)]
-    by_rule = {source: dict.fromkeys(names, 0) for source in contract.SOURCE_NAMES}
+    by_rule = {source: dict.fromkeys(stage.rules.rejecting, 0) for source in contract.SOURCE_NAMES}
     for line in lines:
         with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
             reasons = pl.read_parquet(file, columns=[rules.REASONS])[rules.REASONS]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from client_health.read.lines import Parsed
     from client_health.read.readers import Piece
+    from register_contract.rule_set import RuleSet
 
 # With more different health plans than this, files are written plan by plan.
 MANY_CONVENIOS = 100
@@ -166,6 +167,8 @@ class Transformation:
         Numbers of the tasks after the shuffle; see :func:`client_health.parcels.tasks`.
     suppressed : frozenset of str
         Ids of erased people, whose rows end here.
+    rule_set : RuleSet, optional
+        The rules that hold; None for the contract's.
     """
 
     files: tuple[str, ...]
@@ -174,6 +177,7 @@ class Transformation:
     as_of: date
     tasks: tuple[int, ...]
     suppressed: frozenset[str] = frozenset()
+    rule_set: RuleSet | None = None
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Yield the candidates of the files with the given numbers, each with the id key."""
@@ -190,9 +194,11 @@ class Transformation:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
         from client_health import storage  # noqa: PLC0415
-        from client_health.clean import register  # noqa: PLC0415
+        from client_health.clean import own_rules, register  # noqa: PLC0415
         from client_health.read.pieces import BLOCK_ROWS  # noqa: PLC0415
+        from register_contract.rule_set import RuleSet  # noqa: PLC0415
 
+        held = self.rule_set or RuleSet()
         with (
             storage.opened(storage.join(self.ingested, name)) as source,
             storage.replacing(storage.join(self.rejected, name), private=True) as file,
@@ -201,9 +207,9 @@ class Transformation:
             gone = 0
             for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):
                 rows = pl.DataFrame(pl.from_arrow(block))
-                refused = register.rejected_rows(rows)
-                normalised = register.accepted_rows(register.normalise(rows))
-                found = register.candidates(normalised, self.as_of, key)
+                with own_rules.named(held, rows, self.as_of):
+                    refused, accepted = register.judged(rows, self.as_of, held)
+                    found = register.candidates(accepted, self.as_of, key, held)
                 if self.suppressed:
                     before = refused.height + found.height
                     refused = register.without_rejected(refused, self.suppressed, key)
@@ -232,12 +238,15 @@ class Selection:
         Day of the delivery.
     tasks : tuple of int
         Numbers of the tasks after a second shuffle, by health plan, if there is one.
+    rule_set : RuleSet, optional
+        The rules that hold; None for the contract's.
     """
 
     folder: str
     field_ids: Mapping[str, int]
     as_of: date
     tasks: tuple[int, ...] = ()
+    rule_set: RuleSet | None = None
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Do the work of a task; yield a line of JSON with its files and counts."""
@@ -245,7 +254,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows, self.as_of)
+            kept, counts = _one_row_a_person(rows, self.as_of, self.rule_set)
             yield _lines({"counts": counts, "files": self._files(kept)})
 
     def pack(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -255,7 +264,7 @@ class Selection:
 
         rows, _ = parcels.unpack(batches)
         if rows is not None:
-            kept, counts = _one_row_a_person(rows, self.as_of)
+            kept, counts = _one_row_a_person(rows, self.as_of, self.rule_set)
             plan = contract.PARTITION_COLUMN
             yield from parcels.pack(kept, plan, self.tasks, note=json.dumps(counts))
 
@@ -279,13 +288,16 @@ class Selection:
         return [(file.uri, file.partition, file.rows) for file in written]
 
 
-def _one_row_a_person(rows: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, dict[str, Any]]:
+def _one_row_a_person(
+    rows: pl.DataFrame, as_of: date, rule_set: RuleSet | None
+) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Return one row per person, and the counts as fields of ``accounting.Selected``."""
     import polars as pl  # noqa: PLC0415
 
     from client_health.clean import profile, register, rules  # noqa: PLC0415
     from client_health.read.sources import SOURCE  # noqa: PLC0415
     from register_contract import contract  # noqa: PLC0415
+    from register_contract.rule_set import RuleSet  # noqa: PLC0415
 
     def by_source(frame: pl.DataFrame) -> dict[str, int]:
         return {name: int((frame[SOURCE] == name).sum()) for name in contract.SOURCE_NAMES}
@@ -294,7 +306,7 @@ def _one_row_a_person(rows: pl.DataFrame, as_of: date) -> tuple[pl.DataFrame, di
         return (pl.col(register.WARNINGS) & bit != 0).sum()
 
     kept = register.one_row_a_person(rows)
-    bits = {name: marked(1 << at) for at, name in enumerate(rules.WARNINGS)}
+    bits = {name: marked(bit) for name, bit in rules.bits(rule_set or RuleSet()).items()}
     counted = kept.select(SOURCE, register.WARNINGS).group_by(SOURCE).agg(**bits)
     found = {source: dict.fromkeys(bits, 0) for source in contract.SOURCE_NAMES}
     found |= {one.pop(SOURCE): one for one in counted.iter_rows(named=True)}

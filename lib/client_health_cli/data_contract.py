@@ -12,6 +12,7 @@ import yaml
 from register_contract import __version__, access, contract, publications
 from register_contract.contract import Column, Criticality, Rule
 from register_contract.retention import RETENTION
+from register_contract.rule_set import RuleSet
 
 API_VERSION: Final = "v3.1.0"
 """Version of the standard (https://bitol-io.github.io/open-data-contract-standard)."""
@@ -36,20 +37,26 @@ _ROLES = {
 }
 
 
-def write(owner: str) -> str:
+def write(owner: str, rules: RuleSet | None = None) -> str:
     """Return the contract as YAML.
 
     Parameters
     ----------
     owner
         The team that answers for the data.
+    rules
+        The rules that hold; None for the default ones.
     """
     return yaml.safe_dump(
-        _contract(owner), sort_keys=False, allow_unicode=True, width=100, default_flow_style=False
+        _contract(owner, rules or RuleSet()),
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+        default_flow_style=False,
     )
 
 
-def _contract(owner: str) -> dict[str, Any]:
+def _contract(owner: str, rules: RuleSet) -> dict[str, Any]:
     return {
         "apiVersion": API_VERSION,
         "kind": "DataContract",
@@ -66,7 +73,7 @@ def _contract(owner: str) -> dict[str, Any]:
                 "table contains personal data (LGPD, art. 5, I)."
             ),
         },
-        "schema": [_table()],
+        "schema": [_table(rules)],
         "team": {"name": owner},
         "roles": [
             {"role": name, "access": access, "description": meaning}
@@ -86,24 +93,24 @@ def _contract(owner: str) -> dict[str, Any]:
             },
         ],
         "customProperties": [
-            {"property": "rulesFingerprint", "value": contract.rules_fingerprint()},
+            {"property": "rulesFingerprint", "value": rules.fingerprint()},
         ],
     }
 
 
-def _table() -> dict[str, Any]:
+def _table(rules: RuleSet) -> dict[str, Any]:
     return {
         "name": publications.TABLE,
         "physicalName": contract.TABLE,
         "physicalType": "iceberg table",
         "logicalType": "object",
         "description": "One row per person, partitioned by health plan.",
-        "properties": [_property(column) for column in contract.COLUMNS],
-        "quality": [_quality(rule) for rule in contract.RULES if not rule.column],
+        "properties": [_property(column, rules) for column in contract.COLUMNS],
+        "quality": [_quality(rule) for rule in rules.rules() if not rule.column],
     }
 
 
-def _property(column: Column) -> dict[str, Any]:
+def _property(column: Column, rules: RuleSet) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": column.name,
         "logicalType": _LOGICAL_TYPES.get(column.type, column.type),
@@ -120,7 +127,7 @@ def _property(column: Column) -> dict[str, Any]:
         found |= {"unique": True, "primaryKey": True, "primaryKeyPosition": 1}
     if column.name == contract.PARTITION_COLUMN:
         found |= {"partitioned": True, "partitionKeyPosition": 1}
-    quality = [_quality(rule) for rule in contract.RULES if rule.column == column.name]
+    quality = [_quality(rule) for rule in rules.rules() if rule.column == column.name]
     return found | ({"quality": quality} if quality else {})
 
 

@@ -25,6 +25,7 @@ from client_health_cli.commands import (
     query,
     report,
     rollback,
+    rules,
     run,
     sample_data,
     sessions,
@@ -46,7 +47,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_READERS = (query, anonymity, dashboard, docs, contract, report)
+_READERS = (query, anonymity, dashboard, docs, contract, rules, report)
 _UPKEEP = (history, rollback, maintain)
 _PRIVACY = (erase, hold)
 for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):

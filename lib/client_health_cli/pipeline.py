@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import job_client_health
+from client_health_cli import rule_listing
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
 from register_contract import contract, runs
@@ -48,6 +49,8 @@ class Asked:
         `local`, `aws`, or a service's URL.
     id_key
         Location of the key for ids; empty means the user's own.
+    rules
+        The rules file; empty means the lake's own, if there is one.
     """
 
     lake: str
@@ -62,6 +65,7 @@ class Asked:
     accept_drift: bool = False
     sessions: str = "local"
     id_key: str = ""
+    rules: str = ""
 
     def check(self) -> None:
         """Refuse invalid options before anything is started.
@@ -69,7 +73,7 @@ class Asked:
         Raises
         ------
         SettingsError
-            Names the option.
+            Names the option, or every mistake of the rules file.
         """
         named = sorted(name for name, place in (self.sources or {}).items() if place)
         if self.raw and named:
@@ -91,6 +95,7 @@ class Asked:
             )
         if self.id_key and not self.id_key.startswith("arn:") and not Path(self.id_key).is_file():
             raise SettingsError(f"--id-key {self.id_key}: there is no such file")
+        rule_listing.held(self.lake, self.rules)
 
 
 def request(asked: Asked) -> RunRequest:
@@ -125,6 +130,7 @@ def request(asked: Asked) -> RunRequest:
         accept_volume_change=asked.accept_volume_change,
         accept_older=asked.accept_older,
         accept_drift=asked.accept_drift,
+        rules_file=asked.rules,
         limits=session_limits(asked.sessions, os.environ),
     )
 

@@ -220,7 +220,7 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
         The table, without its database.
     """
     if is_remote(lake):
-        yield remote_table(lake, f"{DATABASE}.{name}")
+        yield remote_table(lake, name)
         return
     folder = lake_folder(lake)
     database = folder / "catalog.db"

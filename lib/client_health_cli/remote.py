@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from client_health_cli.errors import LakeError
-from register_contract import contract
+from register_contract import contract, publications
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -35,7 +35,7 @@ def glue_catalog() -> Catalog:
     return GlueCatalog(contract.CATALOG, **properties)
 
 
-def remote_table(lake: str, name: str = contract.TABLE) -> Table:
+def remote_table(lake: str, name: str = publications.TABLE) -> Table:
     """Return a table of a lake in S3.
 
     Parameters
@@ -43,7 +43,7 @@ def remote_table(lake: str, name: str = contract.TABLE) -> Table:
     lake
         ``s3://bucket/prefix``.
     name
-        The table, with its database.
+        The table, without its database.
 
     Raises
     ------
@@ -53,21 +53,22 @@ def remote_table(lake: str, name: str = contract.TABLE) -> Table:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
 
+    full = f"{contract.DATABASE}.{name}"
     try:
-        table = glue_catalog().load_table(name)
+        table = glue_catalog().load_table(full)
     except NoSuchTableError:
         raise LakeError(
-            lake, f"the Data Catalog has no table {name}: no run has written it yet"
+            lake, f"the Data Catalog has no table {full}: no run has been published yet"
         ) from None
     except (ClientError, BotoCoreError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise LakeError(
-            lake, f"the table {name} can't be read: {reason}. Are you signed in to AWS?"
+            lake, f"the table {full} can't be read: {reason}. Are you signed in to AWS?"
         ) from error
     if not table.location().startswith(f"{lake.rstrip('/')}/"):
         raise LakeError(
             lake,
-            f"the Data Catalog's table {name} is in {table.location()}, not in this lake:"
+            f"the Data Catalog's table {full} is in {table.location()}, not in this lake:"
             " name the lake that it belongs to",
         )
     return table

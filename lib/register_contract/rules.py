@@ -160,6 +160,13 @@ class Gate(str, enum.Enum):
         "Run the same command again: it rewrites the branch. If that doesn't help, go back to the "
         "last version that worked.",
     )
+    REGRA_PROPRIA = (
+        "regra_propria",
+        "a rule of the rules file is broken by more rows than its share allows",
+        "uma regra do arquivo de regras é violada por mais linhas do que sua cota permite",
+        "See how many rows break the rule in the receipt of 02_transform; have the source fixed and"
+        " delivered again, or change the rule's share in the rules file.",
+    )
 
     __str__ = str.__str__
 

@@ -104,6 +104,11 @@ def notebook_path(run_id: str, stage: str) -> str:
     return f"runs/{run_id}/{stage}.ipynb"
 
 
+def rules_path(run_id: str) -> str:
+    """Return the path of a run's rules in the lake, which the runner wrote for the session."""
+    return f"runs/{run_id}/rules.json"
+
+
 def staging_path(run_id: str, name: str = "") -> str:
     """Return the path of a run's staging folder in the lake, or of a folder in it."""
     return f"{STAGING}/{run_id}/{name}" if name else f"{STAGING}/{run_id}"

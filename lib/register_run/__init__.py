@@ -9,7 +9,15 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from register_run import alerting, lock, metrics, publication_record, storage, webhook
+    from register_run import (
+        alerting,
+        lock,
+        metrics,
+        publication_record,
+        storage,
+        team_rules,
+        webhook,
+    )
     from register_run.claim import Claim, Outcome
     from register_run.delivery import Delivery, find_sources
     from register_run.errors import (
@@ -18,6 +26,7 @@ if TYPE_CHECKING:
         MainMoved,
         NotebookFailed,
         ReceiptError,
+        RulesFileError,
         RunInProgress,
         Terminated,
     )
@@ -38,6 +47,7 @@ __all__ = [
     "Outcome",
     "PublishedTable",
     "ReceiptError",
+    "RulesFileError",
     "RunInProgress",
     "RunOutcome",
     "RunRequest",
@@ -52,6 +62,7 @@ __all__ = [
     "read_notebook",
     "run_pipeline",
     "storage",
+    "team_rules",
     "webhook",
 ]
 _HOMES = {
@@ -66,6 +77,7 @@ _HOMES = {
     "Outcome": "register_run.claim",
     "PublishedTable": "register_run.request",
     "ReceiptError": "register_run.errors",
+    "RulesFileError": "register_run.errors",
     "RunInProgress": "register_run.errors",
     "RunOutcome": "register_run.request",
     "RunRequest": "register_run.request",
@@ -79,6 +91,7 @@ _HOMES = {
     "read_notebook": "register_run.stage_run",
     "run_pipeline": "register_run.runner",
     "storage": "register_run.storage",
+    "team_rules": "register_run.team_rules",
     "webhook": "register_run.webhook",
 }
 

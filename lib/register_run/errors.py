@@ -20,6 +20,36 @@ class InputError(StrictGlueError):
     exit_code = EXIT_USAGE
 
 
+class RulesFileError(StrictGlueError):
+    """The rules file can't be used.
+
+    Why: the file that `--rules` or `--RULES` names doesn't exist, or a rules file has a mistake.
+    The message lists every problem with its line. Nothing was read, and no session was created.
+    What to do: correct the file, check it with `client-health rules`, then run the same command.
+
+    Parameters
+    ----------
+    name : str
+        The file.
+    problems : sequence of str
+        All of them.
+    """
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, name: str, problems: Sequence[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(
+            f"the rules file {name} can't be used",
+            next_step="correct the file; docs/reference.md says what it may contain",
+        )
+
+    def __str__(self) -> str:
+        """Return the message with all problems: a cause is otherwise shortened."""
+        first, *rest = super().__str__().splitlines()
+        return "\n".join([first, *(f"  {problem}" for problem in self.problems), *rest])
+
+
 class GateStopped(StrictGlueError):  # noqa: N818 - says what happened
     """A gate of the notebooks refused to publish.
 

@@ -70,8 +70,8 @@ class RunRequest:
     stages : tuple of Stage
         In order; the last one publishes.
     library_version, rules : str
-        Version of the notebooks' library and fingerprint of its rule set. Together with the
-        delivery, they name the run.
+        Version of the notebooks' library and fingerprint of its rules. Together with the delivery
+        and the rules file, they name the run.
     published : PublishedTable
         The tables that show what is published.
     run_id, as_of : str, optional
@@ -80,6 +80,8 @@ class RunRequest:
         Whether to discard what the run has done, even if it is published, and start over.
     accept_older : bool
         Whether the delivery's day may be before the published one; also a notebook parameter.
+    rules_file : str
+        Path or URI of the rules file; empty means the lake's own, if there is one.
     parameters : mapping of str to object
         Further notebook parameters.
     input_errors, gate_errors, moved_errors : tuple of str
@@ -98,6 +100,7 @@ class RunRequest:
     as_of: Optional[str] = None
     force: bool = False
     accept_older: bool = False
+    rules_file: str = ""
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: SessionSettings = field(default_factory=SessionSettings)
     limits: Limits = field(default_factory=Limits)

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from register_contract import runs
 from register_contract.publications import History, Publication
 from register_contract.receipts import Receipt
-from register_run import lock, publication_record, receipt, storage
+from register_run import lock, publication_record, receipt, storage, team_rules
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
 from register_run.listener import Listener
@@ -87,8 +87,11 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
             f"{asked.run_id!r} isn't a run id",
             next_step="use up to 64 letters, digits, dots, dashes, and underscores",
         )
+    lake = _lake(asked)
+    rules = team_rules.read(lake, asked.rules_file)
+    asked = replace(asked, rules=rules.fingerprint(asked.rules))
     delivery = asked.delivery or Delivery.read(asked.sources)
-    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), _lake(asked), listener)
+    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), lake, listener)
     listener.run_started(run.run_id, delivery)
 
     with unwinding(signal.SIGTERM, raising=lambda _: Terminated()), lock.held(run.lake, run.run_id):
@@ -101,6 +104,7 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
         if asked.force:
             _forget(run)
         run = _kept(run)
+        team_rules.hand_over(run.lake, run.run_id, rules)
         receipts = {} if asked.force else _verified_receipts(run)
         seconds: dict[str, float] = {}
         with _session(run, started=len(receipts)) as (session, ready_kernels):

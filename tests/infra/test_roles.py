@@ -70,6 +70,8 @@ CALLS = {
             "s3:AbortMultipartUpload",
             f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv",
         ),
+        ("s3:GetObject", f"{LAKE}/lake/rules.yaml"),
+        ("s3:PutObject", f"{LAKE}/lake/runs/r0/rules.json"),
         ("s3:PutObject", f"{LAKE}/lake/runs/r0/01_ingest.ipynb"),
         ("s3:GetObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
         ("s3:DeleteObject", f"{LAKE}/lake/runs/r0/01_ingest.json"),
@@ -98,6 +100,7 @@ CALLS = {
         ("s3:ListBucket", LAKE),
         ("s3:GetBucketLocation", LAKE),
         ("s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/dados_cadastro_2.csv"),
+        ("s3:GetObject", f"{LAKE}/lake/rules.yaml"),
         *(
             (f"s3:{action}", f"{LAKE}/lake/{zone}/x")
             for action in (
@@ -168,6 +171,8 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         # Nothing may delete a claim, least of all the session.
         *((role, "s3:DeleteObject", f"{LAKE}/lake/claims/-/d0.json") for role in OF_CODE),
         ("session", "s3:PutObject", f"{LAKE}/lake/claims/-/d0.json"),
+        # What runs never changes the rules that it runs by.
+        *((role, "s3:PutObject", f"{LAKE}/lake/rules.yaml") for role in OF_CODE),
         # The reconciler reads names, not data.
         ("def_lambda", "s3:GetObject", f"{RAW}/upload/dados_cadastro_2.csv"),
         ("def_lambda", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/x.csv"),

@@ -21,6 +21,8 @@ COMMANDS = (
     ["dashboard"],
     ["docs"],
     ["contract"],
+    ["rules"],
+    ["rules", "suggest"],
     ["history"],
     ["rollback"],
     ["maintain"],

@@ -22,6 +22,7 @@ from client_health.read.sources import (
     UNREADABLE_REGISTRATION,
 )
 from register_contract import contract
+from register_contract.rule_set import RuleSet
 
 ID = "id"
 WARNINGS = "warnings"
@@ -53,7 +54,7 @@ _TIMES = {"date": date, "timestamp_ntz": datetime}
 CANDIDATE_SCHEMA = pl.Schema(
     {ID: pl.String(), SOURCE: pl.String()}
     | _KEPT
-    | {WARNINGS: pl.Int32(), RANK: pl.Int64(), PLACE: pl.Int32()}
+    | {WARNINGS: pl.Int64(), RANK: pl.Int64(), PLACE: pl.Int32()}
     | dict.fromkeys(CONTENT, pl.Int64())
 )
 
@@ -62,6 +63,7 @@ CANDIDATE_SCHEMA = pl.Schema(
 _AFTER_VALID = 1 << 62
 _AFTER_ALL = -(1 << 63)
 _HALF = pl.lit(1 << 64, dtype=pl.UInt128)
+_CONTRACTS = RuleSet()
 
 
 def normalise(ingested: pl.DataFrame) -> pl.DataFrame:
@@ -107,6 +109,32 @@ def accepted_rows(normalised: pl.DataFrame) -> pl.DataFrame:
     return normalised.filter(rules.is_accepted())
 
 
+def judged(
+    ingested: pl.DataFrame, as_of: date, rule_set: RuleSet = _CONTRACTS
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Return the rejected rows, unchanged, with their reasons, and the accepted ones, normalized.
+
+    Parameters
+    ----------
+    ingested : DataFrame
+    as_of : date
+        Day of the delivery.
+    rule_set : RuleSet
+        If no rule rejects but the contract's, only doubtful rows are looked at.
+    """
+    if rule_set.rejecting == _CONTRACTS.rejecting:
+        return rejected_rows(ingested), accepted_rows(normalise(ingested))
+    normalised = normalise(ingested)
+    conditions = rules.rejecting_conditions(as_of, rule_set)
+    marks = rules.with_day(normalised, as_of, rule_set).select(
+        broken.alias(name) for name, broken in conditions.items()
+    )
+    broken = marks.select(pl.any_horizontal(pl.all())).to_series()
+    by_name = {name: pl.col(name) for name in conditions}
+    found = marks.filter(broken).select(rules.reasons(by_name).alias(rules.REASONS))
+    return ingested.filter(broken).with_columns(found), normalised.filter(~broken)
+
+
 def _rank(as_of: date) -> pl.Expr:
     """Return a number that is higher for a row that is chosen first.
 
@@ -141,8 +169,8 @@ def _content() -> list[pl.Expr]:
 def _missing() -> pl.Expr:
     """Return the bits of :data:`MISSING` of a row."""
     return pl.sum_horizontal(
-        pl.col(name).is_null().cast(pl.Int32) * bit for name, bit in MISSING.items()
-    ).cast(pl.Int32)
+        pl.col(name).is_null().cast(pl.Int64) * bit for name, bit in MISSING.items()
+    ).cast(pl.Int64)
 
 
 def _filled(column: contract.Column) -> pl.Expr:
@@ -154,7 +182,9 @@ def _filled(column: contract.Column) -> pl.Expr:
     return pl.col(column.name).fill_null(pl.lit(default, dtype=REGISTER_TYPES[column.name]))
 
 
-def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
+def candidates(
+    accepted: pl.DataFrame, as_of: date, key: bytes, rule_set: RuleSet = _CONTRACTS
+) -> pl.DataFrame:
     """Return what decides between a person's rows, and what of them is published.
 
     This fills nulls with the contract's defaults and sets the ids. It drops the columns that are
@@ -170,6 +200,8 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
         Day of the delivery.
     key : bytes
         The id key.
+    rule_set : RuleSet
+        What is counted.
 
     Returns
     -------
@@ -177,14 +209,15 @@ def candidates(accepted: pl.DataFrame, as_of: date, key: bytes) -> pl.DataFrame:
         The columns of :data:`CANDIDATE_SCHEMA`.
     """
     well_formed = text.cpf_is_well_formed(pl.col("cpf")).fill_null(value=False)
-    badly_formed = pl.when(well_formed).then(0).otherwise(BADLY_FORMED).cast(pl.Int32)
+    badly_formed = pl.when(well_formed).then(0).otherwise(BADLY_FORMED).cast(pl.Int64)
     return (
-        accepted.lazy()
+        rules.with_day(accepted, as_of, rule_set)
+        .lazy()
         .select(
             identity.ids(pl.col("cpf"), key).alias(ID),
             pl.col(SOURCE),
             *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
-            (rules.warning_bits(as_of) | badly_formed | _missing()).alias(WARNINGS),
+            (rules.warning_bits(as_of, rule_set) | badly_formed | _missing()).alias(WARNINGS),
             _rank(as_of).alias(RANK),
             _place().alias(PLACE),
             *_content(),

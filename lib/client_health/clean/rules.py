@@ -6,6 +6,7 @@ not filled yet: afterwards, a missing value looks like a default.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 import polars as pl
@@ -19,12 +20,16 @@ from client_health.read.sources import (
 )
 from register_contract import contract
 from register_contract.contract import Criticality
+from register_contract.rule_expressions import DAY
+from register_contract.rule_set import OwnRule, RuleSet
 
 REASONS = "reasons"
 # A column that normalizing adds: text was given, but it isn't a known sexo.
 UNKNOWN_SEXO = "unknown_sexo"
 # The bits of `warning_bits`, the lowest first.
 WARNINGS: tuple[str, ...] = tuple(rule.name for rule in contract.rules(Criticality.WARN))
+# The bit of a rules file's first rule; below are the contract's warnings and marks of the row.
+OWN_BIT = 32
 
 
 def _never_null(broken: dict[str, pl.Expr]) -> dict[str, pl.Expr]:
@@ -73,24 +78,73 @@ def warn_conditions(as_of: date) -> dict[str, pl.Expr]:
     return _never_null({name: broken[name] for name in WARNINGS})
 
 
-def warning_bits(as_of: date) -> pl.Expr:
-    """Return the warnings of a row as one Int32: bit ``i`` is the rule ``WARNINGS[i]``.
+def own_conditions(own: Iterable[OwnRule]) -> dict[str, pl.Expr]:
+    """Return the conditions of a team's own rules; see :func:`with_day` for what they need.
+
+    Their expressions are true for a good row; null breaks no rule, as with SQL's ``CHECK``.
+    """
+    is_row = pl.col(MALFORMED_LINE).is_null()
+    return _never_null({one.rule.name: is_row & ~pl.sql_expr(one.expression) for one in own})
+
+
+def with_day(normalised: pl.DataFrame, as_of: date, rule_set: RuleSet) -> pl.DataFrame:
+    """Return normalized rows with the delivery's day as a column, if there are own rules."""
+    return normalised.with_columns(pl.lit(as_of).alias(DAY)) if rule_set.own else normalised
+
+
+def rejecting_conditions(as_of: date, rule_set: RuleSet) -> dict[str, pl.Expr]:
+    """Return all conditions that reject a row, by rule, in the order of ``rule_set.rejecting``.
+
+    Unlike those of :func:`error_conditions`, they may need every normalized column.
 
     Parameters
     ----------
     as_of : date
         Day of the delivery.
+    rule_set : RuleSet
     """
+    is_row = pl.col(MALFORMED_LINE).is_null()
+    found = error_conditions()
+    found |= {name: is_row & broken for name, broken in warn_conditions(as_of).items()}
+    found |= own_conditions(rule_set.own)
+    return {name: found[name] for name in rule_set.rejecting}
+
+
+def bits(rule_set: RuleSet) -> dict[str, int]:
+    """Return the bit of each rule that is counted in published rows."""
+    numbers = {name: number for number, name in enumerate(WARNINGS)}
+    numbers |= {one.rule.name: OWN_BIT + number for number, one in enumerate(rule_set.own)}
+    return {name: 1 << numbers[name] for name in rule_set.counted}
+
+
+def warning_bits(as_of: date, rule_set: RuleSet) -> pl.Expr:
+    """Return the warnings of a row as one Int64: bit ``i`` is the rule ``WARNINGS[i]``.
+
+    A team's own rules have the bits from :data:`OWN_BIT` on.
+
+    Parameters
+    ----------
+    as_of : date
+        Day of the delivery.
+    rule_set : RuleSet
+    """
+    conditions = warn_conditions(as_of) | own_conditions(rule_set.own)
     return pl.sum_horizontal(
-        condition.cast(pl.Int32) * (1 << bit)
-        for bit, condition in enumerate(warn_conditions(as_of).values())
-    ).cast(pl.Int32)
+        conditions[name].cast(pl.Int64) * bit for name, bit in bits(rule_set).items()
+    ).cast(pl.Int64)
 
 
-def reasons() -> pl.Expr:
-    """Return the names of the error rules that a row breaks, as a list; empty for a good row."""
+def reasons(conditions: Mapping[str, pl.Expr] | None = None) -> pl.Expr:
+    """Return the names of the rules that a row breaks, as a list; empty for a good row.
+
+    Parameters
+    ----------
+    conditions : mapping of str to Expr, optional
+        By rule; those of the contract's error rules by default.
+    """
+    found = error_conditions() if conditions is None else conditions
     return pl.concat_list(
-        pl.when(broken).then(pl.lit(name)) for name, broken in error_conditions().items()
+        pl.when(broken).then(pl.lit(name)) for name, broken in found.items()
     ).list.drop_nulls()
 
 

@@ -9,6 +9,7 @@ from client_health.clean import profile
 from client_health.clean.profile import Part
 from register_contract import contract, receipts
 from register_contract.receipts import Counts, Profile
+from register_contract.rule_set import RuleSet
 
 #: Rows by source and rule.
 Findings = Mapping[str, Mapping[str, int]]
@@ -121,17 +122,24 @@ class Selected:
     @property
     def warnings(self) -> dict[str, int]:
         """Kept rows with a warning, by rule."""
-        return _by_rule(self.findings, contract.Criticality.WARN)
+        return _by_rule(self.findings)
 
     @classmethod
-    def total(cls, parts: Sequence[Selected]) -> Selected:
-        """Return the sum of all tasks' counts."""
+    def total(cls, parts: Sequence[Selected], rule_set: RuleSet | None = None) -> Selected:
+        """Return the sum of all tasks' counts.
+
+        Parameters
+        ----------
+        parts : sequence of Selected
+        rule_set : RuleSet, optional
+            The rules that were counted; None for the contract's.
+        """
 
         def added(counts: Iterable[Mapping[str, int]], names: Sequence[str]) -> dict[str, int]:
             found = list(counts)
             return {name: sum(one[name] for one in found) for name in names}
 
-        warnings = [rule.name for rule in contract.rules(contract.Criticality.WARN)]
+        warnings = (rule_set or RuleSet()).counted
         return cls(
             added((part.arrived for part in parts), contract.SOURCE_NAMES),
             added((part.kept for part in parts), contract.SOURCE_NAMES),
@@ -144,11 +152,9 @@ class Selected:
         )
 
 
-def _by_rule(findings: Findings, criticality: contract.Criticality) -> dict[str, int]:
-    return {
-        rule.name: sum(one.get(rule.name, 0) for one in findings.values())
-        for rule in contract.rules(criticality)
-    }
+def _by_rule(findings: Findings) -> dict[str, int]:
+    names = dict.fromkeys(name for one in findings.values() for name in one)
+    return {name: sum(one.get(name, 0) for one in findings.values()) for name in names}
 
 
 def transformed(
@@ -185,7 +191,7 @@ def transformed(
             )
             for name in contract.SOURCE_NAMES
         },
-        _by_rule(rejections, contract.Criticality.ERROR),
+        _by_rule(rejections),
         selected.warnings,
         selected.badly_formed_cpfs,
         {

@@ -97,17 +97,19 @@ class Drift:
     stops : sequence of Finding
         Gates that stop the run.
     warnings : sequence of Finding
+    least : int
+        With fewer published runs than this, nothing is compared.
     """
 
     days: Sequence[str] = ()
     stops: Sequence[Finding] = field(default=())
     warnings: Sequence[Finding] = field(default=())
+    least: int = contract.LIMITS.drift_least_runs
 
     def described(self) -> list[tuple[str, str]]:
         """Return each finding, for a table."""
         if not self.days:
-            least = contract.LIMITS.drift_least_runs
-            return [("none", f"compared as soon as {least} runs are published")]
+            return [("none", f"compared as soon as {self.least} runs are published")]
         found = [(one.rule, one.detail) for one in (*self.stops, *self.warnings)]
         return found or [("none", f"as usual, compared with {_named(self.days)}")]
 
@@ -129,7 +131,7 @@ def compare(now: Columns, before: Sequence[Columns], limits: Limits = contract.L
     """
     usual = [one for one in before if one.rows >= limits.drift_least_rows][-limits.drift_runs :]
     if len(usual) < limits.drift_least_runs or now.rows < limits.drift_least_rows:
-        return Drift()
+        return Drift(least=limits.drift_least_runs)
     days = [one.day for one in usual]
     against = f"the median of {_named(days)}"
     stops = [*_shifts(now, usual, limits, against), *_rises(now, usual, limits, against)]

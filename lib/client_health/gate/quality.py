@@ -22,6 +22,7 @@ from client_health.read.sources import TYPES
 from register_contract import contract
 from register_contract.contract import Criticality, Gate, Limits
 from register_contract.receipts import Profile
+from register_contract.rule_set import RuleSet
 
 _CONTRACT_NAMES = {kind: name for name, kind in TYPES.items()}
 
@@ -145,6 +146,7 @@ _JUDGED_HERE = frozenset(
         Gate.DISTRIBUICAO_DIFERENTE,
         Gate.NULOS_EM_ALTA,
         Gate.AUDITORIA_DIVERGENTE,
+        Gate.REGRA_PROPRIA,
     }
 )
 
@@ -174,6 +176,8 @@ class Expectations:
     accept_drift : bool
         Whether to publish however far that is from what is usual.
     limits : Limits
+    rules : RuleSet
+        The rules that were judged, of which some of a team's own are gates.
     """
 
     stages: Sequence[StageRows] = ()
@@ -186,6 +190,7 @@ class Expectations:
     usual: Sequence[Columns] = ()
     accept_drift: bool = False
     limits: Limits = contract.LIMITS
+    rules: RuleSet = field(default_factory=RuleSet)
 
 
 def validar_qualidade_dados(
@@ -221,12 +226,13 @@ def validar_qualidade_dados(
     failures = [
         *_content_failures(measured),
         *_accounting_failures(measured, expectations),
+        *_own_failures(measured, expectations),
         *older_failures(expectations.day, expectations.published_day, expectations.accept_older),
     ]
     if not expectations.accept_drift:
         failures += [(Gate(one.rule), one.detail) for one in compared.stops]
     results = [
-        *(of_rows(expectations.stages[-1]) if expectations.stages else ()),
+        *(of_rows(expectations.stages[-1], expectations.rules) if expectations.stages else ()),
         *_results(measured, expectations, compared, dict(failures)),
     ]
     if failures:
@@ -297,7 +303,7 @@ def _results(
         )
         for one in compared.warnings
     ]
-    return [*gates, *warnings]
+    return [*gates, *_own_results(report, expectations), *warnings]
 
 
 def measure(branch: DataFrame, shares: Mapping[str, int], badly_formed: int = 0) -> QualityReport:
@@ -380,8 +386,8 @@ def _accounting_failures(
         if change > expectations.limits.volume_change:
             found = (
                 f"{report.rows:,} rows against {before:,} last published ({change:.0%} away, the"
-                f" limit is {expectations.limits.volume_change:.0%}); if that is right, run again"
-                " and accept the volume change"
+                f" limit is {_percent(expectations.limits.volume_change)}); if that is right, run"
+                " again and accept the volume change"
             )
             failures.append((Gate.VOLUME_DIFERENTE, found))
     return failures
@@ -413,7 +419,48 @@ def _share_failures(stages: Sequence[StageRows], limits: Limits) -> list[tuple[G
     if ingested and rejected / ingested > limits.rejected_share:
         found = (
             f"{rejected:,} of {ingested:,} rows rejected ({rejected / ingested:.1%}, the limit is"
-            f" {limits.rejected_share:.0%})"
+            f" {_percent(limits.rejected_share)})"
         )
         failures.append((Gate.REJEITADOS_DEMAIS, found))
     return failures
+
+
+def _own_results(report: QualityReport, expectations: Expectations) -> list[Result]:
+    """Return the results of the rules file's gates: rows that break them, and their shares."""
+    if not expectations.stages or not report.rows:
+        return []
+    counted = expectations.stages[-1].warnings
+    results = []
+    for one in expectations.rules.own:
+        if one.share is None:
+            continue
+        name, rows = one.rule.name, counted.get(one.rule.name, 0)
+        share = rows / report.rows
+        passed = share <= one.share
+        finding = (
+            f"{name}: {rows:,} of {report.rows:,} rows ({_percent(share)}, the limit is"
+            f" {_percent(one.share)})"
+        )
+        results.append(
+            Result(
+                name,
+                Criticality.GATE,
+                passed=passed,
+                checked=report.rows,
+                failed=rows,
+                share=share,
+                limit=one.share,
+                finding="" if passed else finding,
+            )
+        )
+    return results
+
+
+def _own_failures(report: QualityReport, expectations: Expectations) -> list[tuple[Gate, str]]:
+    broken = [one.finding for one in _own_results(report, expectations) if not one.passed]
+    return [(Gate.REGRA_PROPRIA, ", ".join(broken))] if broken else []
+
+
+def _percent(share: float) -> str:
+    """Return a share with the digits that it needs: limits may be below 1 %."""
+    return f"{100 * share:.4g}%"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from client_health.gate.accounting import StageRows
-from register_contract import contract
 from register_contract.contract import Criticality, Gate
+from register_contract.rule_set import RuleSet
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,22 @@ class Result:
     finding: str = ""
 
 
-def of_rows(transformed: StageRows) -> list[Result]:
-    """Return the results of the row rules, by source, from the counts of ``02_transform``."""
+def of_rows(transformed: StageRows, rules: RuleSet) -> list[Result]:
+    """Return the results of the row rules, by source, from the counts of ``02_transform``.
+
+    Gates of the rules file are not among them: what they count has a limit for the whole run.
+    """
     results = []
+    judged = {rule.name: rule.criticality for rule in rules.rules()}
     for source, rows in transformed.sources.items():
         found = transformed.findings.get(source, {})
-        for criticality, checked in (
-            (Criticality.ERROR, rows.rows_in),
-            (Criticality.WARN, rows.rows_out),
-        ):
-            for rule in contract.rules(criticality):
-                failed = found.get(rule.name, 0)
+        for names, checked in ((rules.rejecting, rows.rows_in), (rules.counted, rows.rows_out)):
+            for name in names:
+                if judged[name] is Criticality.GATE:
+                    continue
+                failed = found.get(name, 0)
                 share = failed / checked if checked else 0.0
-                results.append(Result(rule.name, criticality, True, source, checked, failed, share))
+                results.append(Result(name, judged[name], True, source, checked, failed, share))
     return results
 
 

@@ -160,6 +160,8 @@ def expectations(
         profile=before.content.get("profile"),
         usual=quality_history.usual(stage),
         accept_drift=_accepted(stage, "accept_drift", accept_drift),
+        limits=stage.rules.limits,
+        rules=stage.rules,
     )
 
 

@@ -66,7 +66,7 @@ def keep_results(stage: Stage, found: Sequence[Result], delivery_id: str, day: s
     found : sequence of Result
     delivery_id, day : str
     """
-    fingerprint = contract.rules_fingerprint()
+    fingerprint = stage.rules.fingerprint()
     rows = [
         {
             "stage": stage.name if one.source is None else runs.TRANSFORM,
@@ -155,7 +155,7 @@ def usual(stage: Stage) -> list[Columns]:
     The run itself is not among them, even if it was published before. Without enough published
     runs, the list is empty.
     """
-    limits = contract.LIMITS
+    limits = stage.rules.limits
     published = [one for one in stage.lake.history().published if one.run_id != stage.run_id]
     run_ids = list(dict.fromkeys(one.run_id for one in reversed(published)))[: limits.drift_runs]
     if len(run_ids) < limits.drift_least_runs:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from client_health_cli.commands.rules import FILE_OPTION, LAKE_OPTION
 from client_health_cli.errors import SettingsError
 
 
@@ -18,6 +19,8 @@ def register(app: typer.Typer) -> None:
 def contract(
     owner: Annotated[str, typer.Option(help="The team that answers for the data.")] = "data team",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead.")] = None,
+    lake: Annotated[str, LAKE_OPTION] = "",
+    file: Annotated[str, FILE_OPTION] = "",
 ) -> None:
     """Write the data contract as a file (ODCS 3).
 
@@ -26,11 +29,11 @@ def contract(
 
     Example: client-health contract --out clientoutput.odcs.yaml
 
-    Exit codes: 0 written; 2 the file can't be written.
+    Exit codes: 0 written; 2 the file can't be written, or the rules file has mistakes.
     """
-    from client_health_cli import data_contract  # noqa: PLC0415 - takes a while to load
+    from client_health_cli import data_contract, rule_listing  # noqa: PLC0415 - take a while
 
-    text = data_contract.write(owner)
+    text = data_contract.write(owner, rule_listing.held(lake, file))
     if out is None:
         typer.echo(text, nl=False)
         return

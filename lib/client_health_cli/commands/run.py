@@ -69,6 +69,10 @@ def run(  # noqa: PLR0917 - one for each option
             help="The key for ids (default: the user's own, created on first use).",
         ),
     ] = "",
+    rules: Annotated[
+        str,
+        typer.Option(metavar="FILE", help="The rules file (default: rules.yaml in the lake)."),
+    ] = "",
     notebooks: Annotated[
         Path | None, typer.Option(help="Folder of the three notebooks, if not ./notebooks.")
     ] = None,
@@ -122,6 +126,7 @@ def run(  # noqa: PLR0917 - one for each option
         accept_drift=accept_drift,
         sessions=sessions,
         id_key=id_key,
+        rules=rules,
     )
     asked.check()
     told = channels(alert_url_file, alert_format)

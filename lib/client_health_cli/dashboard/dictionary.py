@@ -7,6 +7,7 @@ from typing import Final
 
 from client_health_cli.dashboard import html
 from register_contract import contract
+from register_contract.rule_set import RuleSet
 
 EFFECTS: Final = {
     contract.Criticality.ERROR: "a linha é rejeitada",
@@ -46,8 +47,15 @@ class Entry:
     rules: tuple[str, ...]
 
 
-def entries() -> tuple[Entry, ...]:
-    """Return the columns in their published order."""
+def entries(rules: RuleSet | None = None) -> tuple[Entry, ...]:
+    """Return the columns in their published order.
+
+    Parameters
+    ----------
+    rules
+        The rules that hold; None for the default ones.
+    """
+    held = (rules or RuleSet()).rules()
     return tuple(
         Entry(
             name=column.name,
@@ -57,24 +65,31 @@ def entries() -> tuple[Entry, ...]:
             default="" if column.default is None else str(column.default),
             mask=contract.MASK if column.masked else "",
             personal=column.personal,
-            rules=tuple(rule.name for rule in contract.RULES if rule.column == column.name),
+            rules=tuple(rule.name for rule in held if rule.column == column.name),
         )
         for column in contract.COLUMNS
     )
 
 
-def write() -> str:
-    """Return the page."""
+def write(rules: RuleSet | None = None) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    rules
+        The rules that hold; None for the default ones.
+    """
+    held = rules or RuleSet()
     return html.render(
         "dictionary.html",
         policy=html.policy(),
         css=html.style(),
         table=contract.TABLE,
-        columns=entries(),
-        rules=[(rule.name, EFFECTS[rule.criticality], rule.significado) for rule in contract.RULES],
+        columns=entries(held),
+        rules=[(rule.name, EFFECTS[rule.criticality], rule.significado) for rule in held.rules()],
         sources=contract.SOURCES,
-        limits=contract.LIMITS,
-        fingerprint=contract.rules_fingerprint(),
+        limits=held.limits,
+        fingerprint=held.fingerprint(),
     )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from client_health_cli import rule_listing
 from client_health_cli.anonymous_table import anonymous_report
 from client_health_cli.dashboard import dictionary, page
 from client_health_cli.dashboard.last_runs import receipts_of
@@ -50,9 +51,10 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
     LakeError
         If there is no table.
     SettingsError
-        If a file can't be written.
+        If a file can't be written, or the lake's rules file has mistakes.
     """
     table = published_table(lake, may_be_empty=True)
+    rules = rule_listing.held(lake)
     link = quote(os.path.relpath(dictionary_file.absolute(), out.absolute().parent))
     text = page.write(
         table,
@@ -60,8 +62,9 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
         written=written,
         dictionary=link,
         anonymous=anonymous_report(table),
+        limits=rules.limits,
     )
-    save(dictionary_file, dictionary.write())
+    save(dictionary_file, dictionary.write(rules))
     return Pages(out, dictionary_file, save(out, text))
 
 

@@ -58,6 +58,7 @@ def write(
     written: dt.datetime,
     dictionary: str = "",
     anonymous: Report | None = None,
+    limits: contract.Limits = contract.LIMITS,
 ) -> str:
     """Return the page.
 
@@ -73,6 +74,8 @@ def write(
         Path of the data dictionary, relative to the page; no link if empty.
     anonymous
         How the anonymous table was made; None if there is none of these rows.
+    limits
+        The limits that hold.
 
     Returns
     -------
@@ -100,7 +103,7 @@ def write(
         note=note,
         loaded=loaded,
         current=current,
-        limit=contract.LIMITS.rejected_share,
+        limit=limits.rejected_share,
         filters=_filters(counts),
         visuals=[
             {**_fields(visual), "category_title": _CATEGORY_TITLES[visual.category]}
