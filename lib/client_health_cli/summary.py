@@ -74,7 +74,7 @@ def _accounting(receipts: Mapping[str, Mapping[str, Any]]) -> Table:
     if any(
         rows["suppressed"] for receipt in receipts.values() for rows in receipt["rows"].values()
     ):
-        columns.insert(3, ("suppressed", "03_quality", "suppressed"))
+        columns.insert(3, ("suppressed", "02_transform", "suppressed"))
     table = _table("source", *(title for title, _, _ in columns), footer=True)
     # A dictionary keeps the receipts' order of sources; a set wouldn't.
     sources = list(dict.fromkeys(name for receipt in receipts.values() for name in receipt["rows"]))

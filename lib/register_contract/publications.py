@@ -36,6 +36,8 @@ _SNAPSHOT_ID = "pipeline.snapshot-id"
 _SEQUENCE = "pipeline.sequence-number"
 _TABLE_UUID = "pipeline.table-uuid"
 _WITHDRAWN = "pipeline.withdrawn"
+# Where an erasure has put the record on `main` again: rows that it has left.
+_ROWS_LEFT = "pipeline.rows-left"
 # The delivery's name in the first version of the record.
 _OLD_NAME = "pipeline.drop-id"
 
@@ -68,6 +70,8 @@ class Publication:
         has none.
     recorded_at : datetime, optional
         Time of the log's record, in UTC; until the log has one, of the snapshot.
+    rows_left : int, optional
+        Rows after people were erased; None if nobody was.
     """
 
     run_id: str
@@ -78,6 +82,7 @@ class Publication:
     key_check: str
     receipt: Mapping[str, Any]
     recorded_at: datetime | None = field(default=None, compare=False)
+    rows_left: int | None = None
 
     @property
     def day(self) -> str:
@@ -86,22 +91,35 @@ class Publication:
 
     @property
     def rows(self) -> int | None:
-        """Number of published rows; None if unknown."""
+        """Number of rows that the run published; None if unknown."""
         return receipts.total(self.receipt, "out") if "rows" in self.receipt else None
+
+    @property
+    def rows_seen(self) -> int | None:
+        """Number of rows that readers see: without erased people; None if unknown."""
+        return self.rows if self.rows_left is None else self.rows_left
 
     @property
     def attempt(self) -> str:
         """The start of the stage that wrote its rows; empty if unknown."""
         return str(self.receipt.get("attempt", ""))
 
-    def summary(self) -> dict[str, str]:
-        """Return the record for the summary of a snapshot of the published table."""
+    def summary(self, rows_left: int | None = None) -> dict[str, str]:
+        """Return the record for the summary of a snapshot of the published table.
+
+        Parameters
+        ----------
+        rows_left : int, optional
+            Rows after people were erased; None if nobody was.
+        """
+        left = self.rows_left if rows_left is None else rows_left
         text = json.dumps(dict(self.receipt), separators=(",", ":"), ensure_ascii=False)
         return {
             RUN_ID: self.run_id,
             DELIVERY_ID: self.delivery_id,
             KEY_CHECK: self.key_check,
             RECEIPT: text,
+            **({} if left is None else {_ROWS_LEFT: str(left)}),
         }
 
     def log_properties(self, *, withdrawn: bool = False) -> dict[str, str]:
@@ -347,6 +365,7 @@ def _publication(
         key_check=summary.get(KEY_CHECK, ""),
         receipt=json.loads(summary.get(RECEIPT, "{}")),
         recorded_at=_time(recorded.get("timestamp-ms")),
+        rows_left=int(summary[_ROWS_LEFT]) if _ROWS_LEFT in summary else None,
     )
 
 

@@ -119,9 +119,10 @@ class ReceiptError(StrictGlueError):
 
 
 class RunInProgress(StrictGlueError):  # noqa: N818 - says what happened
-    """Another process is working on the same run.
+    """Another process is working on the same run, or on the whole lake.
 
-    Why: the same delivery was started twice. The other process continues.
+    Why: the same delivery was started twice, or people are being erased from the lake, or were to
+    be erased while something else works on it. The other process continues.
     What to do: wait for it, and check its result. If it hangs, end it. Once it is gone without a
     result, run the same command again.
     """

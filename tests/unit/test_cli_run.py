@@ -254,7 +254,9 @@ def test_a_run_published_before_shows_what_is_still_known(outcome):
 def test_rows_left_out_by_law_get_a_column_when_there_are_any(outcome):
     receipts = {
         **outcome.receipts,
-        "03_quality": receipt({"parquet": (900_000, 899_995, 0, 0, 5),
+        "02_transform": receipt({"parquet": (1_000_000, 899_995, 1_500, 98_500, 5),
+                                 "csv": (2_000, 1_990, 3, 7, 0)}),
+        "03_quality": receipt({"parquet": (899_995, 899_995, 0, 0, 0),
                                "csv": (1_990, 1_990, 0, 0, 0)}, shares={}),
     }  # fmt: skip
     lines = lines_of(dataclasses.replace(outcome, receipts=receipts))

@@ -187,10 +187,13 @@ def test_a_publication_after_an_erasure_is_open_and_the_last_erasure_is_named() 
 def test_the_record_that_an_erasure_puts_on_main_is_the_run_s_own() -> None:
     last = publications.read(TWO, BOTH).last
     assert last is not None
-    kept = {"snapshot-id": 4, "sequence-number": 4, "summary": last.summary()}
+    kept = {"snapshot-id": 4, "sequence-number": 4, "summary": last.summary(1)}
     found = publications.read(table(kept, head=4), erasure_log(Erasure("e1", 3, UUID)))
     newest = found.of_run("r2")
     assert newest is found.last
     assert newest is not None
     assert (newest.snapshot_id, newest.delivery_id, newest.rows) == ("4", "d-r2", 2)
+    assert newest.rows_seen == 1
+    logged = publications.read(TWO, log((newest, False)))
+    assert [one.rows_seen for one in logged.published] == [1, 2, 1]
     assert found.erased_after(newest) is None

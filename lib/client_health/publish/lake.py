@@ -223,7 +223,7 @@ class Lake:
         if head is None or last is None or publications.RUN_ID in head.summary:
             return
         change = self.loaded(self.table).newAppend()
-        for key, value in last.summary().items():
+        for key, value in last.summary(head.rows).items():
             change = change.set(key, value)
         change.commit()
 

@@ -152,7 +152,7 @@ def expectations(
     last = stage.lake.complete_log().last
     return Expectations(
         stages=[stage.receipt_before(INGEST).rows, before.rows],
-        published_rows=last.rows if last else None,
+        published_rows=last.rows_seen if last else None,
         accept_volume_change=_accepted(stage, "accept_volume_change", accept_volume_change),
         day=before.as_of.isoformat(),
         published_day=last.day if last else "",

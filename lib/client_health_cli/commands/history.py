@@ -99,7 +99,7 @@ def _row(one: Publication, state: str) -> dict[str, Any]:
         "run": one.run_id,
         "day": one.day,
         "recorded": f"{at:%Y-%m-%d %H:%M:%S}" if at else "",
-        "published": one.rows,
+        "published": one.rows_seen,
         "rejected": receipts.total(one.receipt, "rejected") if counted else None,
         "duplicates": receipts.total(one.receipt, "duplicates") if counted else None,
         "state": state,

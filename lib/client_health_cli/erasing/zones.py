@@ -139,7 +139,7 @@ def _names(files: list[Path], lake: Path, values: Values) -> tuple[Values, int, 
         streets |= set(mine[_STREET].drop_nulls().to_list())
         staged += mine.filter("staged").height
     told = {text: _bare(text) for text in names | streets}
-    long = sorted({text for text in told.values() if len(text) >= SHORTEST})
+    long = sorted({told[text] for text in told if _tells(text)})
     taken: set[str] = set()
     for rows in _rows(files, lake, values) if long else ():
         others = rows.filter(_OTHERS)
@@ -150,10 +150,15 @@ def _names(files: list[Path], lake: Path, values: Values) -> tuple[Values, int, 
             taken |= set(found.filter(found.list.len() > 0).explode().unique().to_list())
 
     def kept(texts: set[str]) -> tuple[str, ...]:
-        return tuple(sorted(t for t in texts if len(told[t]) >= SHORTEST and told[t] not in taken))
+        return tuple(sorted(t for t in texts if _tells(t) and told[t] not in taken))
 
     known = replace(values, names=kept(names), streets=kept(streets))
     return known, len(told) - len({*known.names, *known.streets}), staged
+
+
+def _tells(text: str) -> bool:
+    """Return whether a name or street is long enough to tell of anybody: two words or more."""
+    return len(text.split()) > 1 and len(_bare(text)) >= SHORTEST
 
 
 def _bare(text: str) -> str:

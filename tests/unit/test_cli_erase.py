@@ -1,0 +1,129 @@
+"""What `erase` and `hold` refuse before they start anything, and whom a hold covers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import pytest
+from tests.support import lakes
+from typer.testing import CliRunner
+
+from client_health import identity
+from client_health_cli.erasing import cpfs, held
+from client_health_cli.errors import ClientHealthCliError, LakeError, SettingsError
+from client_health_cli.main import app
+from register_contract import publications
+
+CPF = "52998224725"
+TODAY = dt.date(2026, 2, 1)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    lakes.make(tmp_path / "lake")
+    (tmp_path / "id.key").write_text("k" * 32)
+    (tmp_path / "id.key").chmod(0o600)
+    return tmp_path / "lake"
+
+
+def refusal(*arguments: object, typed: str = "") -> ClientHealthCliError:
+    """Return the error that a command ends with."""
+    done = CliRunner().invoke(app, [*map(str, arguments)], input=typed)
+    assert isinstance(done.exception, ClientHealthCliError), done.output
+    assert CPF not in str(done.exception) + done.output
+    return done.exception
+
+
+def erase(lake: Path, *arguments: object, typed: str = "") -> ClientHealthCliError:
+    key = lake.parent / "id.key"
+    given = ("erase", "--lake", lake, "--id-key", key, *arguments)
+    return refusal(*given, typed=typed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--cpf-file", "-", "--yes", "--by", "dpo-1"), "--ground and --by"),
+        (("--cpf-file", "-", "--ground", "x", "--by", "dpo-1"), "need --yes"),
+        (("--cpf-file", "nowhere.txt", "--verify"), "nowhere.txt: No such file"),
+    ],
+)
+def test_what_is_missing_is_named(lake: Path, arguments: tuple[str, ...], said: str) -> None:
+    error = erase(lake, *arguments, typed=CPF)
+    assert isinstance(error, SettingsError)
+    assert said in str(error)
+
+
+def test_a_line_that_is_no_cpf_is_named_by_its_number(lake: Path) -> None:
+    error = erase(lake, "--cpf-file", "-", "--verify", typed=f"{CPF}\n{CPF}1\n")
+    assert "line 2" in str(error)
+
+
+def test_a_lake_elsewhere_is_refused(lake: Path, tmp_path: Path) -> None:
+    given = ("--cpf-file", "-", "--verify")
+    assert "S3" in str(refusal("erase", "--lake", "s3://bucket/lake", *given, typed=CPF))
+    error = refusal("erase", "--lake", tmp_path / "none", *given, typed=CPF)
+    assert isinstance(error, LakeError)
+    assert not (tmp_path / "none").exists()
+
+
+def test_another_key_than_the_lakes_finds_nobody_and_is_refused(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lakes.publish(lake, "r1", lakes.register(3))
+    key = str(lake.parent / "id.key")
+    assert cpfs.key_of(lake, key) == b"k" * 32
+    monkeypatch.setattr(
+        publications, "_publication", with_key_check(publications._publication, "another")
+    )
+    with pytest.raises(SettingsError, match="another id key"):
+        cpfs.key_of(lake, key)
+
+
+def with_key_check(made: object, check: str) -> object:
+    from dataclasses import replace
+
+    return lambda *given: replace(made(*given), key_check=check)  # type: ignore[operator]
+
+
+def test_a_key_is_never_made(lake: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    with pytest.raises(SettingsError, match="no id key"):
+        cpfs.key_of(lake, "")
+    assert not identity.default_key_path().exists()
+
+
+def test_people_are_known_by_cpf_and_id() -> None:
+    people = cpfs.values((CPF, "11144477735"), b"k" * 32)
+    assert people.ids[0] == identity.client_id(b"k" * 32, CPF)
+    left = cpfs.without(people, {people.ids[0]})
+    assert (left.cpfs, left.ids) == (("11144477735",), people.ids[1:])
+
+
+def hold(person: str, until: dt.date, minute: int) -> dict[str, object]:
+    at = dt.datetime(2026, 1, 1, 12, minute)
+    return {
+        "id": person, "reason": "x", "ordered_by": "y", "until": until, "recorded_at": at,
+    }  # fmt: skip
+
+
+def test_the_newest_hold_of_a_person_counts_until_its_last_day() -> None:
+    day = dt.timedelta(days=1)
+    rows = [
+        hold("ended", TODAY - day, 2),
+        hold("ended", TODAY + day, 1),
+        hold("over", TODAY - day, 1),
+        hold("held", TODAY - day, 1),
+        hold("held", TODAY, 2),
+    ]
+    assert set(held.newest(rows, TODAY)) == {"held"}
+    made = held.rows(["a", "b"], "lawsuit", TODAY, "legal-2")
+    assert [row["id"] for row in made] == ["a", "b"]
+    assert len({row["hold_id"] for row in made}) == 1
+
+
+def test_a_lake_without_the_table_holds_nobody(lake: Path) -> None:
+    assert held.active(str(lake), TODAY) == {}
+    done = CliRunner().invoke(app, ["hold", "list", "--lake", str(lake)])
+    assert done.output == "Nobody is held.\n"
