@@ -115,7 +115,9 @@ def upkeep(lake: str, sessions: str, *, alone: bool = False) -> Iterator[Upkeep]
         The session or its work failed, or others work on the lake.
     """
     limits = session_limits(sessions, os.environ)
-    holding = lock.alone if alone else lock.shared
+    # A lake that isn't there needs no lock, which would make its folder.
+    missing = not storage.is_s3(lake) and not storage.local_path(lake).exists()
+    holding = contextlib.nullcontext if missing else lock.alone if alone else lock.shared
     try:
         with (
             unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
