@@ -6,8 +6,6 @@ Skipped if there is no Chromium, unless CHROMIUM_REQUIRED=1 is set.
 from __future__ import annotations
 
 import datetime as dt
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,6 @@ from client_health_cli.questions import questions
 from client_health_cli.results import rows_of
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-REQUIRED = os.environ.get("CHROMIUM_REQUIRED") == "1"
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None and not REQUIRED, reason="no Chromium on this machine"
-)
 WRITTEN = dt.datetime(2026, 2, 7, 12, 0, tzinfo=dt.UTC)
 PHONE, DESKTOP = (390, 844), (1280, 900)
 MARKUP = "Vida & Saúde <i>d'Ouro</i>"
@@ -80,19 +71,6 @@ class Opened:
 
     def total(self) -> str:
         return str(self.page.text_content("#total"))
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    assert CHROMIUM, "CHROMIUM_REQUIRED=1, but no chromium is on the PATH"
-    # Root, which containers use, can't set up Chromium's sandbox.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -204,8 +204,9 @@ def test_a_table_without_rows_has_its_columns(tmp_path: Path) -> None:
 
 
 def test_a_table_that_no_run_has_written_is_said(lake: Path) -> None:
-    with pytest.raises(LakeError, match="has no table quality_results yet: the next run writes it"):
-        answer(lake, "SELECT * FROM quality_results")
+    with pytest.raises(LakeError, match="has no table erasures yet: the next run writes it"):
+        answer(lake, "SELECT * FROM erasures")
+    assert answer(lake, "SELECT count(DISTINCT run_id) FROM quality_results") == [(3,)]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.readers.test_dashboard_browser import CHROMIUM, REQUIRED, browser  # noqa: F401
 from tests.support import canaries, executed, lakes
 
 from client_health_cli import report
@@ -150,16 +149,12 @@ def test_the_command_writes_the_file(lake: Path, tmp_path: Path, page: str) -> N
 
 @pytest.fixture(params=[(1280, 900), (390, 844)], ids=["desktop", "phone"])
 def opened(
-    request: pytest.FixtureRequest, page: str, lake: Path, tmp_path: Path
+    request: pytest.FixtureRequest, browser: Any, page: str, tmp_path: Path
 ) -> Iterator[tuple[Any, list[str]]]:
-    if CHROMIUM is None and not REQUIRED:
-        pytest.skip("no Chromium on this machine")
     path = tmp_path / "run.html"
     path.write_text(page, "utf-8")
     width, height = request.param
-    context = request.getfixturevalue("browser").new_context(
-        viewport={"width": width, "height": height}, offline=True
-    )
+    context = browser.new_context(viewport={"width": width, "height": height}, offline=True)
     shown, said = context.new_page(), []
     shown.on("console", lambda message: said.append(message.text))
     shown.on("request", lambda asked: said.append(asked.url))

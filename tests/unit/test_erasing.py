@@ -216,6 +216,21 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
             table.rollback(one.snapshot_id)
 
 
+@pytest.mark.parametrize("stages_done", [1, 2])
+def test_a_lake_that_has_published_nothing_forgets_people(
+    spark: SparkSession, tmp_path: Path, raw: dict[str, str], stages_done: int
+) -> None:
+    run = Run(str(tmp_path / "lake"), write_key(tmp_path / "id.key", "k"), raw)
+    for step in (run.ingest, run.transform)[:stages_done]:
+        step()
+    assert erase(run).is_clean
+    forget.finish(Path(run.lake))
+    assert bare_scan.found(Path(run.lake), traces(with_ids=False)) == {}
+    assert run.table.history().last is None
+    run.ingest()
+    assert sum(row["suppressed"] for row in run.transform()["rows"].values()) == 3 + 2 + 3 + 2
+
+
 def test_of_people_who_are_not_there_only_unfinished_files_go(tmp_path: Path) -> None:
     folder = tmp_path / "clientoutput"
     folder.mkdir()

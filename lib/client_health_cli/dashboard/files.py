@@ -13,6 +13,7 @@ from client_health_cli import rule_listing
 from client_health_cli.anonymous_table import anonymous_report
 from client_health_cli.dashboard import dictionary, page
 from client_health_cli.dashboard.last_runs import receipts_of
+from client_health_cli.dashboard.rule_history import rule_history
 from client_health_cli.errors import SettingsError
 from client_health_cli.published import published_table
 
@@ -63,6 +64,7 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
         dictionary=link,
         anonymous=anonymous_report(table),
         limits=rules.limits,
+        quality=rule_history(table, rules),
     )
     save(dictionary_file, dictionary.write(rules))
     return Pages(out, dictionary_file, save(out, text))

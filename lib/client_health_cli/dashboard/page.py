@@ -12,6 +12,7 @@ from client_health_cli import queries
 from client_health_cli.dashboard import cube, html
 from client_health_cli.dashboard.cube import Cube
 from client_health_cli.dashboard.last_runs import Run, last_runs
+from client_health_cli.dashboard.rule_history import RuleHistory
 from client_health_cli.dashboard.visuals import VISUALS
 from client_health_cli.dashboard.wording import day, hour, number, signed_percent
 from client_health_cli.published import PublishedTable
@@ -59,6 +60,7 @@ def write(
     dictionary: str = "",
     anonymous: Report | None = None,
     limits: contract.Limits = contract.LIMITS,
+    quality: RuleHistory | None = None,
 ) -> str:
     """Return the page.
 
@@ -76,6 +78,8 @@ def write(
         How the anonymous table was made; None if there is none of these rows.
     limits
         The limits that hold.
+    quality
+        The rules and columns of the last runs; None if unknown.
 
     Returns
     -------
@@ -114,6 +118,7 @@ def write(
         stages=STAGES,
         largest_first=_largest_first,
         steps=_steps(anonymous),
+        quality=quality or RuleHistory(),
         smallest=cube.SMALLEST,
         others=cube.OTHERS,
         snapshot_id=table.snapshot_id,

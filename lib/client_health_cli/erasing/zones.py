@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from client_health_cli.erasing.search import SEPARATORS, SHORTEST, Values, search
+from client_health_cli.errors import LakeError
 from client_health_cli.published import published_table
 from register_contract import erasures, publications, runs, tables
 from register_contract.erasures import Zone
@@ -126,7 +127,12 @@ def _zones_of_tables(lake: Path, files: list[Path], values: Values) -> list[Zone
 def _published_files(lake: Path) -> tuple[str, ...]:
     if not (lake / "catalog.db").is_file():
         return ()
-    return published_table(str(lake), may_be_empty=True).files
+    try:
+        return published_table(str(lake), may_be_empty=True).files
+    except LakeError as error:
+        if not error.missing:
+            raise
+        return ()
 
 
 def _names(files: list[Path], lake: Path, values: Values) -> tuple[Values, int, int]:
