@@ -165,7 +165,7 @@ def count(folder: Path) -> Counts:
         }
         options = [word for option in given.items() for word in option]
         done = subprocess.run(
-            [*OURS.command(raw, lake), *options],
+            [*OURS.command(raw, lake), "--keep-staging", *options],
             env=service.client_environment(),
             capture_output=True,
             text=True,

@@ -63,6 +63,7 @@ def build_request(
     accept_volume_change: bool = False,
     accept_older: bool = False,
     accept_drift: bool = False,
+    keep_staging: bool = False,
     rules_file: str = "",
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
@@ -91,6 +92,8 @@ def build_request(
         Whether the delivery's day may be before the published one.
     accept_drift : bool
         Whether columns may differ in any way from what is usual.
+    keep_staging : bool
+        Whether the run's staging files stay after it is published.
     rules_file : str
         Path or URI of the rules file; empty means the lake's ``rules.yaml``, if there is one.
     session : SessionSettings, optional
@@ -115,6 +118,7 @@ def build_request(
         as_of=as_of or None,
         force=force,
         accept_older=accept_older,
+        keep_staging=keep_staging,
         rules_file=rules_file,
         parameters={
             "id_key": id_key,
@@ -215,6 +219,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         accept_volume_change=_is_true(given.ACCEPT_VOLUME_CHANGE),
         accept_older=_is_true(given.ACCEPT_OLDER),
         accept_drift=_is_true(given.ACCEPT_DRIFT),
+        keep_staging=_is_true(given.KEEP_STAGING),
         rules_file=given.RULES,
         session=SessionSettings(
             role=given.SESSION_ROLE,
@@ -372,6 +377,7 @@ def _parser() -> argparse.ArgumentParser:
         ("ACCEPT_VOLUME_CHANGE", "publish even if the row count differs much from the last one"),
         ("ACCEPT_OLDER", "publish even if a later day's delivery is published"),
         ("ACCEPT_DRIFT", "publish even if columns differ much from what is usual"),
+        ("KEEP_STAGING", "keep the run's staging files, which hold unmasked rows"),
     ):
         parser.add_argument(f"--{name}", nargs="?", const="true", default="", help=text)
     return parser

@@ -38,7 +38,7 @@ def client_health(*arguments: object) -> int:
 def run(raw: Path, lake: Path) -> tuple[int, Path]:
     """Run a delivery, and return the exit code and the folder of its notebooks."""
     code = client_health("run", "--raw", raw, "--lake", lake, "--as-of", AS_OF)
-    (folder,) = (lake / "runs").iterdir()
+    (folder,) = (path for path in (lake / "runs").iterdir() if path.is_dir())
     return code, folder
 
 

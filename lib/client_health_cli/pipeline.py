@@ -45,6 +45,8 @@ class Asked:
         Whether the delivery's day may be before the published one.
     accept_drift
         Whether columns may differ in any way from what is usual.
+    keep_staging
+        Whether the run's staging files stay after it is published.
     sessions
         `local`, `aws`, or a service's URL.
     id_key
@@ -63,6 +65,7 @@ class Asked:
     accept_volume_change: bool = False
     accept_older: bool = False
     accept_drift: bool = False
+    keep_staging: bool = False
     sessions: str = "local"
     id_key: str = ""
     rules: str = ""
@@ -130,6 +133,7 @@ def request(asked: Asked) -> RunRequest:
         accept_volume_change=asked.accept_volume_change,
         accept_older=asked.accept_older,
         accept_drift=asked.accept_drift,
+        keep_staging=asked.keep_staging,
         rules_file=asked.rules,
         limits=session_limits(asked.sessions, os.environ),
     )

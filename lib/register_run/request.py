@@ -80,6 +80,8 @@ class RunRequest:
         Whether to discard what the run has done, even if it is published, and start over.
     accept_older : bool
         Whether the delivery's day may be before the published one; also a notebook parameter.
+    keep_staging : bool
+        Whether the run's staging files, with unmasked rows, stay after it is published.
     rules_file : str
         Path or URI of the rules file; empty means the lake's own, if there is one.
     parameters : mapping of str to object
@@ -100,6 +102,7 @@ class RunRequest:
     as_of: Optional[str] = None
     force: bool = False
     accept_older: bool = False
+    keep_staging: bool = False
     rules_file: str = ""
     parameters: Mapping[str, Any] = field(default_factory=lambda: _NOTHING)
     session: SessionSettings = field(default_factory=SessionSettings)

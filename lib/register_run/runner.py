@@ -98,6 +98,7 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
         history = publication_record.history(run.lake, asked.published)
         published = None if asked.force else history.of_run(run.run_id)
         if published is not None:
+            _clear(run)
             return _already_published(run, published)
         _refuse_withdrawn(run, history)
         _refuse_older(run, history)
@@ -118,7 +119,19 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
                     listener.note(f"others have published meanwhile; repeating ({error.message})")
                     _repeat_writing(receipts)
                     _refuse_older(run, publication_record.history(run.lake, asked.published))
+        _clear(run)
         return _outcome(run, "published", receipts, _snapshot_of(last), seconds)
+
+
+def _clear(run: Run) -> None:
+    """Remove the staging files of a published run, which nothing reads any more."""
+    if run.request.keep_staging:
+        return
+    try:
+        storage.delete_tree(storage.join(run.lake, runs.staging_path(run.run_id)))
+    except (ClientError, BotoCoreError) as error:
+        # The run is published all the same, and the zone's retention removes them later.
+        run.listener.note(f"the staging files could not be removed ({type(error).__name__})")
 
 
 def _stages(

@@ -58,7 +58,7 @@ class Bench:
     def run(self, raw: Path) -> RunOutcome:
         """Publish a delivery."""
         request = job_client_health.build_request(
-            find_sources(str(raw)), str(self.lake), id_key=str(self.key)
+            find_sources(str(raw)), str(self.lake), id_key=str(self.key), keep_staging=True
         )
         session = replace(self.settings, id_prefix=request.session.id_prefix)
         return run_pipeline(replace(request, session=session))

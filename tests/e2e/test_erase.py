@@ -25,7 +25,7 @@ class Erased:
         with (later / canaries.NAMES["csv"]).open("a") as lines:
             lines.write(canaries.csv_lines()[1] + "\n")
         self.day(later, 2)
-        run = ("run", "--lake", self.lake)
+        run = ("run", "--lake", self.lake, "--keep-staging")
         self.published = [command(*run, "--raw", one) for one in (raw, later)]
         people = folder / "people.txt"
         people.write_text("\n".join([*GONE, HELD]))

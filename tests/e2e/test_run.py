@@ -79,14 +79,14 @@ def delivery(made: Delivery) -> Path:
 @pytest.fixture(scope="module")
 def lake(delivery: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
     lake = tmp_path_factory.mktemp("lakes") / "first"
-    done = command("run", "--raw", delivery, "--lake", lake)
+    done = command("run", "--raw", delivery, "--lake", lake, "--keep-staging")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "published" in done.stdout
     return lake
 
 
 def receipts(lake: Path) -> dict[str, Any]:
-    (run,) = (lake / "runs").iterdir()
+    (run,) = (path for path in (lake / "runs").iterdir() if path.is_dir())
     return {stage: receipt.load(str(lake), run.name, stage) for stage in STAGES}
 
 

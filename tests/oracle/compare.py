@@ -44,7 +44,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run the command on a delivery."""
     sources = [word for kind in SOURCES for word in (f"--{kind}", delivery.sources[kind])]
-    asked = ["--lake", lake, "--id-key", key, "--as-of", delivery.as_of.isoformat(), *more]
+    asked = ["--lake", lake, "--id-key", key, "--as-of", delivery.as_of.isoformat()]
+    asked += ["--keep-staging", *more]
     command = [str(word) for word in (COMMAND, "run", *sources, *asked)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
@@ -58,7 +59,7 @@ def look(lake: Path) -> Left:
     for row in published:
         row["data_nascimento"] = date.fromisoformat(row["data_nascimento"])
         row["data_cadastro"] = datetime.fromisoformat(row["data_cadastro"])
-    (folder,) = (lake / "runs").iterdir()
+    (folder,) = (path for path in (lake / "runs").iterdir() if path.is_dir())
     receipts = {stage: json.loads((folder / f"{stage}.json").read_text()) for stage in STAGES}
     return Left(
         published, list(rejected_rows(lake / "staging" / folder.name / "rejected")), receipts

@@ -172,6 +172,22 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert any(SECOND in text and "is repeated" in text for (text,) in heard.of("note"))
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_published_run_leaves_no_staging_files_unless_asked_to(shared_place, keep):
+    staging = shared_place.lake / "staging" / _run_id(shared_place)
+    shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
+    with pytest.raises(NotebookFailed):
+        run_pipeline(shared_place.request(keep_staging=keep))
+    assert any(staging.rglob("part-*")), "a run that is not published goes on from them"
+    shared_place.notebook(SECOND)
+    assert run_pipeline(shared_place.request(keep_staging=keep)).status == "published"
+    assert staging.exists() is keep
+    # A start that died between publication and clearing up leaves them to the next one.
+    staging.mkdir(parents=True, exist_ok=True)
+    assert run_pipeline(shared_place.request()).status == "already_published"
+    assert not staging.exists()
+
+
 def test_what_differs_from_the_last_runs_is_told(shared_place):
     drift = "{'convenios_diferentes': '1 new: Ouro'}"
     ending = f"write({{**receipt('{LAST}', publish()), 'drift': {drift}}})"

@@ -58,6 +58,13 @@ def run(  # noqa: PLR0917 - one for each option
             help="Publish even if categories or missing values are far from their usual shares.",
         ),
     ] = False,
+    keep_staging: Annotated[
+        bool,
+        typer.Option(
+            "--keep-staging",
+            help="Keep the run's staging files, with unmasked rows, after it is published.",
+        ),
+    ] = False,
     sessions: Annotated[
         str,
         typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created."),
@@ -124,6 +131,7 @@ def run(  # noqa: PLR0917 - one for each option
         accept_volume_change=accept_volume_change,
         accept_older=accept_older,
         accept_drift=accept_drift,
+        keep_staging=keep_staging,
         sessions=sessions,
         id_key=id_key,
         rules=rules,
