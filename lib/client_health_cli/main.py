@@ -23,6 +23,7 @@ from client_health_cli.commands import (
     maintain,
     notebook,
     query,
+    rejected,
     report,
     rollback,
     rules,
@@ -49,8 +50,10 @@ app = typer.Typer(
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
 _UPKEEP = (history, rollback, maintain)
+_CORRECTIONS = (rejected,)
 _PRIVACY = (erase, hold)
-for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):
+_DATA = (*_READERS, *_CORRECTIONS, *_UPKEEP, *_PRIVACY)
+for _module in (run, *_DATA, sample_data, sessions, notebook):
     _module.register(app)
 
 

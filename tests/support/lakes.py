@@ -178,6 +178,19 @@ def write(
     change(data, snapshot_properties=dict(properties))
 
 
+def reject(lake: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Add rows to the table of rejected rows, which is created if it is missing."""
+    schema = pa.schema([(field.name, ARROW_TYPES[field.type]) for field in tables.REJECTED.fields])
+    catalog = SqlCatalog(
+        contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
+    )
+    table = catalog.create_table_if_not_exists(
+        f"{contract.DATABASE}.{tables.REJECTED.name}", schema=schema
+    )
+    table.append(pa.Table.from_pylist(list(rows), schema=schema))
+    catalog.close()
+
+
 def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
     """Return a stage's receipt: 12 rejected rows and 30 duplicates, all in the CSV source."""
     judged = stage == "02_transform"

@@ -23,6 +23,7 @@ COMMANDS = (
     ["contract"],
     ["rules"],
     ["rules", "suggest"],
+    ["rejected"],
     ["history"],
     ["rollback"],
     ["maintain"],

@@ -587,6 +587,24 @@ def test_a_run_of_nothing_but_rejected_rows_is_stopped_by_its_gate(
     assert branches(run.table) == []
 
 
+def test_rejected_rows_are_kept_with_the_same_names_in_every_run(written: Run) -> None:
+    kept = records.read(written.table, tables.REJECTED)
+    assert kept.select("run_id", "source", "reasons", "record").rows() == [
+        (written.run_id, "csv", "linha_malformada", "broken|line")
+    ]
+    assert kept["day"].to_list() == [AS_OF]
+    with pytest.raises(QualityGateError):
+        written.publish(limits=Limits(rejected_share=0.0))
+    # Another run of the same delivery, and the same run again.
+    other = replace(written, run_id="r2")
+    other.ingest()
+    for _ in range(2):
+        other.transform()
+    again = records.read(written.table, tables.REJECTED).sort("run_id")
+    assert again["run_id"].to_list() == ["r1", "r2"]
+    assert again["rejection_id"].unique().to_list() == kept["rejection_id"].to_list()
+
+
 # -- files between 01 and 02 -------------------------------------------------------------------
 
 
