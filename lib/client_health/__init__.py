@@ -19,7 +19,7 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from client_health import display, ingestion, stages, transformation
+    from client_health import corrections, display, ingestion, stages, transformation
     from client_health.clean import classes, identity, own_rules, rejected_rows
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
@@ -37,6 +37,7 @@ __all__ = [
     "anonymous",
     "classes",
     "contract",
+    "corrections",
     "display",
     "erasure",
     "holds",
@@ -53,6 +54,7 @@ __all__ = [
 _HOMES = {
     "anonymous": "client_health.publish.anonymous",
     "classes": "client_health.clean.classes",
+    "corrections": "client_health.corrections",
     "display": "client_health.display",
     "erasure": "client_health.publish.erasure",
     "holds": "client_health.publish.holds",

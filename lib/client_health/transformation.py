@@ -16,7 +16,7 @@ from client_health.clean import identity, register, rules
 from client_health.errors import HandoverError, SettingsError
 from client_health.gate import quality
 from client_health.gate.accounting import Selected, StageRows, transformed
-from client_health.ingestion import rows_by_source
+from client_health.ingestion import batches, resubmitted_by_source, rows_by_source
 from client_health.publish import rejections, suppression
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import Snapshot, branch_name, shares_of
@@ -111,8 +111,16 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
     refused, broken, left_out = _rejected(stage, lines, before)
     accounting = replace(
-        transformed(rows_by_source(lines), refused, broken, selected, left_out),
+        transformed(
+            rows_by_source(lines),
+            refused,
+            broken,
+            selected,
+            left_out,
+            resubmitted=resubmitted_by_source(lines),
+        ),
         suppressions=suppression.fingerprint(suppressed),
+        resubmissions=batches(lines),
     )
     written = stage.record(
         accounting,

@@ -25,6 +25,7 @@ from client_health_cli.commands import (
     query,
     rejected,
     report,
+    resubmit,
     rollback,
     rules,
     run,
@@ -50,7 +51,7 @@ app = typer.Typer(
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
 _UPKEEP = (history, rollback, maintain)
-_CORRECTIONS = (rejected,)
+_CORRECTIONS = (rejected, resubmit)
 _PRIVACY = (erase, hold)
 _DATA = (*_READERS, *_CORRECTIONS, *_UPKEEP, *_PRIVACY)
 for _module in (run, *_DATA, sample_data, sessions, notebook):

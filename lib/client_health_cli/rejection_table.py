@@ -62,6 +62,22 @@ def _newest(known: pl.DataFrame) -> list[str]:
     return [str(name) for name in ordered.unique(maintain_order=True).head(5)]
 
 
+def not_handed_in(lake: str, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return the rejected rows that nobody has corrected and handed in yet.
+
+    Parameters
+    ----------
+    lake
+        A folder, or an `s3://` prefix.
+    rows
+        Rejected rows.
+    """
+    from client_health import corrections  # noqa: PLC0415 - slows every command's start
+    from register_run import storage  # noqa: PLC0415
+
+    return rows.join(corrections.handed_in(storage.normalise(lake)), on="rejection_id", how="anti")
+
+
 def counts(rows: pl.DataFrame) -> list[dict[str, Any]]:
     """Return the number of rows by source and reason; a row may have several reasons.
 

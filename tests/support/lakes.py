@@ -212,6 +212,7 @@ def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
         "rows": {
             source: {
                 "in": rows,
+                "resubmitted": 0,
                 "out": rows - (rejected + duplicates if source == "csv" else 0),
                 "rejected": rejected if source == "csv" else 0,
                 "duplicates": duplicates if source == "csv" else 0,

@@ -24,6 +24,7 @@ COMMANDS = (
     ["rules"],
     ["rules", "suggest"],
     ["rejected"],
+    ["resubmit"],
     ["history"],
     ["rollback"],
     ["maintain"],

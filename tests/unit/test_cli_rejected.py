@@ -79,7 +79,9 @@ def test_rows_of_the_newest_run_are_counted_by_source_and_reason(
 
 def test_samples_show_no_personal_value(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shown = said(capsys, lake)
-    assert f"Run {NEWEST} of 2026-01-31 (delivery d-{NEWEST}) rejected 5 rows." in shown
+    assert (
+        f"Run {NEWEST} of 2026-01-31 (delivery d-{NEWEST}) rejected 5 rows; 0 of them were" in shown
+    )
     assert contract.MASK in shown
     assert not [text for text in (NAME, STREET, PLAN, LINE, "x |") if text in shown]
 

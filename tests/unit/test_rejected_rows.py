@@ -65,6 +65,15 @@ def test_another_delivery_has_other_names() -> None:
     assert names(rows) != names(rows, delivery="d2")
 
 
+def test_a_corrected_row_that_is_rejected_again_is_another_rejection() -> None:
+    rows = refused({"cpf": BAD})
+    (first,) = names(rows)
+    again = rows.with_columns(pl.lit(first).alias(sources.REJECTION_ID))
+    (second,) = names(again)
+    assert second != first
+    assert names(again, delivery="d2") == [second]
+
+
 @pytest.mark.parametrize(
     ("source", "written"),
     [

@@ -72,6 +72,7 @@ class Run:
     key: str
     paths: dict[str, str]
     run_id: str = "r1"
+    resubmissions: tuple[str, ...] = ()
 
     def begin(self, name: str, attempt: str | None = None) -> stages.Stage:
         given = ATTEMPTS[name] if attempt is None else attempt
@@ -79,7 +80,12 @@ class Run:
 
     def ingest(self) -> dict[str, Any]:
         stage = self.begin(stages.INGEST)
-        today = ingestion.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
+        today = ingestion.read_delivery(
+            stage,
+            **self.paths,
+            as_of=AS_OF.isoformat(),
+            resubmissions=",".join(self.resubmissions),
+        )
         staged = ingestion.ingest(stage, today)
         rows = ingestion.accounting(staged)
         return stage.finish(
@@ -132,6 +138,7 @@ class Run:
             rules=contract.rules_fingerprint(),
             attempt=ATTEMPTS[name],
             before=self.stored(before) if before else None,
+            resubmissions=self.resubmissions,
         )
         metadata = record.metadata(self.lake, PUBLISHED)
         receipts.verify(self.stored(name), expected, self.lake, metadata)

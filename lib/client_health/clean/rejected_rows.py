@@ -13,12 +13,10 @@ import polars_hash
 
 from client_health.clean import rules
 from client_health.read import sources
-from client_health.read.sources import MALFORMED_LINE, SOURCE
+from client_health.read.sources import MALFORMED_LINE, REJECTION_ID, SOURCE
 from register_contract import contract
 from register_contract.contract import Source
 
-#: Names a rejection, in the table and in exported files.
-REJECTION_ID = "rejection_id"
 RECORD = "record"
 _ORIGIN, _CONTENT, _PLACE, _BEFORE = "origin", "content", "place", "before"
 # Half of the hash: 128 bits.
@@ -48,7 +46,7 @@ def described(frames: Iterable[pl.DataFrame], delivery_id: str) -> Iterator[pl.D
         source = _SOURCES[rows[SOURCE][0]]
         found = rows.select(
             SOURCE,
-            _content(delivery_id).alias(_CONTENT),
+            _content(_origin(rows, delivery_id)).alias(_CONTENT),
             pl.col(rules.REASONS).list.join(","),
             _record(source).alias(RECORD),
         ).with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).over(_CONTENT).alias(_PLACE))
@@ -64,11 +62,14 @@ def described(frames: Iterable[pl.DataFrame], delivery_id: str) -> Iterator[pl.D
         seen = pl.concat([seen, counted]).group_by(_CONTENT).agg(pl.col(_BEFORE).sum())
 
 
-def _content(delivery_id: str) -> pl.Expr:
+def _origin(rows: pl.DataFrame, delivery_id: str) -> pl.Expr:
+    """Return where rows came from: the delivery, or the rejection that a corrected row corrects."""
+    return pl.col(REJECTION_ID) if REJECTION_ID in rows.columns else pl.lit(delivery_id)
+
+
+def _content(origin: pl.Expr) -> pl.Expr:
     """Return the hash of a row and its origin: equal rows of a delivery have the same."""
-    row = polars_hash.hash_rows(
-        [pl.lit(delivery_id).alias(_ORIGIN), *sources.SCHEMA.names()], version=1
-    )
+    row = polars_hash.hash_rows([origin.alias(_ORIGIN), *sources.SCHEMA.names()], version=1)
     return row.chash.sha2_256().str.head(_DIGITS)
 
 

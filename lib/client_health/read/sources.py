@@ -21,6 +21,9 @@ UNREADABLE_BIRTH = "unreadable_data_nascimento"
 UNREADABLE_REGISTRATION = "unreadable_data_cadastro"
 UNREADABLE_NUMBER = "unreadable_numero"
 
+#: Only in corrected rows that came back: the rejection that a row corrects.
+REJECTION_ID = "rejection_id"
+
 _READ = {
     "data_nascimento": UNREADABLE_BIRTH,
     "data_cadastro": UNREADABLE_REGISTRATION,

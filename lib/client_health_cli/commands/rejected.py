@@ -33,9 +33,9 @@ def rejected(
     """Show the rows that a run rejected.
 
     They are counted by source and reason; a row may have several reasons. A table also shows some
-    of them, masked. `--export` writes them as they came, one file for each source, in its own
-    format and with one more column, `rejection_id`. These files have CPFs: only this account may
-    read them.
+    of them, masked. `--export` writes those that were not handed in again as they came, one file
+    for each source, in its own format and with one more column, `rejection_id`. These files have
+    CPFs: only this account may read them. Correct them, and hand them in with `resubmit`.
 
     Example: client-health rejected --lake data/lake --export corrections
 
@@ -51,6 +51,7 @@ def rejected(
     from client_health_cli.results import FORMATS  # noqa: PLC0415
 
     rows = rejection_table.rejected_rows(lake, run)
+    left = rejection_table.not_handed_in(lake, rows)
     shown = pa.Table.from_pylist(rejection_table.counts(rows))
     if result_format is not Format.TABLE:
         FORMATS[result_format.value](shown.to_reader(), sys.stdout)
@@ -58,7 +59,7 @@ def rejected(
         one = rows.row(0, named=True)
         typer.echo(
             f"Run {one['run_id']} of {one['day']} (delivery {one['delivery_id']}) rejected "
-            f"{rows.height:,} rows.\n"
+            f"{rows.height:,} rows; {rows.height - left.height:,} of them were handed in again.\n"
         )
         FORMATS[result_format.value](shown.to_reader(), sys.stdout)
         masked = rejection_table.samples(rows)
@@ -66,7 +67,7 @@ def rejected(
             typer.echo(f"\nSome of them, masked:\n\n{masked}")
     if export is None:
         return
-    for file in rejection_files.export(rows, export):
+    for file in rejection_files.export(left, export):
         lines = f", {file.malformed:,} of them lines that could not be split" * bool(file.malformed)
         typer.echo(f"{file.path}: {file.rows:,} rows{lines}", err=True)
     typer.echo(
