@@ -42,7 +42,7 @@ SHARED = {
             "test_pieces",
         ),
         *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
-        *("test_erasing", "test_records", "test_suppression"),
+        *("test_erasing", "test_records", "test_resubmission", "test_suppression"),
     },
     "session": {
         *("test_local_service", "test_local_statements", "test_official_kernel"),

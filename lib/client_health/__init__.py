@@ -19,8 +19,8 @@ from register_contract.lazy_names import on_first_use
 
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
-    from client_health import display, ingestion, stages, transformation
-    from client_health.clean import classes, identity, own_rules
+    from client_health import corrections, display, ingestion, stages, transformation
+    from client_health.clean import classes, identity, own_rules, rejected_rows
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
@@ -37,6 +37,7 @@ __all__ = [
     "anonymous",
     "classes",
     "contract",
+    "corrections",
     "display",
     "erasure",
     "holds",
@@ -46,12 +47,14 @@ __all__ = [
     "own_rules",
     "publishing",
     "quality",
+    "rejected_rows",
     "stages",
     "transformation",
 ]
 _HOMES = {
     "anonymous": "client_health.publish.anonymous",
     "classes": "client_health.clean.classes",
+    "corrections": "client_health.corrections",
     "display": "client_health.display",
     "erasure": "client_health.publish.erasure",
     "holds": "client_health.publish.holds",
@@ -61,6 +64,7 @@ _HOMES = {
     "own_rules": "client_health.clean.own_rules",
     "publishing": "client_health.publish.publishing",
     "quality": "client_health.gate.quality",
+    "rejected_rows": "client_health.clean.rejected_rows",
     "stages": "client_health.stages",
     "transformation": "client_health.transformation",
 }

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pyarrow.parquet as pq
 
-from client_health import storage
+from client_health import corrections, storage
 from client_health.errors import InputError, QualityGateError, SettingsError, StorageError
 from client_health.gate.accounting import SourceRows, StageRows
 from client_health.publish import quality_history
@@ -40,11 +40,14 @@ class Delivery:
     as_of : date
         Day of the delivery (UTC): later dates are in the future.
     inputs : mapping of str to Input
+    resubmissions : tuple of str
+        Batches of corrected rows that are taken in with it.
     """
 
     delivery_id: str
     as_of: date
     inputs: Mapping[str, Input]
+    resubmissions: tuple[str, ...] = ()
 
     def described(self) -> list[list[Any]]:
         """Return source, files, bytes, and ignored columns, for a table."""
@@ -75,6 +78,7 @@ def read_delivery(
     json_path: str = "",
     delivery_id: str = "",
     as_of: str = "",
+    resubmissions: str = "",
 ) -> Delivery:
     """Read the three sources of a delivery.
 
@@ -86,6 +90,8 @@ def read_delivery(
     delivery_id, as_of : str
         From the runner. If a notebook is run by hand, they are derived from the files' names,
         sizes, and times of change.
+    resubmissions : str
+        From the runner: the batches of corrected rows to take in, between commas.
 
     Raises
     ------
@@ -111,7 +117,11 @@ def read_delivery(
         parsed = date.fromisoformat(day)
     except ValueError as error:
         raise SettingsError(f"as_of is {day!r}; a date like 2026-01-31 was expected.") from error
-    return Delivery(stage.setting("delivery_id", delivery_id, "d" + digest[:16]), parsed, inputs)
+    named = stage.setting("resubmissions", resubmissions, "")
+    batches = tuple(filter(None, named.split(",")))
+    return Delivery(
+        stage.setting("delivery_id", delivery_id, "d" + digest[:16]), parsed, inputs, batches
+    )
 
 
 def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
@@ -146,7 +156,7 @@ def ingest(stage: Stage, delivery: Delivery) -> list[Line]:
     answers = numbers.mapInArrow(work.run, "line string").collect()
     found = [json.loads(answer["line"]) for answer in answers]
     with quality_history.stops(stage, delivery.delivery_id, delivery.as_of.isoformat()):
-        return _staged(delivery, found)
+        return [*_staged(delivery, found), *_resubmitted(stage, delivery)]
 
 
 def _staged(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> list[Line]:
@@ -162,6 +172,19 @@ def _staged(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> list[Line
     if damaged:
         inspection.blame(delivery.inputs.values())
         logger.warning("%d rows came with U+FFFD: letters lost before they were delivered", damaged)
+    return lines
+
+
+def _resubmitted(stage: Stage, delivery: Delivery) -> list[Line]:
+    """Stage the corrected rows, a file for each batch and source; return the files' lines."""
+    lines = []
+    for batch, source, rows in corrections.of_batches(stage.lake.uri, delivery.resubmissions):
+        name = f"{source}-resubmitted-{batch}.parquet"
+        with storage.replacing(storage.join(stage.folder(INGESTED), name), private=True) as file:
+            pq.write_table(rows.to_arrow(), file, compression="lz4")
+            size = file.tell()
+        plans = rows[contract.PARTITION_COLUMN].n_unique()
+        lines.append(Line(name, source, rows.height, size, convenios=plans, batch=batch))
     return lines
 
 
@@ -200,26 +223,47 @@ def _raise_first(delivery: Delivery, found: Sequence[Mapping[str, Any]]) -> None
 
 def accounting(lines: Sequence[Line]) -> StageRows:
     """Return the accounting of ``01_ingest``: every row is handed over, even malformed lines."""
-    rows = rows_by_source(lines)
-    return StageRows({name: SourceRows(count, count) for name, count in rows.items()})
+    rows, corrected = rows_by_source(lines), resubmitted_by_source(lines)
+    return StageRows(
+        {
+            name: SourceRows(count, count + corrected[name], resubmitted=corrected[name])
+            for name, count in rows.items()
+        },
+        resubmissions=batches(lines),
+    )
 
 
 def first_rows(stage: Stage, lines: Sequence[Line]) -> pl.DataFrame:
     """Return the first staged row of each source."""
     firsts = []
     for name in contract.SOURCE_NAMES:
-        files = sorted(line.file for line in lines if line.source == name and line.rows)
+        files = sorted(
+            line.file for line in lines if line.source == name and line.rows and not line.batch
+        )
         with storage.opened(storage.join(stage.folder(INGESTED), files[0])) as file:
             firsts.append(pl.DataFrame(pl.from_arrow(next(pq.ParquetFile(file).iter_batches(1)))))
     return pl.concat(firsts)
 
 
 def rows_by_source(lines: Sequence[Line]) -> dict[str, int]:
-    """Return the rows of each source in a manifest."""
+    """Return the delivered rows of each source in a manifest."""
     return {
-        name: sum(line.rows for line in lines if line.source == name)
+        name: sum(line.rows for line in lines if line.source == name and not line.batch)
         for name in contract.SOURCE_NAMES
     }
+
+
+def resubmitted_by_source(lines: Sequence[Line]) -> dict[str, int]:
+    """Return the corrected rows of each source in a manifest."""
+    return {
+        name: sum(line.rows for line in lines if line.source == name and line.batch)
+        for name in contract.SOURCE_NAMES
+    }
+
+
+def batches(lines: Sequence[Line]) -> tuple[str, ...]:
+    """Return the batches of corrected rows in a manifest, sorted."""
+    return tuple(sorted({line.batch for line in lines if line.batch}))
 
 
 def _named(files: Sequence[File]) -> str:

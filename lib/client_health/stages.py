@@ -56,6 +56,7 @@ class Receipt:
             self.content["warnings"],
             self.content.get("badly_formed_cpfs", 0),
             self.content.get("findings", {}),
+            resubmissions=self.content.get("resubmissions", ()),
         )
 
     @property
@@ -244,6 +245,8 @@ class Stage:
             record["badly_formed_cpfs"] = rows.badly_formed_cpfs
         if rows.suppressions:
             record["suppressions"] = rows.suppressions
+        if rows.resubmissions:
+            record["resubmissions"] = list(rows.resubmissions)
         if shares is not None:
             record["shares"] = dict(shares)
         return record

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,11 +16,11 @@ from client_health.clean import identity, register, rules
 from client_health.errors import HandoverError, SettingsError
 from client_health.gate import quality
 from client_health.gate.accounting import Selected, StageRows, transformed
-from client_health.ingestion import rows_by_source
-from client_health.publish import suppression
+from client_health.ingestion import batches, resubmitted_by_source, rows_by_source
+from client_health.publish import rejections, suppression
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import Snapshot, branch_name, shares_of
-from client_health.stages import INGESTED, REJECTED, Stage
+from client_health.stages import INGESTED, REJECTED, Receipt, Stage
 from client_health.worker import MANY_CONVENIOS, SUPPRESSED, Selection, Transformation
 from register_contract import contract, publications
 from register_contract.manifest import Line
@@ -109,10 +109,18 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     quality.validar_esquema(register.published(register.CANDIDATE_SCHEMA.to_frame()))
     many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
     selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
-    refused, rejections, left_out = _rejected(stage, lines)
+    refused, broken, left_out = _rejected(stage, lines, before)
     accounting = replace(
-        transformed(rows_by_source(lines), refused, rejections, selected, left_out),
+        transformed(
+            rows_by_source(lines),
+            refused,
+            broken,
+            selected,
+            left_out,
+            resubmitted=resubmitted_by_source(lines),
+        ),
         suppressions=suppression.fingerprint(suppressed),
+        resubmissions=batches(lines),
     )
     written = stage.record(
         accounting,
@@ -202,21 +210,27 @@ def _prepare_shuffle(stage: Stage, rows: int) -> int:
 
 
 def _rejected(
-    stage: Stage, lines: Sequence[Line]
+    stage: Stage, lines: Sequence[Line], before: Receipt
 ) -> tuple[dict[str, int], dict[str, dict[str, int]], dict[str, int]]:
-    """Count the rejected rows by source, and by source and rule, and the suppressed ones by source.
+    """Keep the rejected rows; count them by source, and by source and rule, in the same pass.
 
-    All are in the files named as in the manifest.
+    The suppressed ones are counted by source. All are in the files named as in the manifest.
     """
     by_source = dict.fromkeys(contract.SOURCE_NAMES, 0)
     suppressed = dict.fromkeys(contract.SOURCE_NAMES, 0)
     by_rule = {source: dict.fromkeys(stage.rules.rejecting, 0) for source in contract.SOURCE_NAMES}
-    for line in lines:
-        with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
-            reasons = pl.read_parquet(file, columns=[rules.REASONS])[rules.REASONS]
-            file.seek(0)
-            suppressed[line.source] += int(pl.read_parquet_metadata(file).get(SUPPRESSED, "0"))
-        by_source[line.source] += len(reasons)
-        for name, count in reasons.explode().drop_nulls().value_counts().iter_rows():
-            by_rule[line.source][name] += count
+
+    def counted() -> Iterator[pl.DataFrame]:
+        for line in sorted(lines, key=lambda line: line.file):
+            with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
+                rows = pl.read_parquet(file)
+                file.seek(0)
+                suppressed[line.source] += int(pl.read_parquet_metadata(file).get(SUPPRESSED, "0"))
+            by_source[line.source] += rows.height
+            reasons = rows[rules.REASONS].explode().drop_nulls()
+            for name, count in reasons.value_counts().iter_rows():
+                by_rule[line.source][name] += count
+            yield rows
+
+    rejections.keep(stage, counted(), before.delivery_id, before.as_of)
     return by_source, by_rule, suppressed

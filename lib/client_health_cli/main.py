@@ -23,7 +23,9 @@ from client_health_cli.commands import (
     maintain,
     notebook,
     query,
+    rejected,
     report,
+    resubmit,
     rollback,
     rules,
     run,
@@ -49,8 +51,10 @@ app = typer.Typer(
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
 _UPKEEP = (history, rollback, maintain)
+_CORRECTIONS = (rejected, resubmit)
 _PRIVACY = (erase, hold)
-for _module in (run, *_READERS, *_UPKEEP, *_PRIVACY, sample_data, sessions, notebook):
+_DATA = (*_READERS, *_CORRECTIONS, *_UPKEEP, *_PRIVACY)
+for _module in (run, *_DATA, sample_data, sessions, notebook):
     _module.register(app)
 
 

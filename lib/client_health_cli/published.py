@@ -215,7 +215,7 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
     Parameters
     ----------
     lake
-        A folder, or an `s3://` prefix for the published table.
+        A folder, or an `s3://` prefix.
     name
         The table, without its database.
     """

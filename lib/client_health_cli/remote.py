@@ -58,7 +58,9 @@ def remote_table(lake: str, name: str = publications.TABLE) -> Table:
         table = glue_catalog().load_table(full)
     except NoSuchTableError:
         raise LakeError(
-            lake, f"the Data Catalog has no table {full}: no run has been published yet"
+            lake,
+            f"the Data Catalog has no table {full}: no run has been published yet",
+            missing=True,
         ) from None
     except (ClientError, BotoCoreError, OSError) as error:
         reason = str(error).partition("\n")[0]

@@ -66,15 +66,16 @@ def _say(console: Console, text: str) -> None:
 def _accounting(receipts: Mapping[str, Mapping[str, Any]]) -> Table:
     """Return the row accounting: one line per source, and the sum."""
     columns = [
-        ("ingested", "01_ingest", "out"),
+        ("ingested", "01_ingest", "in"),
         ("rejected", "02_transform", "rejected"),
         ("duplicates", "02_transform", "duplicates"),
         ("published", "03_quality", "out"),
     ]
-    if any(
-        rows["suppressed"] for receipt in receipts.values() for rows in receipt["rows"].values()
-    ):
+    every = [rows for receipt in receipts.values() for rows in receipt["rows"].values()]
+    if any(rows["suppressed"] for rows in every):
         columns.insert(3, ("suppressed", "02_transform", "suppressed"))
+    if any(rows.get("resubmitted") for rows in every):
+        columns.insert(1, ("resubmitted", "02_transform", "resubmitted"))
     table = _table("source", *(title for title, _, _ in columns), footer=True)
     # A dictionary keeps the receipts' order of sources; a set wouldn't.
     sources = list(dict.fromkeys(name for receipt in receipts.values() for name in receipt["rows"]))

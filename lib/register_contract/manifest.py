@@ -34,6 +34,8 @@ class Line:
         Other rows with a lost letter: their text may not be UTF-8.
     convenios : int
         Different health plans, as delivered.
+    batch : str
+        The batch of corrected rows that it contains; empty for rows of the delivery.
     """
 
     file: str
@@ -43,6 +45,7 @@ class Line:
     malformed: int = 0
     undecodable: int = 0
     convenios: int = 0
+    batch: str = ""
 
 
 def dump(lines: Iterable[Line]) -> str:

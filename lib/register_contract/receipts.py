@@ -12,11 +12,19 @@ from typing import Any, TypedDict
 
 #: Version of the receipt's format.
 VERSION = 1
-#: Counts of each source's rows: those read, and what happened to them.
-COUNTS = ("in", "rejected", "duplicates", "suppressed", "out")
+#: Counts of each source's rows: those read, corrected ones that came back, and what happened.
+COUNTS = ("in", "resubmitted", "rejected", "duplicates", "suppressed", "out")
 
 Counts = TypedDict(
-    "Counts", {"in": int, "rejected": int, "duplicates": int, "suppressed": int, "out": int}
+    "Counts",
+    {
+        "in": int,
+        "resubmitted": int,
+        "rejected": int,
+        "duplicates": int,
+        "suppressed": int,
+        "out": int,
+    },
 )
 
 
@@ -60,6 +68,7 @@ class _Found(TypedDict, total=False):
     profile: Profile
     drift: dict[str, str]
     suppressions: str
+    resubmissions: list[str]
 
 
 class Record(_Found):
@@ -99,10 +108,16 @@ def schema() -> dict[str, Any]:
 def missing(counts: Counts) -> int:
     """Return the rows of a source that are unaccounted for; zero if all is well."""
     gone = counts["rejected"] + counts["duplicates"] + counts["suppressed"]
-    return counts["in"] - counts["out"] - gone
+    return taken(counts) - counts["out"] - gone
+
+
+def taken(counts: Counts) -> int:
+    """Return all rows of a source that a stage took in: delivered or handed over, and corrected."""
+    # Records of earlier versions don't have this count.
+    return counts["in"] + counts.get("resubmitted", 0)
 
 
 def total(receipt: Mapping[str, Any], count: str) -> int:
     """Return the sum of one of ``COUNTS`` over all sources of a receipt or record."""
     rows: Iterable[Mapping[str, int]] = receipt["rows"].values()
-    return sum(int(counts[count]) for counts in rows)
+    return sum(int(counts.get(count, 0)) for counts in rows)

@@ -13,7 +13,15 @@ INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
 _ALL = ("run_id", "lake", "attempt")
 #: Each stage's notebook, in order, and the parameters that it takes.
 PARAMETERS: dict[str, tuple[str, ...]] = {
-    INGEST: (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
+    INGEST: (
+        *_ALL,
+        "parquet_path",
+        "csv_path",
+        "json_path",
+        "delivery_id",
+        "as_of",
+        "resubmissions",
+    ),
     TRANSFORM: (*_ALL, "id_key"),
     QUALITY: (*_ALL, "accept_volume_change", "accept_older", "accept_drift"),
 }
@@ -43,7 +51,9 @@ def is_run_id(text: str) -> bool:
     return bool(_RUN_ID.match(text))
 
 
-def name_run(delivery_id: str, library_version: str, rules: str) -> str:
+def name_run(
+    delivery_id: str, library_version: str, rules: str, resubmissions: Iterable[str] = ()
+) -> str:
     """Return a run's name, made from its input: same delivery, library, and rules, same run.
 
     Parameters
@@ -51,13 +61,15 @@ def name_run(delivery_id: str, library_version: str, rules: str) -> str:
     delivery_id, library_version : str
     rules : str
         The rules' fingerprint.
+    resubmissions : iterable of str
+        The batches of corrected rows that the run takes in.
 
     Returns
     -------
     str
         ``r`` and 16 hexadecimal digits.
     """
-    return "r" + _digest("\n".join((delivery_id, library_version, rules)))
+    return "r" + _digest("\n".join((delivery_id, library_version, rules, *sorted(resubmissions))))
 
 
 def name_delivery(lines: Iterable[str]) -> str:

@@ -128,6 +128,34 @@ COLUMN_PROFILES = Table(
         ),
     ),
 )
+REJECTED = Table(
+    "rejected",
+    "the rows that each run rejected, as they came; for stewards only",
+    "as linhas que cada execução rejeitou, como chegaram; só para responsáveis pelos dados",
+    (
+        *_RUN,
+        Field("source", "string", "parquet, csv, or json", "parquet, csv ou json"),
+        Field(
+            "rejection_id",
+            "string",
+            "names the rejection: the same in every run of the same delivery",
+            "nomeia a rejeição: o mesmo em toda execução da mesma remessa",
+        ),
+        Field(
+            "reasons",
+            "string",
+            "the rules that the row breaks, between commas",
+            "as regras que a linha viola, separadas por vírgulas",
+        ),
+        Field(
+            "record",
+            "string",
+            "the row as JSON, with the columns of its source; a malformed line unchanged",
+            "a linha em JSON, com as colunas de sua fonte; uma linha malformada, sem alteração",
+        ),
+    ),
+    restricted=True,
+)
 CLIENTOUTPUT_ANONIMA = Table(
     "clientoutput_anonima",
     "the published clients without persons: counts by class, never of fewer than five",
@@ -220,6 +248,7 @@ LEGAL_HOLDS = Table(
 TABLES: tuple[Table, ...] = (
     QUALITY_RESULTS,
     COLUMN_PROFILES,
+    REJECTED,
     SUPPRESSIONS,
     ERASURES,
     LEGAL_HOLDS,

@@ -55,8 +55,8 @@ def of_receipts(receipts: Mapping[str, Receipt]) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        ``RowsIn``, ``RowsPublished``, ``RowsRejected``, ``RowsDuplicate``, and the
-        ``RejectedShare`` from 0 to 1; empty without receipts.
+        ``RowsIn``, ``RowsResubmitted``, ``RowsPublished``, ``RowsRejected``, ``RowsDuplicate``,
+        and the ``RejectedShare`` from 0 to 1; empty without receipts.
     """
     if not receipts:
         return {}
@@ -65,6 +65,7 @@ def of_receipts(receipts: Mapping[str, Receipt]) -> dict[str, float]:
     rejected = sum(total(one, "rejected") for one in found)
     return {
         "RowsIn": rows_in,
+        "RowsResubmitted": total(found[0], "resubmitted"),
         "RowsPublished": total(found[-1], "out"),
         "RowsRejected": rejected,
         "RowsDuplicate": sum(total(one, "duplicates") for one in found),

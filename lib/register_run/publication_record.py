@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from register_contract import publications
 from register_contract.publications import History, Metadata, OldLakeError, Publication
-from register_contract.receipts import Handover, Receipt
+from register_contract.receipts import COUNTS, Handover, Receipt
 from register_run import storage
 from register_run.request import PublishedTable
 from strict_glue import ConfigurationError, StrictGlueError
@@ -83,7 +83,7 @@ def receipt_of(
     }
     written = publication.receipt["rows"]
     passed = {
-        name: {**dict.fromkeys(counts, 0), "in": counts["out"], "out": counts["out"]}
+        name: {**dict.fromkeys(COUNTS, 0), "in": counts["out"], "out": counts["out"]}
         for name, counts in written.items()
     }
     last = {"stage": stage, "attempt": attempt, "rows": passed, "handover": handover}

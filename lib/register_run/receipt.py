@@ -28,6 +28,8 @@ class Expected:
         The start of the stage that must have written it; ``None`` when an earlier one may.
     before : mapping, optional
         Receipt of the stage before; its rows out are this stage's rows in.
+    resubmissions : tuple of str
+        The batches of corrected rows that the run takes in.
     """
 
     stage: str
@@ -37,6 +39,7 @@ class Expected:
     rules: str
     attempt: Optional[str] = None
     before: Optional[Receipt] = None
+    resubmissions: tuple[str, ...] = ()
 
 
 def uri_of(lake: str, run_id: str, stage: str) -> str:
@@ -142,22 +145,28 @@ def _identity_problems(receipt: Receipt, expected: Expected) -> list[str]:
         "rules": expected.rules,
         "attempt": expected.attempt,
     }
-    return [
+    problems = [
         f"{name} is {found[name]!r}, expected {value!r}"
         for name, value in asked.items()
         if value is not None and found[name] != value
     ]
+    taken = receipt.get("resubmissions", [])
+    if sorted(taken) != sorted(expected.resubmissions):
+        named, wanted = ", ".join(taken) or "none", ", ".join(expected.resubmissions) or "none"
+        problems.append(f"it has taken in the corrected rows of {named}, expected {wanted}")
+    return problems
 
 
 def _row_problems(receipt: Receipt, before: Optional[Receipt]) -> list[str]:
     problems = []
     for source, counts in receipt["rows"].items():
         if missing := receipts.missing(counts):
-            accounted = counts["in"] - missing
-            problems.append(f"{source}: {counts['in']} rows in, {accounted} accounted for")
+            taken_in = receipts.taken(counts)
+            accounted = taken_in - missing
+            problems.append(f"{source}: {taken_in} rows in, {accounted} accounted for")
     if before is not None:
         handed = {source: counts["out"] for source, counts in before["rows"].items()}
-        taken = {source: counts["in"] for source, counts in receipt["rows"].items()}
+        taken = {source: receipts.taken(counts) for source, counts in receipt["rows"].items()}
         problems += [
             f"{source}: {taken.get(source, 0)} rows in, {before['stage']} handed over"
             f" {handed.get(source, 0)}"

@@ -8,13 +8,13 @@ session in any case.
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from register_contract import runs
+from register_contract import resubmissions, runs
 from register_contract.publications import History, Publication
 from register_contract.receipts import Receipt
 from register_run import lock, publication_record, receipt, storage, team_rules
@@ -91,8 +91,12 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
     rules = team_rules.read(lake, asked.rules_file)
     asked = replace(asked, rules=rules.fingerprint(asked.rules))
     delivery = asked.delivery or Delivery.read(asked.sources)
-    run = Run(asked, delivery, asked.run_id or name_run(delivery, asked), lake, listener)
+    batches = _batches(lake, delivery, asked)
+    run_id = asked.run_id or name_run(delivery, asked, batches)
+    run = Run(asked, delivery, run_id, lake, listener, batches)
     listener.run_started(run.run_id, delivery)
+    if batches:
+        listener.note(f"with corrected rows of {', '.join(batches)}")
 
     with unwinding(signal.SIGTERM, raising=lambda _: Terminated()), lock.held(run.lake, run.run_id):
         history = publication_record.history(run.lake, asked.published)
@@ -162,9 +166,17 @@ def _repeat_writing(receipts: dict[str, Receipt]) -> None:
         del receipts[name]
 
 
-def name_run(delivery: Delivery, asked: RunRequest) -> str:
+def name_run(delivery: Delivery, asked: RunRequest, batches: Iterable[str] = ()) -> str:
     """Return a run's name, made from its input; see :func:`register_contract.runs.name_run`."""
-    return runs.name_run(delivery.delivery_id, asked.library_version, asked.rules)
+    return runs.name_run(delivery.delivery_id, asked.library_version, asked.rules, batches)
+
+
+def _batches(lake: str, delivery: Delivery, asked: RunRequest) -> tuple[str, ...]:
+    """Return the batches of corrected rows that a run of the delivery takes in."""
+    files = storage.list_files(storage.join(lake, resubmissions.FOLDER))
+    found = resubmissions.among(file.name for file in files)
+    history = publication_record.history(lake, asked.published)
+    return resubmissions.of_run(delivery.delivery_id, found, history)
 
 
 def _snapshot_of(last: Optional[Receipt]) -> str:

@@ -37,13 +37,14 @@ from strict_glue import (
 
 @dataclass(frozen=True)
 class Run:
-    """A named run: its request, its delivery, and its lake."""
+    """A named run: its request, its delivery, its lake, and batches of corrected rows."""
 
     request: RunRequest
     delivery: Delivery
     run_id: str
     lake: str
     listener: Listener
+    resubmissions: tuple[str, ...] = ()
 
     @property
     def as_of(self) -> str:
@@ -66,6 +67,7 @@ class Run:
             rules=self.request.rules,
             attempt=attempt,
             before=before,
+            resubmissions=self.resubmissions,
         )
 
     def is_last(self, stage: Stage) -> bool:
@@ -246,6 +248,7 @@ def _parameters(run: Run, stage: Stage, attempt: str) -> dict[str, Any]:
         "delivery_id": run.delivery.delivery_id,
         "as_of": run.as_of,
         "accept_older": run.request.accept_older,
+        "resubmissions": ",".join(run.resubmissions),
         **{f"{name}_path": place for name, place in run.delivery.sources.items()},
         **run.request.parameters,
     }

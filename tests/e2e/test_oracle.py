@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import copy
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import pytest
 from tests import oracle
 from tests.oracle import compare, dirty
 from tests.oracle.compare import Left
+from tests.oracle.correct import correct
 from tests.oracle.reading import SOURCES
 from tests.oracle.register import ERRORS, WARNINGS, Expected, expect
 from tests.support.warm import Warm
@@ -108,6 +110,7 @@ FAULTS: dict[str, Callable[[Left], object]] = {
     "another reason": lambda left: left.rejected[0].update(reasons=["cpf_estranho"]),
     "another source": lambda left: left.rejected[0].update(source="none"),
     "rows read": lambda left: _count(left, "01_ingest", "rows", "csv", "in"),
+    "corrected rows": lambda left: _count(left, "02_transform", "rows", "csv", "resubmitted"),
     "duplicates": lambda left: _count(left, "02_transform", "rows", "json", "duplicates"),
     "rows published": lambda left: _count(left, "03_quality", "rows", "parquet", "out"),
     "a rejection": lambda left: _count(left, "02_transform", "rejections", "cpf_formato"),
@@ -139,3 +142,44 @@ def test_the_oracle_shares_no_code_with_the_library() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).split(".")[0])
     assert imported - set(sys.stdlib_module_names) == {"pyarrow"}
+
+
+@pytest.fixture(scope="module")
+def again(whole: Compared, own_environment: dict[str, str], warm: Warm) -> Compared:
+    """Return the delivery published again, with its rejected rows corrected."""
+    folder = whole.delivery.sources["csv"].parent.parent
+    lake, corrections = folder / "lake", folder / "corrections"
+
+    def call(*words: object) -> str:
+        given = [str(compare.COMMAND), *map(str, words), "--lake", str(lake)]
+        done = subprocess.run(
+            given, capture_output=True, text=True, env=own_environment, check=True
+        )
+        return done.stdout
+
+    call("rejected", "--export", corrections)
+    known = [rows[0].came.values["cpf"] for rows in whole.expected.clients.values()]
+    # A person of the register, and a new one, in turn.
+    cpfs = (cpf for number, one in enumerate(known) for cpf in (str(one), f"{number:011}"))
+    corrected = correct(corrections, cpfs)
+    files = list(corrected.values())
+    assert "publishes it once" in call("resubmit", *files)
+    assert "nothing was changed" in call("resubmit", *files)
+    environment = {**os.environ, **warm.endpoint.environment}
+    runs = compare.run_folders(lake)
+    for _ in range(2):  # the second start finds itself published
+        more = (*warm.options, "--accept-drift", "--accept-volume-change")
+        done = compare.run(whole.delivery, lake, folder / "id.key", *more, environment=environment)
+        assert done.returncode == 0, done.stdout + done.stderr
+    (run,) = compare.run_folders(lake) - runs
+    expected = expect(whole.delivery.sources, KEY.encode(), whole.delivery.as_of, corrected)
+    return Compared(whole.delivery, expected, compare.look(lake, run.name))
+
+
+@pytest.mark.parametrize("what", [compare.published, compare.rejected, compare.counted])
+def test_corrected_rows_come_back_as_the_oracle_expects(
+    again: Compared, what: Callable[[Expected, Left], Iterator[str]]
+) -> None:
+    assert all(again.expected.rows[name]["resubmitted"] for name in SOURCES)
+    found = list(what(again.expected, again.left))
+    assert not found, compare.shown(found)

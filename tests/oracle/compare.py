@@ -23,7 +23,7 @@ from .register import ERRORS, WARNINGS, Client, Expected, Typed
 STAGES = ("01_ingest", "02_transform", "03_quality")
 COMMAND = Path(sys.executable).with_name("client-health")
 _PARSED = ("data_nascimento", "data_cadastro", "numero")
-_COUNTS = ("in", "out", "rejected", "duplicates", "suppressed")
+_COUNTS = ("in", "resubmitted", "out", "rejected", "duplicates", "suppressed")
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def run(
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-def look(lake: Path) -> Left:
-    """Read the result of a lake's only run."""
+def look(lake: Path, run_id: str = "") -> Left:
+    """Read the result of a lake's only run, or of its last one by name."""
     sql = "SELECT * FROM clientoutput ORDER BY id"
     command = [str(COMMAND), "query", "--lake", str(lake), "--format", "json", sql]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -59,11 +59,16 @@ def look(lake: Path) -> Left:
     for row in published:
         row["data_nascimento"] = date.fromisoformat(row["data_nascimento"])
         row["data_cadastro"] = datetime.fromisoformat(row["data_cadastro"])
-    (folder,) = (path for path in (lake / "runs").iterdir() if path.is_dir())
+    (folder,) = run_folders(lake, run_id)
     receipts = {stage: json.loads((folder / f"{stage}.json").read_text()) for stage in STAGES}
     return Left(
         published, list(rejected_rows(lake / "staging" / folder.name / "rejected")), receipts
     )
+
+
+def run_folders(lake: Path, run_id: str = "") -> set[Path]:
+    """Return the folders of a lake's runs, or of one of them."""
+    return {path for path in (lake / "runs").glob(run_id or "*") if path.is_dir()}
 
 
 def rejected_rows(folder: Path) -> Iterator[dict[str, Any]]:
@@ -144,9 +149,10 @@ def counted(expected: Expected, left: Left) -> Iterator[str]:
     ingest, transform, quality = (left.receipts[stage] for stage in STAGES)
     for name in SOURCES:
         rows = expected.rows[name]
-        came, out = rows["in"], rows["out"]
+        came, again, out = rows["in"], rows["resubmitted"], rows["out"]
+        staged = Counter({"in": came, "resubmitted": again, "out": came + again})
         for receipt, wanted in (
-            (ingest, Counter({"in": came, "out": came})),
+            (ingest, staged),
             (transform, rows),
             (quality, Counter({"in": out, "out": out})),
         ):

@@ -45,12 +45,16 @@ def read(sources: dict[str, Path]) -> list[Came]:
     Parameters
     ----------
     sources : dict of str to Path
-        A file, or a folder of files, for each of ``parquet``, ``csv`` and ``json``.
+        A file, or a folder of files, for each of ``parquet``, ``csv`` and ``json``, or some.
     """
     readers: dict[str, Callable[[Path], Iterator[Came]]]
     readers = {"parquet": _parquet, "csv": _csv, "json": _json}
     return [
-        row for name in SOURCES for path in _files(sources[name]) for row in readers[name](path)
+        row
+        for name in SOURCES
+        if name in sources
+        for path in _files(sources[name])
+        for row in readers[name](path)
     ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Typed:
     time: datetime | None
     number: int | None
     unreadable: frozenset[str]
+    corrected: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ class Expected:
     clients: dict[str, list[Client]] = field(default_factory=dict)
 
 
-def expect(sources: dict[str, Path], key: bytes, as_of: date) -> Expected:
+def expect(
+    sources: dict[str, Path],
+    key: bytes,
+    as_of: date,
+    corrected: dict[str, Path] | None = None,
+) -> Expected:
     """Compute the expected result of a delivery.
 
     Parameters
@@ -68,13 +74,17 @@ def expect(sources: dict[str, Path], key: bytes, as_of: date) -> Expected:
         The key of the ids.
     as_of : date
         The delivery's day; later dates are in the future.
+    corrected : dict of str to Path, optional
+        Files with corrected rows of earlier rejections, by source.
     """
     expected = Expected({name: Counter() for name in SOURCES})
     people: dict[str, list[Typed]] = defaultdict(list)
-    for came in read(sources):
-        row = typed(came)
+    delivered = [typed(came) for came in read(sources)]
+    again = [replace(typed(came), corrected=True) for came in read(corrected or {})]
+    for row in (*delivered, *again):
+        came = row.came
         counted = expected.rows[came.source]
-        counted["in"] += 1
+        counted["resubmitted" if row.corrected else "in"] += 1
         reasons = reasons_of(came)
         if reasons:
             counted["rejected"] += 1
@@ -164,8 +174,10 @@ def client(row: Typed, digits: str, made: str, as_of: date) -> Client:
 def _rank(row: Typed, as_of: date) -> tuple[Any, ...]:
     """Order the rows of one person; the greatest is kept.
 
-    A future time ranks below every valid one, and a missing time below both.
+    A future time ranks below every valid one, and a missing time below both. A corrected row is
+    newer than what it corrects, so it ranks above a delivered row with the same time.
     """
     time = row.time
     valid = time is not None and time.date() <= as_of
-    return (valid, time is not None, time or values.EPOCH, -SOURCES.index(row.came.source))
+    order = -SOURCES.index(row.came.source)
+    return (valid, time is not None, time or values.EPOCH, row.corrected, order)

@@ -257,6 +257,15 @@ def _add(
     made.append(data)
 
 
+def reject(lake: Path, rows: Sequence[dict[str, object]]) -> None:
+    """Add rows to the table of rejected rows, which is created if it is missing."""
+    catalog = SqlCatalog(
+        contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
+    )
+    _add(catalog, lake, tables.REJECTED, rows)
+    catalog.close()
+
+
 def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
     """Return a stage's receipt: 12 rejected rows and 30 duplicates, all in the CSV source."""
     judged = stage == "02_transform"
@@ -278,6 +287,7 @@ def receipt(run_id: str, stage: str, published: int) -> dict[str, object]:
         "rows": {
             source: {
                 "in": rows,
+                "resubmitted": 0,
                 "out": rows - (rejected + duplicates if source == "csv" else 0),
                 "rejected": rejected if source == "csv" else 0,
                 "duplicates": duplicates if source == "csv" else 0,

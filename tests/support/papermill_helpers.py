@@ -51,7 +51,8 @@ def delivery_of_the_run():
     return delivery_id or json.loads(first.read_text())["delivery_id"]
 
 def receipt(stage, handover):
-    counts = {"in": 10, "out": 10, "rejected": 0, "duplicates": 0, "suppressed": 0}
+    counts = dict.fromkeys(("resubmitted", "rejected", "duplicates", "suppressed"), 0)
+    counts |= {"in": 10, "out": 10}
     return {
         "receipt": 1, "stage": stage, "run_id": run_id, "delivery_id": delivery_of_the_run(),
         "attempt": attempt,

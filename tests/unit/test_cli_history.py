@@ -52,7 +52,7 @@ def test_a_table_is_for_people(lake: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def publication(number: int) -> Publication:
-    counts = {"in": 9, "rejected": 2, "duplicates": 3, "suppressed": 0, "out": 4}
+    counts = {"in": 9, "resubmitted": 0, "rejected": 2, "duplicates": 3, "suppressed": 0, "out": 4}
     record = {"as_of": f"2026-01-0{number}", "rows": {"csv": counts}}
     return Publication(f"r{number}", f"d{number}", str(number), number, "u", "", record)
 

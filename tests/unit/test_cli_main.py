@@ -23,6 +23,8 @@ COMMANDS = (
     ["contract"],
     ["rules"],
     ["rules", "suggest"],
+    ["rejected"],
+    ["resubmit"],
     ["history"],
     ["rollback"],
     ["maintain"],

@@ -108,12 +108,34 @@ def test_rules_are_shown_with_their_meaning_most_frequent_first() -> None:
 
 def test_a_receipt_ends_with_its_total() -> None:
     rows = {
-        "csv": {"in": 1000, "rejected": 1, "duplicates": 9, "suppressed": 0, "out": 990},
-        "json": {"in": 10, "rejected": 0, "duplicates": 0, "suppressed": 2, "out": 8},
+        "csv": {
+            "in": 1000,
+            "resubmitted": 5,
+            "rejected": 1,
+            "duplicates": 9,
+            "suppressed": 0,
+            "out": 995,
+        },
+        "json": {
+            "in": 10,
+            "resubmitted": 0,
+            "rejected": 0,
+            "duplicates": 0,
+            "suppressed": 2,
+            "out": 8,
+        },
     }
     shown = display.receipt({"rows": rows}).splitlines()
-    assert shown[0].split() == ["source", "in", "rejected", "duplicates", "suppressed", "out"]
-    assert shown[-1].split() == ["total", "1,010", "1", "9", "2", "998"]
+    assert shown[0].split() == [
+        "source",
+        "in",
+        "resubmitted",
+        "rejected",
+        "duplicates",
+        "suppressed",
+        "out",
+    ]
+    assert shown[-1].split() == ["total", "1,010", "5", "1", "9", "2", "1,003"]
 
 
 def test_a_picture_of_the_same_values_is_the_same_picture() -> None:

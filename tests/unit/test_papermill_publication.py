@@ -112,7 +112,7 @@ def test_metadata_that_is_gone_is_an_error_and_not_an_unpublished_run(tmp_path):
 
 
 def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_rows(tmp_path):
-    counts = {"in": 3, "out": 2, "rejected": 1, "duplicates": 0, "suppressed": 0}
+    counts = {"in": 3, "resubmitted": 0, "out": 2, "rejected": 1, "duplicates": 0, "suppressed": 0}
     record = {"stage": "02", "run_id": "r1", "attempt": "a", "rows": {"csv": counts}}
     record |= {"rejections": {"x": 1}, "warnings": {"y": 2}}
     lake = _lake(tmp_path, _metadata(_snapshot(5, None, "r1", record), head=5))
@@ -122,7 +122,16 @@ def test_a_lost_receipt_is_rebuilt_from_the_record_of_the_stage_that_wrote_the_r
         **record,
         "stage": "03",
         "attempt": "b",
-        "rows": {"csv": {"in": 2, "out": 2, "rejected": 0, "duplicates": 0, "suppressed": 0}},
+        "rows": {
+            "csv": {
+                "in": 2,
+                "resubmitted": 0,
+                "out": 2,
+                "rejected": 0,
+                "duplicates": 0,
+                "suppressed": 0,
+            }
+        },
         "handover": {"table": "db.table", "snapshot_id": "5", "rows": 2},
     }
     # If an earlier start published, it's unknown which one.

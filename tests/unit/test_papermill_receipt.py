@@ -23,8 +23,22 @@ BASE = {
     "duration_seconds": 1.5,
     "inputs": [{"source": "csv", "name": "x", "size": 3, "version": "v"}],
     "rows": {
-        "csv": {"in": 10, "out": 7, "rejected": 2, "duplicates": 1, "suppressed": 0},
-        "json": {"in": 5, "out": 5, "rejected": 0, "duplicates": 0, "suppressed": 0},
+        "csv": {
+            "in": 10,
+            "resubmitted": 0,
+            "out": 7,
+            "rejected": 2,
+            "duplicates": 1,
+            "suppressed": 0,
+        },
+        "json": {
+            "in": 5,
+            "resubmitted": 0,
+            "out": 5,
+            "rejected": 0,
+            "duplicates": 0,
+            "suppressed": 0,
+        },
     },
     "rejections": {"cpf_formato": 2},
     "warnings": {},
@@ -32,7 +46,10 @@ BASE = {
 }
 BEFORE = {
     "stage": "01_first",
-    "rows": {"csv": {"in": 10, "out": 10}, "json": {"in": 5, "out": 5}},
+    "rows": {
+        "csv": {"in": 10, "resubmitted": 0, "out": 10},
+        "json": {"in": 5, "resubmitted": 0, "out": 5},
+    },
 }
 EXPECTED = Expected("02_second", "r1", "d1", "1.0", "f00", attempt="a1", before=BEFORE)
 
@@ -92,7 +109,7 @@ def test_rows_that_do_not_add_up_are_refused_by_source(good, lake):
 
 
 def test_rows_in_must_be_the_rows_out_of_the_stage_before(good, lake):
-    good["rows"]["json"].update({"in": 4, "out": 4})
+    good["rows"]["json"].update({"in": 4, "resubmitted": 0, "out": 4})
     good["handover"]["rows"] = 11
     assert "json: 4 rows in, 01_first handed over 5" in _refused(good, lake)
 

@@ -34,8 +34,14 @@ def test_the_version_is_the_one_that_the_schema_wants():
 
 
 def test_counts_have_one_set_of_names():
-    counts = SourceRows(9, 4, 2, 2, 1).as_receipt()
+    counts = SourceRows(6, 4, 2, 2, 1, resubmitted=3).as_receipt()
     assert set(receipts.COUNTS) == set(counts) == receipts.Counts.__required_keys__
     assert receipts.missing(counts) == 0
     assert receipts.missing({**counts, "out": 3}) == 1
     assert receipts.total({"rows": {"csv": counts, "json": counts}}, "out") == 8
+
+
+def test_records_of_earlier_versions_have_no_corrected_rows():
+    counts = {"in": 9, "out": 4, "rejected": 2, "duplicates": 2, "suppressed": 1}
+    assert receipts.missing(counts) == 0
+    assert receipts.total({"rows": {"csv": counts}}, "resubmitted") == 0

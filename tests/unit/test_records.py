@@ -67,6 +67,18 @@ def test_rows_are_added_and_a_run_without_rows_leaves_none(lake: Lake) -> None:
     assert records.read(lake, OPEN).is_empty()
 
 
+def test_small_frames_share_a_file_and_all_files_are_one_commit(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "FILE_ROWS", 3)
+    frames = [rows("a", *numbers) for numbers in ((1,), (), (2, 3), (4,))]
+    records.replace(lake, OPEN, "a", iter(frames))
+
+    assert pairs(records.read(lake, OPEN)) == [("a", number) for number in (1, 2, 3, 4)]
+    assert len(list(Path(lake.uri, "warehouse").rglob("findings/data/*.parquet"))) == 2
+    assert lake.spark.table(f"{records.name(OPEN)}.snapshots").count() == 1
+
+
 def test_other_programs_and_spark_read_the_same_rows(lake: Lake) -> None:
     records.append(lake, OPEN, rows("a", 1, 2))
 

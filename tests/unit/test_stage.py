@@ -72,6 +72,7 @@ class Run:
     key: str
     paths: dict[str, str]
     run_id: str = "r1"
+    resubmissions: tuple[str, ...] = ()
 
     def begin(self, name: str, attempt: str | None = None) -> stages.Stage:
         given = ATTEMPTS[name] if attempt is None else attempt
@@ -79,7 +80,12 @@ class Run:
 
     def ingest(self) -> dict[str, Any]:
         stage = self.begin(stages.INGEST)
-        today = ingestion.read_delivery(stage, **self.paths, as_of=AS_OF.isoformat())
+        today = ingestion.read_delivery(
+            stage,
+            **self.paths,
+            as_of=AS_OF.isoformat(),
+            resubmissions=",".join(self.resubmissions),
+        )
         staged = ingestion.ingest(stage, today)
         rows = ingestion.accounting(staged)
         return stage.finish(
@@ -132,6 +138,7 @@ class Run:
             rules=contract.rules_fingerprint(),
             attempt=ATTEMPTS[name],
             before=self.stored(before) if before else None,
+            resubmissions=self.resubmissions,
         )
         metadata = record.metadata(self.lake, PUBLISHED)
         receipts.verify(self.stored(name), expected, self.lake, metadata)
@@ -585,6 +592,24 @@ def test_a_run_of_nothing_but_rejected_rows_is_stopped_by_its_gate(
         run.publish()
     assert Gate.REJEITADOS_DEMAIS in dict(stopped.value.failures)
     assert branches(run.table) == []
+
+
+def test_rejected_rows_are_kept_with_the_same_names_in_every_run(written: Run) -> None:
+    kept = records.read(written.table, tables.REJECTED)
+    assert kept.select("run_id", "source", "reasons", "record").rows() == [
+        (written.run_id, "csv", "linha_malformada", "broken|line")
+    ]
+    assert kept["day"].to_list() == [AS_OF]
+    with pytest.raises(QualityGateError):
+        written.publish(limits=Limits(rejected_share=0.0))
+    # Another run of the same delivery, and the same run again.
+    other = replace(written, run_id="r2")
+    other.ingest()
+    for _ in range(2):
+        other.transform()
+    again = records.read(written.table, tables.REJECTED).sort("run_id")
+    assert again["run_id"].to_list() == ["r1", "r2"]
+    assert again["rejection_id"].unique().to_list() == kept["rejection_id"].to_list()
 
 
 # -- files between 01 and 02 -------------------------------------------------------------------

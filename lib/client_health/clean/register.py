@@ -16,6 +16,7 @@ from client_health.clean import identity, rules, text
 from client_health.read.sources import (
     MALFORMED_LINE,
     REGISTER_TYPES,
+    REJECTION_ID,
     SOURCE,
     UNREADABLE_BIRTH,
     UNREADABLE_NUMBER,
@@ -146,8 +147,13 @@ def _rank(as_of: date) -> pl.Expr:
     return pl.when(future).then(time - _AFTER_VALID).otherwise(time).fill_null(_AFTER_ALL)
 
 
-def _place() -> pl.Expr:
-    places = {name: place for place, name in enumerate(contract.SOURCE_NAMES)}
+def _place(*, corrected: bool) -> pl.Expr:
+    """Return a number that is lower for a row that is chosen first among equally new ones.
+
+    A corrected row is newer than what it corrects, and chosen before every row of the delivery.
+    """
+    first = -len(contract.SOURCE_NAMES) if corrected else 0
+    places = {name: place for place, name in enumerate(contract.SOURCE_NAMES, first)}
     return pl.col(SOURCE).replace_strict(places, return_dtype=pl.Int32)
 
 
@@ -219,7 +225,7 @@ def candidates(
             *(_filled(c) for c in contract.REGISTER_COLUMNS if c.name in _KEPT),
             (rules.warning_bits(as_of, rule_set) | badly_formed | _missing()).alias(WARNINGS),
             _rank(as_of).alias(RANK),
-            _place().alias(PLACE),
+            _place(corrected=REJECTION_ID in accepted.columns).alias(PLACE),
             *_content(),
         )
         .collect()
@@ -253,8 +259,8 @@ def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:
     """Return the best row of each person, in the order of their ids.
 
     A missing, unreadable, or future time of registration ranks after every valid one. Ties are
-    broken by source (Parquet, CSV, JSON) and then by the content of the row, so that the order of
-    rows and files never decides.
+    broken by source (corrected rows, Parquet, CSV, JSON) and then by the content of the row, so
+    that the order of rows and files never decides.
 
     Rule: specification, "Remoção de Duplicatas".
 

@@ -24,6 +24,8 @@ from register_contract.rule_expressions import DAY
 from register_contract.rule_set import OwnRule, RuleSet
 
 REASONS = "reasons"
+# The rule of lines that could not be split into columns.
+MALFORMED = "linha_malformada"
 # A column that normalizing adds: text was given, but it isn't a known sexo.
 UNKNOWN_SEXO = "unknown_sexo"
 # The bits of `warning_bits`, the lowest first.
@@ -42,7 +44,7 @@ def error_conditions() -> dict[str, pl.Expr]:
     cpf = pl.col("cpf")
     return _never_null(
         {
-            "linha_malformada": malformed,
+            MALFORMED: malformed,
             "cpf_ausente": ~malformed & cpf.is_null(),
             "cpf_formato": ~malformed & ~text.cpf_is_well_formed(cpf),
         }

@@ -1,4 +1,4 @@
-"""The accounting: every row in is handed over, rejected, a duplicate, or suppressed."""
+"""The accounting: every row taken in is handed over, rejected, a duplicate, or suppressed."""
 
 from __future__ import annotations
 
@@ -17,13 +17,22 @@ Findings = Mapping[str, Mapping[str, int]]
 
 @dataclass(frozen=True)
 class SourceRows:
-    """The rows of one source in one stage: ``in = out + rejected + duplicates + suppressed``."""
+    """The rows of one source in one stage.
+
+    ``in + resubmitted = out + rejected + duplicates + suppressed``
+    """
 
     rows_in: int
     rows_out: int
     rejected: int = 0
     duplicates: int = 0
     suppressed: int = 0
+    resubmitted: int = 0
+
+    @property
+    def taken(self) -> int:
+        """All rows that the stage took in."""
+        return receipts.taken(self.as_receipt())
 
     @property
     def missing(self) -> int:
@@ -34,6 +43,7 @@ class SourceRows:
         """Return the counts under the receipt's names."""
         return {
             "in": self.rows_in,
+            "resubmitted": self.resubmitted,
             "out": self.rows_out,
             "rejected": self.rejected,
             "duplicates": self.duplicates,
@@ -49,6 +59,7 @@ class SourceRows:
             counts["rejected"],
             counts["duplicates"],
             counts["suppressed"],
+            counts.get("resubmitted", 0),
         )
 
 
@@ -67,6 +78,8 @@ class StageRows:
         The same rows as in ``rejections`` and ``warnings``, by source and rule.
     suppressions : str
         Fingerprint of the list of suppressed ids that was applied; empty if there is none.
+    resubmissions : sequence of str
+        The batches of corrected rows among them.
     """
 
     sources: Mapping[str, SourceRows]
@@ -75,10 +88,11 @@ class StageRows:
     badly_formed_cpfs: int = 0
     findings: Findings = field(default_factory=dict)
     suppressions: str = ""
+    resubmissions: Sequence[str] = ()
 
     @property
     def rows_in(self) -> int:
-        """Rows read, over all sources."""
+        """Rows delivered or handed over, over all sources."""
         return sum(rows.rows_in for rows in self.sources.values())
 
     @property
@@ -163,13 +177,15 @@ def transformed(
     rejections: Findings,
     selected: Selected,
     suppressed: Mapping[str, int] | None = None,
+    *,
+    resubmitted: Mapping[str, int] | None = None,
 ) -> StageRows:
     """Return the accounting of ``02_transform`` from counts at three places.
 
     Parameters
     ----------
     ingested : mapping of str to int
-        Rows by source that the previous stage handed over.
+        Delivered rows by source that the previous stage handed over.
     refused : mapping of str to int
         Rejected rows by source.
     rejections : mapping of str to mapping of str to int
@@ -179,6 +195,8 @@ def transformed(
         the sum, and stops the run.
     suppressed : mapping of str to int, optional
         Rows of erased people, by source; None if there are none.
+    resubmitted : mapping of str to int, optional
+        Corrected rows that the previous stage handed over, by source; None if there are none.
     """
     return StageRows(
         {
@@ -188,6 +206,7 @@ def transformed(
                 rejected=refused[name],
                 duplicates=selected.arrived[name] - selected.kept[name],
                 suppressed=(suppressed or {}).get(name, 0),
+                resubmitted=(resubmitted or {}).get(name, 0),
             )
             for name in contract.SOURCE_NAMES
         },

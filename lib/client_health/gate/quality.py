@@ -370,8 +370,8 @@ def _accounting_failures(
         for name, rows in stage.sources.items():
             if rows.missing:
                 wrong.append(f"{name}: {rows.missing:+,} rows unaccounted for")
-            if expected_in is not None and expected_in[name] != rows.rows_in:
-                wrong.append(f"{name}: {expected_in[name]:,} handed over, {rows.rows_in:,} read")
+            if expected_in is not None and expected_in[name] != rows.taken:
+                wrong.append(f"{name}: {expected_in[name]:,} handed over, {rows.taken:,} read")
         expected_in = {name: rows.rows_out for name, rows in stage.sources.items()}
     accepted = sum((expected_in or {}).values())
     if expected_in is not None and accepted != report.rows:

@@ -50,7 +50,7 @@ def of_rows(transformed: StageRows, rules: RuleSet) -> list[Result]:
     judged = {rule.name: rule.criticality for rule in rules.rules()}
     for source, rows in transformed.sources.items():
         found = transformed.findings.get(source, {})
-        for names, checked in ((rules.rejecting, rows.rows_in), (rules.counted, rows.rows_out)):
+        for names, checked in ((rules.rejecting, rows.taken), (rules.counted, rows.rows_out)):
             for name in names:
                 if judged[name] is Criticality.GATE:
                     continue

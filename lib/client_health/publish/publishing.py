@@ -222,6 +222,7 @@ def publish(
         {name: SourceRows(count, count) for name, count in kept.items()},
         before.rows.rejections,
         before.rows.warnings,
+        resubmissions=before.rows.resubmissions,
     )
     return stage.finish(
         rows,

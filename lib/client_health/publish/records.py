@@ -1,14 +1,14 @@
 """The tables next to the published one, written without a Spark job.
 
-A run's rows of such a table are few: the driver writes them into one Parquet file, and Iceberg
-commits it. Iceberg keeps each file's lowest and highest run, so a run's rows are found, and
-replaced, by file.
+A run's rows of such a table are few: the driver writes them into a Parquet file, or into several
+for rows that are read in parts, and Iceberg commits them. Iceberg keeps each file's lowest and
+highest run, so a run's rows are found, and replaced, by file.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: The lake's folder for data files that only stewards may read.
 RESTRICTED = "restricted"
+#: Frames are written together until a data file has this many rows.
+FILE_ROWS = 100_000
 _POLARS_TYPES: dict[str, pl.DataType] = {
     "string": pl.String(),
     "int": pl.Int32(),
@@ -76,7 +78,9 @@ def name(table: Table) -> str:
     return f"{contract.CATALOG}.{contract.DATABASE}.{table.name}"
 
 
-def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
+def replace(
+    lake: Lake, table: Table, run_id: str, rows: pl.DataFrame | Iterable[pl.DataFrame]
+) -> None:
     """Write a run's rows in one commit, in place of those that it has written before.
 
     Parameters
@@ -86,8 +90,9 @@ def replace(lake: Lake, table: Table, run_id: str, rows: pl.DataFrame) -> None:
         Created if it is missing.
     run_id : str
         The run, or what the table's key names instead.
-    rows : DataFrame
-        The columns of :func:`schema`; may be empty.
+    rows : DataFrame, or iterable of DataFrame
+        The columns of :func:`schema`; may be empty. Of several frames, only as many are in memory
+        as one data file takes.
     """
     make(lake, table)
     own = _expressions(lake).equal(table.key, run_id)
@@ -114,16 +119,29 @@ def _overwrite(
     lake: Lake,
     table: Table,
     old: JavaObject,
-    rows: pl.DataFrame,
+    rows: pl.DataFrame | Iterable[pl.DataFrame],
     properties: Mapping[str, str],
 ) -> None:
     loaded = lake.loaded(name(table))
     change = loaded.newOverwrite().overwriteByRowFilter(old)
-    if rows.height:
-        change = change.addFile(_written(lake, loaded, table, rows))
+    for part in _by_file([rows] if isinstance(rows, pl.DataFrame) else rows):
+        change = change.addFile(_written(lake, loaded, table, part))
     for key, value in properties.items():
         change = change.set(key, value)
     change.commit()
+
+
+def _by_file(frames: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Yield the rows of each data file: small frames together."""
+    together: list[pl.DataFrame] = []
+    for frame in frames:
+        if frame.height:
+            together.append(frame)
+        if sum(one.height for one in together) >= FILE_ROWS:
+            yield pl.concat(together)
+            together = []
+    if together:
+        yield pl.concat(together)
 
 
 def _expressions(lake: Lake) -> JavaObject:

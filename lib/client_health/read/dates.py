@@ -83,6 +83,33 @@ def parse(text: pl.Expr, written: DateFormat) -> pl.Expr:
     return _PARSERS[written](text)
 
 
+_WRITTEN: dict[DateFormat, str] = {
+    DateFormat.ISO_DATE: "%Y-%m-%d",
+    DateFormat.DAY_FIRST: "%d/%m/%Y",
+    DateFormat.ENGLISH_MONTH: "%B %d, %Y",
+    DateFormat.ISO_T: "%Y-%m-%dT%H:%M:%S%.f",
+    DateFormat.ISO_SPACE: f"{_SECONDS}%.f",
+}
+
+
+def write(value: pl.Expr, written: DateFormat) -> pl.Expr:
+    """Return a date or a time as a source writes it: the inverse of :func:`parse`.
+
+    Parameters
+    ----------
+    value : Expr of Date or Datetime("us")
+    written : DateFormat
+        How the source writes it.
+
+    Returns
+    -------
+    Expr of String, or of Int64 for milliseconds
+    """
+    if written is DateFormat.EPOCH_MILLISECONDS:
+        return value.dt.epoch("ms")
+    return value.dt.to_string(_WRITTEN[written])
+
+
 def parse_house_number(text: pl.Expr) -> pl.Expr:
     """Return the house number from ``120`` or ``120.0``; null for any other text."""
     whole = text.str.extract(r"\A([0-9]{1,9})(?:\.0*)?\z")

@@ -21,6 +21,9 @@ UNREADABLE_BIRTH = "unreadable_data_nascimento"
 UNREADABLE_REGISTRATION = "unreadable_data_cadastro"
 UNREADABLE_NUMBER = "unreadable_numero"
 
+#: Only in corrected rows that came back: the rejection that a row corrects.
+REJECTION_ID = "rejection_id"
+
 _READ = {
     "data_nascimento": UNREADABLE_BIRTH,
     "data_cadastro": UNREADABLE_REGISTRATION,
@@ -99,3 +102,29 @@ def transform_csv(raw: pl.DataFrame) -> pl.DataFrame:
 def transform_json(raw: pl.DataFrame) -> pl.DataFrame:
     """Return the JSON lines source in the register's shape; see :func:`transform_parquet`."""
     return _one_shape(raw, _BY_NAME["json"])
+
+
+def as_delivered(source: Source) -> list[pl.Expr]:
+    """Return a source's own columns from the register's shape: the inverse of the functions above.
+
+    What could not be read as a date or number is null. Numbers and times of the JSON source stay
+    numbers; everything else is text.
+
+    Parameters
+    ----------
+    source : Source
+    """
+
+    def written(name: str) -> pl.Expr:
+        column = pl.col(name)
+        if name == "data_nascimento":
+            return dates.write(column, source.date)
+        if name == "data_cadastro":
+            return dates.write(column, source.timestamp)
+        if name == "numero" and source.name == "parquet":
+            return column.cast(pl.String)
+        if name == "numero" and source.name == "csv":
+            return column.cast(pl.Float64).cast(pl.String)
+        return column
+
+    return [written(name).alias(source.column(name)) for name in REGISTER_TYPES]

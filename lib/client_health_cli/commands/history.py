@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from register_contract.publications import History, Metadata, Publication
 
 
-COLUMNS = ("run", "day", "recorded", "published", "rejected", "duplicates", "state", "snapshot")
+COLUMNS = (
+    *("run", "day", "recorded", "published", "resubmitted", "rejected", "duplicates", "state"),
+    "snapshot",
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -100,6 +103,7 @@ def _row(one: Publication, state: str) -> dict[str, Any]:
         "day": one.day,
         "recorded": f"{at:%Y-%m-%d %H:%M:%S}" if at else "",
         "published": one.rows_seen,
+        "resubmitted": receipts.total(one.receipt, "resubmitted") if counted else None,
         "rejected": receipts.total(one.receipt, "rejected") if counted else None,
         "duplicates": receipts.total(one.receipt, "duplicates") if counted else None,
         "state": state,

@@ -38,8 +38,8 @@ class Run:
     published_at
         Time from which readers saw it; None if they never did.
     rows
-        For each source: ingested, rejected, duplicates, suppressed, published; None if the
-        receipt with this number is missing.
+        For each source: ingested, resubmitted, rejected, duplicates, suppressed, published; None
+        if the receipt with this number is missing.
     rejections, warnings
         Rows by rule; None if unknown.
     seconds
@@ -126,6 +126,11 @@ def _rows(found: Mapping[str, Mapping[str, Any]], source: str) -> dict[str, int 
     rows: dict[str, int | None] = {}
     for title, stage, member in _COUNTS:
         rows[title] = found[stage]["rows"].get(source, {}).get(member) if stage in found else None
+    # Corrected rows that came back; receipts of earlier versions don't count them.
+    taken_in = found.get("02_transform") or found.get("01_ingest")
+    rows["resubmitted"] = (
+        taken_in["rows"].get(source, {}).get("resubmitted", 0) if taken_in else None
+    )
     # Rows that were left out for erasure, in any stage.
     rows["suppressed"] = sum(
         receipt["rows"].get(source, {}).get("suppressed", 0) for receipt in found.values()

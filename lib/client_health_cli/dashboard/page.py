@@ -28,6 +28,7 @@ _OTHERS_STATE: Final = "Outros ou sem UF"
 _CATEGORY_TITLES: Final = {"ano": "Ano", "convenio": "Convênio", "sexo": "Sexo", "estado": "Estado"}
 _COUNTS: Final = (
     ("ingested", "Recebidas"),
+    ("resubmitted", "Reapresentadas"),
     ("rejected", "Rejeitadas"),
     ("duplicates", "Duplicadas"),
     ("suppressed", "Suprimidas"),
@@ -238,8 +239,9 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _worth_telling(count: str, runs: Sequence[Run]) -> bool:
-    """Return whether to show a count; suppressed rows are left out if no run has any."""
-    return count != "suppressed" or any(run.total(count) for run in runs)
+    """Return whether to show a count; some are left out if no run has any such rows."""
+    rare = count in {"resubmitted", "suppressed"}
+    return not rare or any(run.total(count) for run in runs)
 
 
 def _largest_first(counts: Mapping[str, int] | None) -> list[tuple[str, int]]:
