@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,10 @@ TIME: dict[str, Callable[[str], datetime | None]] = {
     "csv": lambda text: values.iso_time(text, " "),
     "json": values.epoch_milliseconds,
 }
+
+
+# Eleven digits with dots, dashes, slashes, underscores, or white space between their groups.
+ANY_CPF = re.compile(r"[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{3}[.\s_/-]*[0-9]{2}")
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ def expect(
     key: bytes,
     as_of: date,
     corrected: dict[str, Path] | None = None,
+    erased: frozenset[str] = frozenset(),
 ) -> Expected:
     """Compute the expected result of a delivery.
 
@@ -76,6 +82,8 @@ def expect(
         The delivery's day; later dates are in the future.
     corrected : dict of str to Path, optional
         Files with corrected rows of earlier rejections, by source.
+    erased : frozenset of str
+        CPFs of erased people, as 11 digits.
     """
     expected = Expected({name: Counter() for name in SOURCES})
     people: dict[str, list[Typed]] = defaultdict(list)
@@ -86,7 +94,9 @@ def expect(
         counted = expected.rows[came.source]
         counted["resubmitted" if row.corrected else "in"] += 1
         reasons = reasons_of(came)
-        if reasons:
+        if shown_cpfs(came) & erased:
+            counted["suppressed"] += 1
+        elif reasons:
             counted["rejected"] += 1
             expected.rejected.append((row, reasons))
             expected.rejections.update(reasons)
@@ -102,6 +112,15 @@ def expect(
         made = values.client_id(key, digits)
         expected.clients[made] = [client(row, digits, made, as_of) for row in tied]
     return expected
+
+
+def shown_cpfs(came: Came) -> set[str]:
+    """Return the CPFs in a row: its own, or those that a rejected row shows in any writing."""
+    if not reasons_of(came):
+        return {values.cpf(came.values["cpf"]) or ""}
+    texts = (came.values.get("cpf"), came.malformed)
+    written = (found for text in texts if text for found in ANY_CPF.findall(text))
+    return {re.sub("[^0-9]", "", found) for found in written}
 
 
 def typed(came: Came) -> Typed:
