@@ -49,7 +49,7 @@ SHARED = {
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
     "warm": {"test_bad_input", "test_erase", "test_maintain"},
-    "warm too": {"test_oracle", "test_run"},
+    "warm too": {"test_five_days", "test_oracle", "test_run", "test_rules_run"},
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
 # The longest groups start first. The others start in the order of their names; short ones come
