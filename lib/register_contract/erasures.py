@@ -53,6 +53,8 @@ class Request:
         People who are left because of a legal hold.
     zones : tuple of Zone
         What was found, for the audit record.
+    rejections : tuple of str
+        Their rejected rows, by name: these have no id.
     """
 
     erasure_id: str
@@ -62,6 +64,7 @@ class Request:
     ordered_at: str
     held: int = 0
     zones: tuple[Zone, ...] = ()
+    rejections: tuple[str, ...] = ()
 
     def dump(self) -> str:
         """Return the request as JSON."""
@@ -72,4 +75,5 @@ def parse(text: str) -> Request:
     """Parse a request from JSON."""
     fields: dict[str, Any] = json.loads(text)
     zones = tuple(Zone(**zone) for zone in fields.pop("zones"))
-    return Request(ids=tuple(fields.pop("ids")), zones=zones, **fields)
+    names = tuple(fields.pop("rejections", ()))
+    return Request(ids=tuple(fields.pop("ids")), zones=zones, rejections=names, **fields)

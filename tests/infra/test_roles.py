@@ -200,6 +200,9 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/lake/clientoutput/x.parquet"),
         ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/x.parquet"),
         ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/deliveries/csv/x.csv"),
+        ("StewardPolicy", "s3:PutObject", f"{LAKE}/lake/restricted/rejected/x.parquet"),
+        ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/suppressions/x.parquet"),
+        ("ReaderPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/resubmissions/b0.parquet"),
         ("UploadPolicy", "s3:GetObject", f"{RAW}/upload/x.csv"),
         ("UploadPolicy", "s3:PutObject", f"{RAW}/elsewhere/x.csv"),
         # Queries and results of the other group.
@@ -256,6 +259,14 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
         ("ReaderPolicy", "s3:PutObject", f"{LAKE}/query-results/readers/x.csv"),
         ("StewardPolicy", "glue:GetTable", RAW_TABLE),
         ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/deliveries/csv/delivery_id=d0/x.csv"),
+        # Rejected rows, and their corrections.
+        ("StewardPolicy", "glue:GetTable", TABLE.replace("clientoutput", "rejected")),
+        ("StewardPolicy", "glue:GetTable", TABLE),
+        ("StewardPolicy", "s3:GetObject", f"{LAKE}/lake/restricted/rejected/x.parquet"),
+        *(
+            ("StewardPolicy", f"s3:{action}", f"{LAKE}/lake/restricted/resubmissions/b0.parquet")
+            for action in ("GetObject", "PutObject", "DeleteObject")
+        ),
         ("CrawlerRole", "glue:GetClassifier", "*"),
         ("CrawlerRole", "glue:GetClassifiers", "*"),
         # Calls of Athena's console besides the query itself.

@@ -19,7 +19,7 @@ from client_health.spark_session import spark_session
 from register_contract import contract, erasures
 from register_contract.erasures import Request
 from register_contract.publications import MAIN
-from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, PERSON, SUPPRESSIONS
+from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, PERSON, REJECTED, SUPPRESSIONS
 
 _TASKS = 8
 _SYSTEM = f"{contract.CATALOG}.system"
@@ -79,11 +79,17 @@ def record(lake: Lake, request: Request) -> None:
 
 
 def delete_rows(lake: Lake, request: Request) -> None:
-    """Delete the rows of all suppressed people from ``main`` of each table, file by file."""
-    listed = f"SELECT {PERSON} FROM {records.name(SUPPRESSIONS)}"  # noqa: S608 - our own names
+    """Delete the rows of all suppressed people from ``main`` of each table, file by file.
+
+    Rejected rows have no id: the request names them.
+    """
+    suppressed = f"SELECT {PERSON} FROM {records.name(SUPPRESSIONS)}"  # noqa: S608 - our own names
+    named = ", ".join(f"'{name}'" for name in request.rejections)
     for table in _tables_of_people(lake):
-        if _refs(lake, table):
-            lake.spark.sql(f"DELETE FROM {table} WHERE {PERSON} IN ({listed})")  # noqa: S608
+        rejected = table == records.name(REJECTED)
+        if _refs(lake, table) and (named or not rejected):
+            theirs = f"rejection_id IN ({named})" if rejected else f"{PERSON} IN ({suppressed})"
+            lake.spark.sql(f"DELETE FROM {table} WHERE {theirs}")  # noqa: S608
             # Entries of deleted files may have bounds of the deleted rows.
             lake.spark.sql(f"CALL {_SYSTEM}.rewrite_manifests(table => '{_short(table)}')")
     lake.keep_record()
@@ -174,11 +180,12 @@ STEPS: tuple[Callable[[Lake, Request], None], ...] = (
 
 
 def _tables_of_people(lake: Lake) -> list[str]:
-    """Return the tables that have a person's id, apart from the list of the suppressed."""
+    """Return the tables with rows of people, apart from the list of the suppressed."""
     database = f"{contract.CATALOG}.{contract.DATABASE}"
     names = [row.tableName for row in lake.spark.sql(f"SHOW TABLES IN {database}").collect()]
     found = [f"{database}.{name}" for name in sorted(names) if name != SUPPRESSIONS.name]
-    return [name for name in found if PERSON in lake.spark.table(name).columns]
+    rejected = records.name(REJECTED)
+    return [one for one in found if one == rejected or PERSON in lake.spark.table(one).columns]
 
 
 def _refs(lake: Lake, table: str) -> dict[str, dict[str, object]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from client_health_cli.erasing import zones
+from client_health_cli.erasing import raw_records, zones
 from client_health_cli.erasing.search import ID, Report, Values, search
 from client_health_cli.errors import SettingsError
 from register_contract import erasures, tables
@@ -92,7 +92,11 @@ def plan(
             )
         request, values = begun.request, begun.values
     found = zones.find(lake, values)
-    request = replace(request, zones=zones.larger(request.zones, found.zones))
+    request = replace(
+        request,
+        zones=zones.larger(request.zones, found.zones),
+        rejections=tuple(sorted({*request.rejections, *found.rejections})),
+    )
     shared = max(found.shared, begun.shared if begun else 0)
     return State(request, found.values, shared), found
 
@@ -112,7 +116,7 @@ def steps(
         Erases from the tables what the request in the lake asks for.
     """
     yield lambda: _keep(lake, state)
-    yield lambda: _remove(found.files)
+    yield lambda: _remove(found)
     yield lambda: _in_session(in_session)
     yield lambda: prove(lake, state.values)
 
@@ -179,9 +183,11 @@ def _write(path: Path, text: str) -> None:
     draft.replace(path)
 
 
-def _remove(files: tuple[Path, ...]) -> None:
-    for path in files:
+def _remove(found: zones.Found) -> None:
+    for path in found.files:
         path.unlink(missing_ok=True)
+    for batch in found.batches:
+        raw_records.remove_from(batch, found.values)
 
 
 def _in_session(work: Callable[[], object]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client_health_cli.erasing import raw_records
 from client_health_cli.erasing.search import SEPARATORS, SHORTEST, Values, search
 from client_health_cli.errors import LakeError
 from client_health_cli.published import published_table
@@ -42,12 +43,18 @@ class Found:
         Their rows and files.
     files
         Files outside the tables that have to go.
+    rejections
+        Their rows of the table of rejected rows, by name.
+    batches
+        Files of corrected rows that have some of theirs.
     """
 
     values: Values
     shared: int
     zones: tuple[Zone, ...]
     files: tuple[Path, ...]
+    rejections: tuple[str, ...] = ()
+    batches: tuple[Path, ...] = ()
 
 
 def everything(lake: Path) -> list[Path]:
@@ -79,12 +86,29 @@ def find(lake: Path, values: Values) -> Found:
     going = search(loose, known).with_values()
     drafts = [path for path in files if _DRAFT.match(path.name) and path not in loose]
     zones = _zones_of_tables(lake, files, values)
+    raw = {name: _raw(name, files, lake, known) for name in raw_records.FOLDERS}
+    zones += [Zone(name, sum(map(len, rows.values())), len(rows)) for name, rows in raw.items()]
     for name in LOOSE:
         inside = [path for path in going if _zone(path, lake) == name]
         zones.append(Zone(name, staged if name == runs.STAGING else None, len(inside)))
     zones.append(Zone("unfinished files", None, len(drafts)))
     kept = tuple(zone for zone in zones if zone.rows or zone.files)
-    return Found(known, shared, kept, tuple(sorted({*going, *drafts})))
+    rejected, corrected = raw.values()
+    return Found(
+        known,
+        shared,
+        kept,
+        tuple(sorted({*going, *drafts})),
+        tuple(sorted({name for names in rejected.values() for name in names})),
+        tuple(corrected),
+    )
+
+
+def _raw(zone: str, files: list[Path], lake: Path, known: Values) -> dict[Path, tuple[str, ...]]:
+    """Return the files of a zone with rows of the people, and the names of these rows."""
+    paths = raw_records.files_of(zone, files, lake)
+    found = {path: raw_records.of_people(path, known) for path in paths}
+    return {path: names for path, names in found.items() if names}
 
 
 def larger(one: Iterable[Zone], other: Iterable[Zone]) -> tuple[Zone, ...]:
@@ -195,16 +219,27 @@ def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFram
                 pl.lit(value=False).alias("staged"),
             )
         elif _zone(path, lake) == runs.STAGING:
-            digits = pl.col(_CPF).str.replace_all(_SEPARATORS, "").fill_null("")
-            line = pl.col(_MALFORMED).str.replace_all(_SEPARATORS, "").fill_null("")
-            well_formed = digits.str.contains(_WELL_FORMED)
-            mine = (well_formed & digits.is_in(cpfs)) | (
-                ~well_formed & (digits.str.contains_any(cpfs) | line.str.contains_any(cpfs))
-            )
-            yield pl.read_parquet(path, columns=[_CPF, _NAME, _STREET, _MALFORMED]).select(
-                pl.col(_NAME),
-                pl.col(_STREET),
-                mine.alias(_MINE),
-                (well_formed & ~mine).alias(_OTHERS),
-                pl.lit(value=True).alias("staged"),
-            )
+            staged = pl.read_parquet(path, columns=[_CPF, _NAME, _STREET, _MALFORMED])
+            yield _owned(staged, cpfs, staged=True)
+        elif any(path.is_relative_to(lake / one) for one in raw_records.FOLDERS.values()):
+            for rows in raw_records.shaped(path):
+                yield _owned(rows, cpfs, staged=False)
+
+
+def _owned(rows: pl.DataFrame, cpfs: list[str], *, staged: bool) -> pl.DataFrame:
+    """Return names and streets of rows as they came, and whose they are."""
+    import polars as pl  # noqa: PLC0415
+
+    digits = pl.col(_CPF).str.replace_all(_SEPARATORS, "").fill_null("")
+    line = pl.col(_MALFORMED).str.replace_all(_SEPARATORS, "").fill_null("")
+    well_formed = digits.str.contains(_WELL_FORMED)
+    mine = (well_formed & digits.is_in(cpfs)) | (
+        ~well_formed & (digits.str.contains_any(cpfs) | line.str.contains_any(cpfs))
+    )
+    return rows.select(
+        pl.col(_NAME),
+        pl.col(_STREET),
+        mine.alias(_MINE),
+        (well_formed & ~mine).alias(_OTHERS),
+        pl.lit(staged).alias("staged"),
+    )
