@@ -370,7 +370,6 @@ ELSEWHERE = {
         "s3:GetObject upload/",  # deliveries in a bucket without versioning
         "s3:ListBucket upload",  # a manual run, which looks for the three sources itself
         "s3:AbortMultipartUpload deliveries/",  # a copy that fails halfway
-        "s3:DeleteObject staging/",  # --FORCE
         "glue:CancelStatement",  # stopped in the middle of a cell
         "sns:Publish",  # a run that fails
     },
@@ -381,11 +380,13 @@ ELSEWHERE = {
         "s3:DeleteObject warehouse/",  # Iceberg, metadata older than its last 50 versions
         "s3:DeleteObject runs/",  # the receipt of an earlier attempt
         "s3:DeleteObject staging/",  # staging files of an earlier attempt
+        "s3:DeleteObject restricted/",  # Iceberg, data files of rows whose time is over
+        "s3:GetObject rules.yaml",  # a notebook that is run by hand; the runner has read it
         "s3:ListBucketMultipartUploads lake",  # S3A's committers, after a task that died
         *(
             f"s3:{action} {zone}/"
             for action in ("AbortMultipartUpload", "ListMultipartUploadParts")
-            for zone in ("clientoutput", "warehouse", "staging", "runs")
+            for zone in ("clientoutput", "warehouse", "staging", "runs", "restricted")
         ),
     },
 }
