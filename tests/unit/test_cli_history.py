@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tests.support import lakes
 
 from client_health_cli.commands.history import rows
 from client_health_cli.errors import LakeError
+from client_health_cli.gate_results import Gates
 from client_health_cli.main import app
 from register_contract.publications import History, Publication
 
@@ -68,6 +70,28 @@ def test_what_became_of_a_publication_is_its_state() -> None:
         ("r2", "withdrawn"),
         ("r1", "expired"),
     ]
+
+
+def test_the_gates_of_each_run_are_told_also_of_runs_that_they_stopped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = tmp_path / "lake"
+    lakes.make(lake)
+    lakes.publish(lake, AN_EARLIER, lakes.clients(3), follow=False)
+    lakes.publish(lake, THE_LAST, lakes.clients(5), follow=False)
+    lakes.remember(lake, THE_LAST, 2, {})
+    lakes.remember(lake, "r-stopped", 3, {}, "rejeitados_demais")
+    told = {row["run"]: row for row in listed(lake, capsys)}
+    assert [told[run]["gates"] for run in (AN_EARLIER, THE_LAST)] == ["", "ok"]
+    stopped = told["r-stopped"]
+    assert (stopped["gates"], stopped["state"]) == ("stopped by rejeitados_demais", "stopped")
+    assert (stopped["day"], stopped["published"]) == ("2026-01-03", None)
+
+
+def test_a_gate_that_a_person_let_pass_is_named() -> None:
+    let_pass = Gates("2026-01-01", dt.datetime(2026, 1, 1), (), ("nulos_em_alta",))
+    (row,) = rows(History(published=(publication(1),)), {"snapshots": []}, {"r1": let_pass})
+    assert row["gates"] == "accepted nulos_em_alta"
 
 
 def test_a_record_without_counts_has_none() -> None:

@@ -11,12 +11,15 @@ from client_health_cli.commands.query import Format
 from client_health_cli.errors import LakeError, SettingsError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from client_health_cli.gate_results import Gates
     from register_contract.publications import History, Metadata, Publication
 
 
 COLUMNS = (
-    *("run", "day", "recorded", "published", "resubmitted", "rejected", "duplicates", "state"),
-    "snapshot",
+    *("run", "day", "recorded", "published", "resubmitted", "rejected", "duplicates", "gates"),
+    *("state", "snapshot"),
 )
 
 
@@ -31,11 +34,13 @@ def history(
         Format, typer.Option("--format", help="table, csv, or json.")
     ] = Format.TABLE,
 ) -> None:
-    """List the published runs, newest first.
+    """List the published and the stopped runs, newest first.
 
     A run is `current` (what readers see now), `earlier`, `expired` (its rows are gone, its record
     is kept), `erased` (its rows are gone because people were erased; no rollback brings them back),
-    or `withdrawn` (readers saw it until the table was rolled back). The snapshot is what
+    `withdrawn` (readers saw it until the table was rolled back), or `stopped` by a gate. `gates`
+    says whether all gates passed, or names those that stopped the run or that a person let pass;
+    it is empty for runs from before the history of quality. The snapshot is what
     `FOR VERSION AS OF` of a query takes. Times are in UTC.
 
     Example: client-health history --lake data/lake
@@ -49,6 +54,7 @@ def history(
     import pyarrow as pa  # noqa: PLC0415
 
     from client_health_cli.errors import RunFailedError  # noqa: PLC0415
+    from client_health_cli.gate_results import gates_of  # noqa: PLC0415
     from client_health_cli.results import FORMATS  # noqa: PLC0415
     from register_contract import contract  # noqa: PLC0415
     from register_run import PublishedTable, publication_record, storage  # noqa: PLC0415
@@ -67,14 +73,17 @@ def history(
             f"nothing has been published in {lake}: name a lake that `client-health run` has "
             "published to",
         )
-    texts = ("run", "day", "recorded", "state", "snapshot")
+    texts = ("run", "day", "recorded", "gates", "state", "snapshot")
     kinds = {name: pa.string() if name in texts else pa.int64() for name in COLUMNS}
-    listed = pa.Table.from_pylist(rows(found, metadata), schema=pa.schema(kinds))
+    told = rows(found, metadata, gates_of(lake))
+    listed = pa.Table.from_pylist(told, schema=pa.schema(kinds))
     FORMATS[result_format.value](listed.to_reader(), sys.stdout)
 
 
-def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:
-    """Return a row for each publication, newest first.
+def rows(
+    found: History, metadata: Metadata, gates: Mapping[str, Gates] | None = None
+) -> list[dict[str, Any]]:
+    """Return a row for each publication and for each run that a gate stopped, newest first.
 
     Parameters
     ----------
@@ -82,7 +91,10 @@ def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:
         The history of the published table.
     metadata
         The table's metadata, which shows the snapshots that have not expired.
+    gates
+        What the gates said of each run.
     """
+    known = gates or {}
     kept = {str(one["snapshot-id"]) for one in metadata.get("snapshots", ())}
     states = [(one, "withdrawn") for one in found.withdrawn]
     for one in found.published:
@@ -90,10 +102,26 @@ def rows(found: History, metadata: Metadata) -> list[dict[str, Any]]:
         state = state if found.erased_after(one) is None else "erased"
         states.append((one, "current" if one is found.last else state))
     states.sort(key=lambda row: row[0].sequence, reverse=True)
-    return [_row(one, state) for one, state in states]
+    told = [_row(one, state, known.get(one.run_id)) for one, state in states]
+    published = {row["run"] for row in told}
+    for run_id, found_gates in known.items():
+        if found_gates.stopped and run_id not in published:
+            told.append(_stopped(run_id, found_gates))
+    # Publications without a time keep their places.
+    return sorted(told, key=lambda row: row["recorded"], reverse=True)
 
 
-def _row(one: Publication, state: str) -> dict[str, Any]:
+def _stopped(run_id: str, one: Gates) -> dict[str, Any]:
+    return dict.fromkeys(COLUMNS) | {
+        "run": run_id,
+        "day": one.day,
+        "recorded": f"{one.recorded_at:%Y-%m-%d %H:%M:%S}",
+        "gates": one.described(),
+        "state": "stopped",
+    }
+
+
+def _row(one: Publication, state: str, gates: Gates | None) -> dict[str, Any]:
     from register_contract import receipts  # noqa: PLC0415
 
     counted = "rows" in one.receipt
@@ -106,6 +134,7 @@ def _row(one: Publication, state: str) -> dict[str, Any]:
         "resubmitted": receipts.total(one.receipt, "resubmitted") if counted else None,
         "rejected": receipts.total(one.receipt, "rejected") if counted else None,
         "duplicates": receipts.total(one.receipt, "duplicates") if counted else None,
+        "gates": gates.described() if gates else "",
         "state": state,
         "snapshot": one.snapshot_id,
     }
