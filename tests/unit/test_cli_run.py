@@ -114,6 +114,9 @@ def test_options_that_cannot_be_meant_are_refused_before_anything_starts(changes
 def test_usual_options_are_accepted():
     asked(run_id="2026-01-31_again.2", as_of="2026-01-31", sessions="https://x").check()
     asked(id_key="arn:aws:secretsmanager:sa-east-1:1:secret:x", sessions="aws").check()
+    named = asked(id_key="secretsmanager:client-health/id-key", sessions="aws")
+    named.check()
+    assert request(named).parameters["id_key"] == named.id_key
 
 
 def test_a_service_by_url_is_not_bypassed_by_a_profile():

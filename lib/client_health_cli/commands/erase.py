@@ -31,7 +31,7 @@ def erase(  # noqa: PLR0917 - one for each option
         str, typer.Option(help="Who orders it, for the record: a role or number, no name.")
     ] = "",
     id_key: Annotated[
-        str, typer.Option(metavar="FILE|ARN", help="The key for ids (default: the user's own).")
+        str, typer.Option(metavar="FILE|SECRET", help="The key for ids (default: the user's own).")
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
     verify: Annotated[

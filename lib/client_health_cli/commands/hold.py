@@ -15,7 +15,7 @@ _CpfFile = Annotated[
 ]
 _By = Annotated[str, typer.Option(help="Who orders it, for the record: a role or number, no name.")]
 _IdKey = Annotated[
-    str, typer.Option(metavar="FILE|ARN", help="The key for ids (default: the user's own).")
+    str, typer.Option(metavar="FILE|SECRET", help="The key for ids (default: the user's own).")
 ]
 _Sessions = Annotated[
     str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")

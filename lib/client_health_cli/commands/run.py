@@ -65,8 +65,9 @@ def run(  # noqa: PLR0917 - one for each option
     id_key: Annotated[
         str,
         typer.Option(
-            metavar="FILE|ARN",
-            help="The key for ids (default: the user's own, created on first use).",
+            metavar="FILE|SECRET",
+            help="The key for ids: a file, a secret's ARN, or secretsmanager:NAME (default: the"
+            " user's own file, created on first use).",
         ),
     ] = "",
     rules: Annotated[
