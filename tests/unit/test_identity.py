@@ -189,9 +189,7 @@ def test_a_secrets_name_without_a_region_is_refused(
         "here/arn:aws:secretsmanager:sa-east-1:123456789012:secret:x",
     ],
 )
-def test_what_names_no_secret_is_a_path(
-    secrets: list[tuple[str, str]], location: str
-) -> None:
+def test_what_names_no_secret_is_a_path(secrets: list[tuple[str, str]], location: str) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         identity.load_key(location)
     assert secrets == []
