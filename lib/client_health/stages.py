@@ -206,6 +206,8 @@ class Stage:
         }
         if found:
             receipt["findings"] = found
+        if rows.id_key:
+            receipt["id_key"] = rows.id_key
         if profile is not None:
             receipt["profile"] = profile
         if drift:

@@ -91,6 +91,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     lines = stage.files()
     stage.lake.make_tables()
     key = _checked_key(stage, id_key)
+    key_check = identity.key_check(key)
     stage.lake.drop_branches(stage.run_id)
     storage.delete(stage.folder(REJECTED))
 
@@ -113,6 +114,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     accounting = replace(
         transformed(rows_by_source(lines), refused, rejections, selected, left_out),
         suppressions=suppression.fingerprint(suppressed),
+        id_key=key_check,
     )
     written = stage.record(
         accounting,
@@ -125,7 +127,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         publications.RUN_ID: stage.run_id,
         publications.DELIVERY_ID: before.delivery_id,
         publications.RECEIPT: json.dumps(written, separators=(",", ":"), ensure_ascii=False),
-        publications.KEY_CHECK: identity.key_check(key),
+        publications.KEY_CHECK: key_check,
     }
     snapshot = stage.lake.write_branch(branch, files, record)
     if accounting.rows_out != snapshot.rows:

@@ -60,6 +60,7 @@ class _Found(TypedDict, total=False):
     profile: Profile
     drift: dict[str, str]
     suppressions: str
+    id_key: str
 
 
 class Record(_Found):

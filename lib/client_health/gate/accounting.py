@@ -67,6 +67,8 @@ class StageRows:
         The same rows as in ``rejections`` and ``warnings``, by source and rule.
     suppressions : str
         Fingerprint of the list of suppressed ids that was applied; empty if there is none.
+    id_key : str
+        Version of the key that the ids were made with; empty if the stage makes none.
     """
 
     sources: Mapping[str, SourceRows]
@@ -75,6 +77,7 @@ class StageRows:
     badly_formed_cpfs: int = 0
     findings: Findings = field(default_factory=dict)
     suppressions: str = ""
+    id_key: str = ""
 
     @property
     def rows_in(self) -> int:
