@@ -20,7 +20,7 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import display, ingestion, stages, transformation
-    from client_health.clean import classes, identity, own_rules
+    from client_health.clean import classes, identity, own_rules, rekeying
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
@@ -46,6 +46,7 @@ __all__ = [
     "own_rules",
     "publishing",
     "quality",
+    "rekeying",
     "stages",
     "transformation",
 ]
@@ -61,6 +62,7 @@ _HOMES = {
     "own_rules": "client_health.clean.own_rules",
     "publishing": "client_health.publish.publishing",
     "quality": "client_health.gate.quality",
+    "rekeying": "client_health.clean.rekeying",
     "stages": "client_health.stages",
     "transformation": "client_health.transformation",
 }

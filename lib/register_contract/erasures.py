@@ -53,6 +53,12 @@ class Request:
         People who are left because of a legal hold.
     zones : tuple of Zone
         What was found, for the audit record.
+    id_key : str
+        Version of the key that the ids were made with.
+    previous_ids : tuple of str
+        The people's ids of an earlier key, if it was given.
+    previous_id_key : str
+        Its version.
     """
 
     erasure_id: str
@@ -62,6 +68,9 @@ class Request:
     ordered_at: str
     held: int = 0
     zones: tuple[Zone, ...] = ()
+    id_key: str = ""
+    previous_ids: tuple[str, ...] = ()
+    previous_id_key: str = ""
 
     def dump(self) -> str:
         """Return the request as JSON."""
@@ -72,4 +81,5 @@ def parse(text: str) -> Request:
     """Parse a request from JSON."""
     fields: dict[str, Any] = json.loads(text)
     zones = tuple(Zone(**zone) for zone in fields.pop("zones"))
-    return Request(ids=tuple(fields.pop("ids")), zones=zones, **fields)
+    ids, previous = tuple(fields.pop("ids")), tuple(fields.pop("previous_ids"))
+    return Request(ids=ids, zones=zones, previous_ids=previous, **fields)

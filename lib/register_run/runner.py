@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from register_contract import runs
 from register_contract.publications import History, Publication
-from register_contract.receipts import Receipt
+from register_contract.receipts import Receipt, notices
 from register_run import lock, publication_record, receipt, storage, team_rules
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
@@ -137,8 +137,8 @@ def _stages(
             receipts[stage.name] = run_stage(run, stage, session, before, ready_kernels)
             seconds[stage.name] = time.monotonic() - started
             run.listener.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
-            for rule, finding in receipts[stage.name].get("drift", {}).items():
-                run.listener.warned(f"{rule}: {finding}")
+            for notice in notices(receipts[stage.name]):
+                run.listener.warned(notice)
         before = receipts[stage.name]
     return before
 

@@ -90,10 +90,10 @@ class Run:
             inputs=today.as_receipt(),
         )
 
-    def transform(self, attempt: str | None = None) -> dict[str, Any]:
+    def transform(self, attempt: str | None = None, *, previous_key: str = "") -> dict[str, Any]:
         stage = self.begin(stages.TRANSFORM, attempt)
         before = stage.receipt_before()
-        done = transformation.transform(stage, self.key)
+        done = transformation.transform(stage, self.key, previous_key)
         return stage.finish(
             done.rows,
             done.handover,

@@ -69,6 +69,8 @@ class StageRows:
         Fingerprint of the list of suppressed ids that was applied; empty if there is none.
     id_key : str
         Version of the key that the ids were made with; empty if the stage makes none.
+    earlier_ids : mapping of str to int
+        Entries with an id of an earlier key only, by list of people.
     """
 
     sources: Mapping[str, SourceRows]
@@ -78,6 +80,7 @@ class StageRows:
     findings: Findings = field(default_factory=dict)
     suppressions: str = ""
     id_key: str = ""
+    earlier_ids: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:
