@@ -49,6 +49,8 @@ class Asked:
         `local`, `aws`, or a service's URL.
     id_key
         Location of the key for ids; empty means the user's own.
+    previous_id_key
+        Location of the key that ids were made with until now, if it changes.
     rules
         The rules file; empty means the lake's own, if there is one.
     """
@@ -65,6 +67,7 @@ class Asked:
     accept_drift: bool = False
     sessions: str = "local"
     id_key: str = ""
+    previous_id_key: str = ""
     rules: str = ""
 
     def check(self) -> None:
@@ -93,8 +96,11 @@ class Asked:
             raise SettingsError(
                 f"--sessions {self.sessions!r}: give local, aws, or the URL of a service"
             )
-        if _is_file(self.id_key) and not Path(self.id_key).is_file():
-            raise SettingsError(f"--id-key {self.id_key}: there is no such file")
+        for option in ("id_key", "previous_id_key"):
+            key = getattr(self, option)
+            if _is_file(key) and not Path(key).is_file():
+                name = option.replace("_", "-")
+                raise SettingsError(f"--{name} {key}: there is no such file")
         rule_listing.held(self.lake, self.rules)
 
 
@@ -124,6 +130,7 @@ def request(asked: Asked) -> RunRequest:
         as_of=asked.as_of or "",
         force=asked.force,
         id_key=_absolute(asked.id_key),
+        previous_id_key=_absolute(asked.previous_id_key),
         accept_volume_change=asked.accept_volume_change,
         accept_older=asked.accept_older,
         accept_drift=asked.accept_drift,

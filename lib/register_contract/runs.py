@@ -14,7 +14,7 @@ _ALL = ("run_id", "lake", "attempt")
 #: Each stage's notebook, in order, and the parameters that it takes.
 PARAMETERS: dict[str, tuple[str, ...]] = {
     INGEST: (*_ALL, "parquet_path", "csv_path", "json_path", "delivery_id", "as_of"),
-    TRANSFORM: (*_ALL, "id_key"),
+    TRANSFORM: (*_ALL, "id_key", "previous_id_key"),
     QUALITY: (*_ALL, "accept_volume_change", "accept_older", "accept_drift"),
 }
 STAGES = tuple(PARAMETERS)

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 # How often rows are written if others keep publishing meanwhile.
 _PUBLISHINGS = 3
 
+# With this parameter, a run changes the key of the ids.
+_PREVIOUS_KEY = "previous_id_key"
+
 # Between stages, the session's variables are reset to those at its start, so that no stage depends
 # on variables of another.
 _KEEP = "__kept_between_stages__ = dict(globals())"
@@ -239,6 +242,8 @@ def _already_published(run: Run, published: Publication) -> RunOutcome:
             found[last.name] = rebuilt
             run.listener.note(f"{last.name}: lost receipt rebuilt from the publication's record")
     run.listener.note(f"run {run.run_id} is published (snapshot {published.snapshot_id})")
+    if run.request.parameters.get(_PREVIOUS_KEY):
+        run.listener.note("its ids stay as they are; to change their key now, run with --force")
     return _outcome(run, "already_published", found, published.snapshot_id, {})
 
 
@@ -251,6 +256,9 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
     before: Optional[Receipt] = None
     table = publication_record.metadata(run.lake, run.request.published)
     for stage in run.request.stages[:-1]:
+        if run.request.parameters.get(_PREVIOUS_KEY) and _PREVIOUS_KEY in stage.parameters:
+            run.listener.note(f"{stage.name} is repeated: an earlier start may have had one key")
+            break
         try:
             found = receipt.load(run.lake, run.run_id, stage.name)
             if found is None:

@@ -70,6 +70,13 @@ def run(  # noqa: PLR0917 - one for each option
             " user's own file, created on first use).",
         ),
     ] = "",
+    previous_id_key: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|SECRET",
+            help="The key that the table was published with, if the ids are to change.",
+        ),
+    ] = "",
     rules: Annotated[
         str,
         typer.Option(metavar="FILE", help="The rules file (default: rules.yaml in the lake)."),
@@ -127,6 +134,7 @@ def run(  # noqa: PLR0917 - one for each option
         accept_drift=accept_drift,
         sessions=sessions,
         id_key=id_key,
+        previous_id_key=previous_id_key,
         rules=rules,
     )
     asked.check()
