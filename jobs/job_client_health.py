@@ -60,6 +60,7 @@ def build_request(
     as_of: str = "",
     force: bool = False,
     id_key: str = "",
+    previous_id_key: str = "",
     accept_volume_change: bool = False,
     accept_older: bool = False,
     accept_drift: bool = False,
@@ -86,6 +87,8 @@ def build_request(
         Whether to start the run over, even if it is published.
     id_key : str
         Location of the key for ids, never the key itself.
+    previous_id_key : str
+        Location of the key that ids were made with until now, if it changes.
     accept_volume_change : bool
         Whether the row count may differ by more than the limit from the last publication's.
     accept_older : bool
@@ -122,6 +125,7 @@ def build_request(
         rules_file=rules_file,
         parameters={
             "id_key": id_key,
+            "previous_id_key": previous_id_key,
             "accept_volume_change": accept_volume_change,
             "accept_drift": accept_drift,
         },
@@ -216,6 +220,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         as_of=given.AS_OF,
         force=_is_true(given.FORCE),
         id_key=given.ID_KEY,
+        previous_id_key=given.PREVIOUS_ID_KEY,
         accept_volume_change=_is_true(given.ACCEPT_VOLUME_CHANGE),
         accept_older=_is_true(given.ACCEPT_OLDER),
         accept_drift=_is_true(given.ACCEPT_DRIFT),
@@ -361,6 +366,7 @@ def _parser() -> argparse.ArgumentParser:
         "AS_OF": "dates after this day (ISO) are in the future",
         "RULES": "the rules file (default: rules.yaml in the lake, if there is one)",
         "ID_KEY": "location of the key for ids",
+        "PREVIOUS_ID_KEY": "location of the key that ids were made with, if it changes",
         "CRAWLER": "crawler to start on the kept copies of the delivery",
         "ALERT_TOPIC": "topic of SNS for alerts",
         "ALERT_SECRET": "secret with the URL of a webhook for alerts",

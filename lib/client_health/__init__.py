@@ -20,7 +20,7 @@ from register_contract.lazy_names import on_first_use
 TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from client_health import corrections, display, ingestion, stages, transformation
-    from client_health.clean import classes, identity, own_rules, rejected_rows
+    from client_health.clean import classes, identity, own_rules, rejected_rows, rekeying
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
 
@@ -48,6 +48,7 @@ __all__ = [
     "publishing",
     "quality",
     "rejected_rows",
+    "rekeying",
     "stages",
     "transformation",
 ]
@@ -65,6 +66,7 @@ _HOMES = {
     "publishing": "client_health.publish.publishing",
     "quality": "client_health.gate.quality",
     "rejected_rows": "client_health.clean.rejected_rows",
+    "rekeying": "client_health.clean.rekeying",
     "stages": "client_health.stages",
     "transformation": "client_health.transformation",
 }

@@ -207,6 +207,10 @@ class Stage:
         }
         if found:
             receipt["findings"] = found
+        if rows.id_key:
+            receipt["id_key"] = rows.id_key
+        if rows.earlier_ids:
+            receipt["earlier_ids"] = dict(rows.earlier_ids)
         if profile is not None:
             receipt["profile"] = profile
         if drift:

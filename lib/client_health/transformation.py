@@ -12,7 +12,7 @@ import polars as pl
 from pyspark.sql import DataFrame, SparkSession
 
 from client_health import parcels, storage
-from client_health.clean import identity, register, rules
+from client_health.clean import identity, register, rekeying, rules
 from client_health.errors import HandoverError, SettingsError
 from client_health.gate import quality
 from client_health.gate.accounting import Selected, StageRows, transformed
@@ -22,12 +22,14 @@ from client_health.publish.data_files import DataFile
 from client_health.publish.lake import Snapshot, branch_name, shares_of
 from client_health.stages import INGESTED, REJECTED, Receipt, Stage
 from client_health.worker import MANY_CONVENIOS, SUPPRESSED, Selection, Transformation
-from register_contract import contract, publications
+from register_contract import contract, erasures, publications
 from register_contract.manifest import Line
 from register_contract.receipts import Handover, Profile
 
 # A task of the shuffle has this many rows, and writes a file for each of its health plans.
 _ROWS_A_TASK = 640_000
+# While the key of the ids changes: new ids of people on the lists, removed once they are used.
+_MOVED = "moved"
 # Fewer rows than this are not worth another task.
 _FEWEST_ROWS = 20_000
 
@@ -64,7 +66,7 @@ class Transformed:
         }
 
 
-def transform(stage: Stage, id_key: str = "") -> Transformed:
+def transform(stage: Stage, id_key: str = "", previous_id_key: str = "") -> Transformed:
     """Normalize and check the ingested rows, keep one per person, and write them to a branch.
 
     Parameters
@@ -72,6 +74,9 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     stage : Stage
     id_key : str
         Location of the id key; see :func:`client_health.clean.identity.load_key`.
+    previous_id_key : str
+        Location of the earlier one, if the key changes: the lists of erased and held people are
+        carried over to the new key.
 
     Returns
     -------
@@ -85,16 +90,24 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
     QualityGateError
         If the columns to publish are not those of the contract.
     SettingsError
-        If the id key is missing, or not the one of the last publication.
+        If the id key is missing, or neither it nor the previous one is that of the last
+        publication.
     """
     before = stage.receipt_before()
     lines = stage.files()
     stage.lake.make_tables()
-    key = _checked_key(stage, id_key)
+    key, previous = _checked_keys(stage, id_key, previous_id_key)
+    key_check, today = identity.key_check(key), stage.started.date()
     stage.lake.drop_branches(stage.run_id)
-    storage.delete(stage.folder(REJECTED))
+    for name in (REJECTED, _MOVED):
+        storage.delete(stage.folder(name))
 
-    suppressed = suppression.ids(stage.lake)
+    lists = suppression.lists(stage.lake)
+    suppressed = suppression.ids(lists)
+    listed: list[str] = []
+    if previous and suppression.waiting(lists, key_check, today):
+        listed = suppression.ids_of_key(lists, identity.key_check(previous))
+    keys = (key, previous) if listed else (key,)
     rows = sum(line.rows for line in lines)
     tasks = parcels.tasks(_prepare_shuffle(stage, rows))
     work = Transformation(
@@ -105,11 +118,18 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         tasks,
         frozenset(suppressed),
         stage.rules,
+        tuple(listed),
+        stage.folder(_MOVED),
     )
     quality.validar_esquema(register.published(register.CANDIDATE_SCHEMA.to_frame()))
     many = max((line.convenios for line in lines), default=0) > MANY_CONVENIOS
-    selected, files = _select(stage, work, numbered(stage.spark, len(lines), key), by_plan=many)
+    selected, files = _select(stage, work, numbered(stage.spark, len(lines), *keys), by_plan=many)
     refused, broken, left_out = _rejected(stage, lines, before)
+    if listed:
+        lists = suppression.rekey(
+            stage.lake, lists, _moved(stage, lines, listed), identity.key_check(previous), key_check
+        )
+        storage.delete(stage.folder(_MOVED))
     accounting = replace(
         transformed(
             rows_by_source(lines),
@@ -121,6 +141,8 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         ),
         suppressions=suppression.fingerprint(suppressed),
         resubmissions=batches(lines),
+        id_key=key_check,
+        earlier_ids=suppression.waiting(lists, key_check, today),
     )
     written = stage.record(
         accounting,
@@ -133,7 +155,7 @@ def transform(stage: Stage, id_key: str = "") -> Transformed:
         publications.RUN_ID: stage.run_id,
         publications.DELIVERY_ID: before.delivery_id,
         publications.RECEIPT: json.dumps(written, separators=(",", ":"), ensure_ascii=False),
-        publications.KEY_CHECK: identity.key_check(key),
+        publications.KEY_CHECK: key_check,
     }
     snapshot = stage.lake.write_branch(branch, files, record)
     if accounting.rows_out != snapshot.rows:
@@ -168,19 +190,55 @@ def _select(
     return Selected.total(counts, stage.rules), files
 
 
-def _checked_key(stage: Stage, id_key: str) -> bytes:
+def _checked_keys(stage: Stage, id_key: str, previous_id_key: str) -> tuple[bytes, bytes]:
+    """Return the key for the ids, and the earlier one; empty if none is given."""
     key = identity.load_key(stage.setting("id_key", id_key, ""))
+    location = stage.setting("previous_id_key", previous_id_key, "")
+    previous = identity.load_key(location) if location else b""
+    if key == previous:
+        raise SettingsError(
+            "The parameters 'id_key' and 'previous_id_key' name the same key. Leave the previous "
+            "one out, unless the key changes."
+        )
     last = stage.lake.history().last
-    if last and last.key_check not in ("", identity.key_check(key)):
+    if last is None or last.key_check in ("", identity.key_check(key)):
+        return key, previous
+    if not previous:
         raise SettingsError(
             "The table was published with another id key: with this one, every id would change. "
-            "Use the key of the last publication, or start a new lake."
+            "Use the key of the last publication. If the ids are to change, give that key as "
+            "'previous_id_key'."
         )
-    return key
+    if last.key_check != identity.key_check(previous):
+        raise SettingsError(
+            "The table was published with another id key than 'id_key' and 'previous_id_key'. "
+            "Give the key of the last publication as 'previous_id_key'."
+        )
+    if storage.exists(stage.lake.path(erasures.STATE)):
+        # It knows the people by ids of the previous key.
+        raise SettingsError(
+            "An erasure has begun in this lake and isn't finished: the ids can't change now. Run "
+            "the same `client-health erase` again first."
+        )
+    return key, previous
 
 
-def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
-    """Return the numbers of the pieces of work, one per task, each with the id key.
+def _moved(stage: Stage, lines: Sequence[Line], listed: Sequence[str]) -> pl.DataFrame:
+    """Return both ids of the listed people that the delivery shows."""
+    parts = []
+    for line in lines:
+        uri = storage.join(stage.folder(_MOVED), line.file)
+        # A staging file without rows has none.
+        if storage.exists(uri):
+            with storage.opened(uri) as file:
+                parts.append(pl.read_parquet(file))
+    found = pl.concat(parts) if parts else register.moved(listed, rekeying.MOVED.to_frame())
+    names = pl.Series(rekeying.PREVIOUS, listed, dtype=pl.String)
+    return found.select(names.gather(found["position"]), register.ID)
+
+
+def numbered(spark: SparkSession, count: int, key: bytes, *previous: bytes) -> DataFrame:
+    """Return the numbers of the pieces of work, one per task, each with the id keys.
 
     The frame is made from an RDD: literals and lists would show in plans, event logs, and the Spark
     UI. Its rows are Java's: for Python's, Spark would start a second set of Python workers.
@@ -190,10 +248,12 @@ def numbered(spark: SparkSession, count: int, key: bytes) -> DataFrame:
     sql = gateway.jvm.org.apache.spark.sql
     rows = gateway.jvm.java.util.ArrayList()
     for number in range(count):
-        values = gateway.new_array(gateway.jvm.java.lang.Object, 2)
-        values[0], values[1] = number, key
+        values = gateway.new_array(gateway.jvm.java.lang.Object, 2 + len(previous))
+        for at, value in enumerate((number, key, *previous)):
+            values[at] = value
         rows.add(sql.RowFactory.create(values))
-    schema = sql.types.StructType.fromDDL("number int, id_key binary")
+    columns = "number int, id_key binary" + ", previous_id_key binary" * len(previous)
+    schema = sql.types.StructType.fromDDL(columns)
     return DataFrame(session.createDataFrame(context._jsc.parallelize(rows, count), schema), spark)
 
 

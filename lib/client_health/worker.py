@@ -169,6 +169,10 @@ class Transformation:
         Ids of erased people, whose rows end here.
     rule_set : RuleSet, optional
         The rules that hold; None for the contract's.
+    listed : tuple of str
+        Ids of the previous key, if there is one, whose new ids the driver needs.
+    moved : str
+        Folder for files with these; see :func:`client_health.clean.register.moved`.
     """
 
     files: tuple[str, ...]
@@ -178,18 +182,21 @@ class Transformation:
     tasks: tuple[int, ...]
     suppressed: frozenset[str] = frozenset()
     rule_set: RuleSet | None = None
+    listed: tuple[str, ...] = ()
+    moved: str = ""
 
     def run(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Yield the candidates of the files with the given numbers, each with the id key."""
+        """Yield the candidates of the files with the given numbers, each with the id keys."""
         from client_health import parcels  # noqa: PLC0415
         from client_health.clean import register  # noqa: PLC0415
 
         for batch in batches:
-            for number, key in zip(_numbers(batch), batch.column(1), strict=True):
-                for candidates in self._candidates(self.files[number], bytes(key.as_buffer())):
+            for number, *keys in zip(_numbers(batch), *batch.columns[1:], strict=True):
+                given = [bytes(key.as_buffer()) for key in keys]
+                for candidates in self._candidates(self.files[number], *given):
                     yield from parcels.pack(candidates, register.ID, self.tasks)
 
-    def _candidates(self, name: str, key: bytes) -> Iterator[pl.DataFrame]:
+    def _candidates(self, name: str, key: bytes, previous: bytes = b"") -> Iterator[pl.DataFrame]:
         import polars as pl  # noqa: PLC0415
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -205,19 +212,27 @@ class Transformation:
         ):
             writer: pq.ParquetWriter | None = None
             gone = 0
+            moved = []
             for block in pq.ParquetFile(source).iter_batches(BLOCK_ROWS, use_threads=False):
                 rows = pl.DataFrame(pl.from_arrow(block))
                 with own_rules.named(held, rows, self.as_of):
                     refused, accepted = register.judged(rows, self.as_of, held)
-                    found = register.candidates(accepted, self.as_of, key, held)
-                if self.suppressed:
+                    found = register.candidates(accepted, self.as_of, key, held, previous)
+                if self.suppressed or previous:
                     before = refused.height + found.height
-                    refused = register.without_rejected(refused, self.suppressed, key)
+                    shown = register.shown_people(refused, key, previous)
+                    if previous:
+                        moved.append(register.moved(self.listed, found, shown))
+                    refused = register.without_rejected(refused, self.suppressed, shown)
                     found = register.without(found, self.suppressed)
                     gone += before - refused.height - found.height
                 writer = writer or pq.ParquetWriter(file, refused.to_arrow().schema)
                 writer.write_table(refused.to_arrow())
                 yield found
+            if moved:
+                # Like the count below, the same whichever attempt writes it.
+                with storage.replacing(storage.join(self.moved, name), private=True) as ids:
+                    pl.concat(moved).unique().write_parquet(ids)
             if writer is not None:
                 # The count shares the file's fate: a task that runs again overwrites both.
                 writer.add_key_value_metadata({SUPPRESSED: str(gone)})

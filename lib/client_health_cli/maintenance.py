@@ -291,7 +291,7 @@ def erase(upkeep: Upkeep) -> None:
 
 
 def hold(upkeep: Upkeep) -> int:
-    """Write legal holds, as the request in the lake says; return how many people they are about.
+    """Write legal holds, as the request in the lake says; return how many rows these are.
 
     Parameters
     ----------

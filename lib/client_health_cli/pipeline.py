@@ -51,6 +51,8 @@ class Asked:
         `local`, `aws`, or a service's URL.
     id_key
         Location of the key for ids; empty means the user's own.
+    previous_id_key
+        Location of the key that ids were made with until now, if it changes.
     rules
         The rules file; empty means the lake's own, if there is one.
     """
@@ -68,6 +70,7 @@ class Asked:
     keep_staging: bool = False
     sessions: str = "local"
     id_key: str = ""
+    previous_id_key: str = ""
     rules: str = ""
 
     def check(self) -> None:
@@ -96,8 +99,11 @@ class Asked:
             raise SettingsError(
                 f"--sessions {self.sessions!r}: give local, aws, or the URL of a service"
             )
-        if self.id_key and not self.id_key.startswith("arn:") and not Path(self.id_key).is_file():
-            raise SettingsError(f"--id-key {self.id_key}: there is no such file")
+        for option in ("id_key", "previous_id_key"):
+            key = getattr(self, option)
+            if _is_file(key) and not Path(key).is_file():
+                name = option.replace("_", "-")
+                raise SettingsError(f"--{name} {key}: there is no such file")
         rule_listing.held(self.lake, self.rules)
 
 
@@ -119,9 +125,6 @@ def request(asked: Asked) -> RunRequest:
     InputError
         If the folder doesn't have exactly one source of each kind.
     """
-    id_key = asked.id_key
-    if id_key and not id_key.startswith("arn:"):
-        id_key = str(Path(id_key).absolute())
     return job_client_health.build_request(
         find_sources(asked.raw) if asked.raw else dict(asked.sources or {}),
         asked.lake,
@@ -129,7 +132,8 @@ def request(asked: Asked) -> RunRequest:
         run_id=asked.run_id or "",
         as_of=asked.as_of or "",
         force=asked.force,
-        id_key=id_key,
+        id_key=_absolute(asked.id_key),
+        previous_id_key=_absolute(asked.previous_id_key),
         accept_volume_change=asked.accept_volume_change,
         accept_older=asked.accept_older,
         accept_drift=asked.accept_drift,
@@ -227,6 +231,15 @@ def _region_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str
     if not lake.startswith("s3://") or not region:
         return {}
     return {"--conf": f"spark.hadoop.fs.s3a.endpoint.region={region}"}
+
+
+def _is_file(key: str) -> bool:
+    return bool(key) and not key.startswith(("arn:", "secretsmanager:"))
+
+
+def _absolute(key: str) -> str:
+    """Return the location of a key as the session finds it, which has another working folder."""
+    return str(Path(key).absolute()) if _is_file(key) else key
 
 
 def _is_day(text: str) -> bool:

@@ -55,6 +55,12 @@ class Request:
         What was found, for the audit record.
     rejections : tuple of str
         Their rejected rows, by name: these have no id.
+    id_key : str
+        Version of the key that the ids were made with.
+    previous_ids : tuple of str
+        The people's ids of an earlier key, if it was given.
+    previous_id_key : str
+        Its version.
     """
 
     erasure_id: str
@@ -65,6 +71,9 @@ class Request:
     held: int = 0
     zones: tuple[Zone, ...] = ()
     rejections: tuple[str, ...] = ()
+    id_key: str = ""
+    previous_ids: tuple[str, ...] = ()
+    previous_id_key: str = ""
 
     def dump(self) -> str:
         """Return the request as JSON."""
@@ -75,5 +84,6 @@ def parse(text: str) -> Request:
     """Parse a request from JSON."""
     fields: dict[str, Any] = json.loads(text)
     zones = tuple(Zone(**zone) for zone in fields.pop("zones"))
+    ids, previous = tuple(fields.pop("ids")), tuple(fields.pop("previous_ids"))
     names = tuple(fields.pop("rejections", ()))
-    return Request(ids=tuple(fields.pop("ids")), zones=zones, rejections=names, **fields)
+    return Request(ids=ids, zones=zones, previous_ids=previous, rejections=names, **fields)

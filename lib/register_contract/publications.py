@@ -28,6 +28,8 @@ DELIVERY_ID = "pipeline.delivery-id"
 RECEIPT = "pipeline.receipt"
 #: Shows whether two publications used the same id key, without revealing it.
 KEY_CHECK = "pipeline.key-check"
+#: A property of the published table: the check of the key of the ids that readers see.
+ID_KEY = "client-health.id-key"
 #: Only in the log: an erasure, whose append has no rows.
 ERASURE_ID = "pipeline.erasure-id"
 _ERASED_THROUGH = "pipeline.erased-through"

@@ -69,6 +69,8 @@ class _Found(TypedDict, total=False):
     drift: dict[str, str]
     suppressions: str
     resubmissions: list[str]
+    id_key: str
+    earlier_ids: dict[str, int]
 
 
 class Record(_Found):
@@ -102,6 +104,18 @@ def schema() -> dict[str, Any]:
 
     text = resources.files(__package__ or "").joinpath("receipt.schema.json").read_text("utf-8")
     found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def notices(receipt: Mapping[str, Any]) -> list[str]:
+    """Return what people should look at, although the stage is done: a line each."""
+    found = [f"{rule}: {finding}" for rule, finding in receipt.get("drift", {}).items()]
+    found += [
+        f"{table}: {count:,} entries have an id of an earlier key only, so these people are not"
+        " recognized; give the earlier key as --previous-id-key (job: --PREVIOUS_ID_KEY) until"
+        " a delivery has shown them"
+        for table, count in receipt.get("earlier_ids", {}).items()
+    ]
     return found
 
 

@@ -22,7 +22,7 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
         "as_of",
         "resubmissions",
     ),
-    TRANSFORM: (*_ALL, "id_key"),
+    TRANSFORM: (*_ALL, "id_key", "previous_id_key"),
     QUALITY: (*_ALL, "accept_volume_change", "accept_older", "accept_drift"),
 }
 STAGES = tuple(PARAMETERS)

@@ -14,6 +14,8 @@ RUN_ID = "run_id"
 ERASURE_ID, HOLD_ID = "erasure_id", "hold_id"
 #: The column that holds a person's id, in every table that has one.
 PERSON = "id"
+#: The column that holds the version of the key that such an id was made with.
+ID_KEY = "id_key"
 
 
 @dataclass(frozen=True)
@@ -192,6 +194,12 @@ CLIENTOUTPUT_ANONIMA = Table(
     ),
 )
 _ERASURE = Field(ERASURE_ID, "string", "the erasure", "a eliminação")
+_ID_KEY = Field(
+    ID_KEY,
+    "string",
+    "version of the key that the id was made with",
+    "versão da chave com que o id foi gerado",
+)
 _ORDERED_BY = Field("ordered_by", "string", "who ordered it", "quem a ordenou")
 SUPPRESSIONS = Table(
     "suppressions",
@@ -203,6 +211,7 @@ SUPPRESSIONS = Table(
         Field("since", "timestamp_ntz", "time of the order, UTC", "hora da ordem, em UTC"),
         Field("ground", "string", "ground of the erasure", "fundamento da eliminação"),
         _ORDERED_BY,
+        _ID_KEY,
     ),
     restricted=True,
     key=ERASURE_ID,
@@ -240,6 +249,7 @@ LEGAL_HOLDS = Table(
         Field("until", "date", "last day of the hold", "último dia da retenção"),
         Field("recorded_at", "timestamp_ntz", "time of the record, UTC", "hora do registro, UTC"),
         _ORDERED_BY,
+        _ID_KEY,
     ),
     restricted=True,
     key=HOLD_ID,

@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from register_contract import resubmissions, runs
 from register_contract.publications import History, Publication
-from register_contract.receipts import Receipt
+from register_contract.receipts import Receipt, notices
 from register_run import lock, publication_record, receipt, storage, team_rules
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 # How often rows are written if others keep publishing meanwhile.
 _PUBLISHINGS = 3
+
+# With this parameter, a run changes the key of the ids.
+_PREVIOUS_KEY = "previous_id_key"
 
 # Between stages, the session's variables are reset to those at its start, so that no stage depends
 # on variables of another.
@@ -154,8 +157,8 @@ def _stages(
             receipts[stage.name] = run_stage(run, stage, session, before, ready_kernels)
             seconds[stage.name] = time.monotonic() - started
             run.listener.stage_finished(stage.name, receipts[stage.name], seconds[stage.name])
-            for rule, finding in receipts[stage.name].get("drift", {}).items():
-                run.listener.warned(f"{rule}: {finding}")
+            for notice in notices(receipts[stage.name]):
+                run.listener.warned(notice)
         before = receipts[stage.name]
     return before
 
@@ -264,6 +267,8 @@ def _already_published(run: Run, published: Publication) -> RunOutcome:
             found[last.name] = rebuilt
             run.listener.note(f"{last.name}: lost receipt rebuilt from the publication's record")
     run.listener.note(f"run {run.run_id} is published (snapshot {published.snapshot_id})")
+    if run.request.parameters.get(_PREVIOUS_KEY):
+        run.listener.note("its ids stay as they are; to change their key now, run with --force")
     return _outcome(run, "already_published", found, published.snapshot_id, {})
 
 
@@ -276,6 +281,9 @@ def _verified_receipts(run: Run) -> dict[str, Receipt]:
     before: Optional[Receipt] = None
     table = publication_record.metadata(run.lake, run.request.published)
     for stage in run.request.stages[:-1]:
+        if run.request.parameters.get(_PREVIOUS_KEY) and _PREVIOUS_KEY in stage.parameters:
+            run.listener.note(f"{stage.name} is repeated: an earlier start may have had one key")
+            break
         try:
             found = receipt.load(run.lake, run.run_id, stage.name)
             if found is None:

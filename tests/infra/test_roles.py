@@ -149,6 +149,17 @@ def test_job_and_reconciler_read_the_alert_secret_only_if_there_is_one(
     assert not given.allows("session", read, secret)
 
 
+def test_a_session_reads_a_second_key_only_while_the_key_changes(permissions: Permissions) -> None:
+    previous = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:client-health/old-AbCdEf"
+    given = Permissions(Deployed(parameters={"PreviousSecretArn": previous}))
+    read = "secretsmanager:GetSecretValue"
+    assert not permissions.allows("session", read, previous)
+    assert given.allows("session", read, previous)
+    assert given.unused("session", [*CALLS["session"], (read, previous)]) == []
+    for role in ("def_lambda", "job_client_health", "CrawlerRole", *OF_STUDIO):
+        assert not given.allows(role, read, previous)
+
+
 @pytest.mark.parametrize("role", CALLS)
 def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissions, role: str):
     assert permissions.unused(role, CALLS[role]) == []

@@ -261,6 +261,17 @@ def test_a_reconciler_that_is_never_called_is_noticed(deployed: Deployed):
     assert alarm["ComparisonOperator"] == "LessThanThreshold"
 
 
+def test_the_job_knows_a_previous_key_only_while_the_key_changes(deployed: Deployed):
+    assert "--PREVIOUS_ID_KEY" not in deployed.properties("Job")["DefaultArguments"]
+    secrets = {
+        name: f"arn:aws:secretsmanager:sa-east-1:123456789012:secret:{name}-AbCdEf"
+        for name in ("SecretArn", "PreviousSecretArn")
+    }
+    arguments = Deployed(parameters=secrets).properties("Job")["DefaultArguments"]
+    assert arguments["--ID_KEY"] == secrets["SecretArn"]
+    assert arguments["--PREVIOUS_ID_KEY"] == secrets["PreviousSecretArn"]
+
+
 def test_job_and_reconciler_know_topic_and_webhook(deployed: Deployed):
     topic = deployed.ref("AlarmTopic")
     job, function = deployed.properties("Job"), deployed.properties("Reconciler")

@@ -190,11 +190,14 @@ def test_a_published_run_leaves_no_staging_files_unless_asked_to(shared_place, k
 
 def test_what_differs_from_the_last_runs_is_told(shared_place):
     drift = "{'convenios_diferentes': '1 new: Ouro'}"
-    ending = f"write({{**receipt('{LAST}', publish()), 'drift': {drift}}})"
+    more = f"'drift': {drift}, 'earlier_ids': {{'suppressions': 2}}"
+    ending = f"write({{**receipt('{LAST}', publish()), {more}}})"
     shared_place.notebook(LAST, ending=ending)
     heard = Recorder()
     assert run_pipeline(shared_place.request(), heard).status == "published"
-    assert heard.of("warned") == [("convenios_diferentes: 1 new: Ouro",)]
+    (drifted,), (earlier,) = heard.of("warned")
+    assert drifted == "convenios_diferentes: 1 new: Ouro"
+    assert earlier.startswith("suppressions: 2 entries have an id of an earlier key only")
 
 
 def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):

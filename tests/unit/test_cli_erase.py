@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.support import lakes
 from typer.testing import CliRunner
@@ -105,6 +106,7 @@ def hold(person: str, until: dt.date, minute: int) -> dict[str, object]:
     at = dt.datetime(2026, 1, 1, 12, minute)
     return {
         "id": person, "reason": "x", "ordered_by": "y", "until": until, "recorded_at": at,
+        "id_key": "k1",
     }  # fmt: skip
 
 
@@ -118,9 +120,56 @@ def test_the_newest_hold_of_a_person_counts_until_its_last_day() -> None:
         hold("held", TODAY, 2),
     ]
     assert set(held.newest(rows, TODAY)) == {"held"}
-    made = held.rows(["a", "b"], "lawsuit", TODAY, "legal-2")
+    made = held.rows([("a", "k2"), ("b", "k2")], "lawsuit", TODAY, "legal-2")
     assert [row["id"] for row in made] == ["a", "b"]
     assert len({row["hold_id"] for row in made}) == 1
+    assert {row["id_key"] for row in made} == {"k2"}
+
+
+def test_a_hold_of_an_earlier_key_is_the_persons_until_a_newer_one_of_either_key() -> None:
+    day = dt.timedelta(days=1)
+    rows = [
+        hold("old-1", TODAY, 1),
+        hold("old-2", TODAY, 1),
+        hold("new-2", TODAY - day, 2),
+        hold("new-3", TODAY - day, 1),
+        hold("old-3", TODAY, 2),
+    ]
+    same = {f"old-{at}": f"new-{at}" for at in (1, 2, 3)}
+    assert set(held.newest(rows, TODAY, same)) == {"new-1", "new-3"}
+    assert held.people(held.newest(rows, TODAY).values()) == 3
+
+
+def test_people_have_ids_of_both_keys_and_are_left_out_with_both() -> None:
+    keys = (b"n" * 32, b"k" * 32)
+    people = cpfs.values((CPF, "11144477735"), *keys)
+    assert people.previous_ids == cpfs.values(people.cpfs, keys[1]).ids
+    left = cpfs.without(people, {people.ids[0]})
+    assert (left.cpfs, left.previous_ids) == (("11144477735",), people.previous_ids[1:])
+    assert left.all_ids == (people.ids[1], people.previous_ids[1])
+    assert len(people.patterns()) == 2 + 4
+
+
+def test_the_previous_key_must_be_another_one(lake: Path) -> None:
+    error = erase(
+        lake, "--cpf-file", "-", "--verify", "--previous-id-key", lake.parent / "id.key", typed=CPF
+    )
+    assert "--previous-id-key is the key of the table" in str(error)
+    error = erase(lake, "--cpf-file", "-", "--verify", "--previous-id-key", "nowhere", typed=CPF)
+    assert "nowhere cannot be read" in str(error)
+
+
+def test_holds_of_an_unknown_key_stop_an_erasure_that_nobody_is_asked_about(
+    lake: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = pa.Table.from_pylist([hold("old-1", dt.date(9999, 1, 1), 1) | {"hold_id": "h1"}])
+    monkeypatch.setattr(held, "_read", lambda _: table)
+    assert held.hidden("lake", TODAY, ("k2",)) == 1
+    assert held.hidden("lake", TODAY, ("k2", "k1")) == 0
+    assert held.hidden("lake", TODAY, ("k1",)) == 0
+    given = ("--cpf-file", "-", "--ground", "x", "--by", "dpo-1", "--yes", "--sessions", "aws")
+    error = erase(lake, *given, typed=CPF)
+    assert "1 legal holds have an id of an earlier key only" in str(error)
 
 
 def test_a_lake_without_the_table_holds_nobody(lake: Path) -> None:

@@ -73,10 +73,11 @@ def test_options_reach_the_runner(tmp_path):
     key = tmp_path / "key"
     key.touch()
     made = request(asked(run_id="r1", as_of="2026-01-31", force=True, accept_volume_change=True,
-                         id_key=str(key)))  # fmt: skip
+                         id_key=str(key), previous_id_key="secretsmanager:old"))  # fmt: skip
     assert (made.run_id, made.as_of, made.force) == ("r1", "2026-01-31", True)
     assert made.parameters == {
         "id_key": str(key),
+        "previous_id_key": "secretsmanager:old",
         "accept_volume_change": True,
         "accept_drift": False,
     }
@@ -104,6 +105,7 @@ def test_local_sessions_are_given_up_on_sooner():
         ({"as_of": "20260131"}, "--as-of"),
         ({"sessions": "loca"}, "--sessions 'loca'"),
         ({"id_key": "/nowhere/key"}, "--id-key /nowhere/key"),
+        ({"previous_id_key": "/nowhere/key"}, "--previous-id-key /nowhere/key"),
     ],
 )
 def test_options_that_cannot_be_meant_are_refused_before_anything_starts(changes, said):
@@ -114,6 +116,9 @@ def test_options_that_cannot_be_meant_are_refused_before_anything_starts(changes
 def test_usual_options_are_accepted():
     asked(run_id="2026-01-31_again.2", as_of="2026-01-31", sessions="https://x").check()
     asked(id_key="arn:aws:secretsmanager:sa-east-1:1:secret:x", sessions="aws").check()
+    named = asked(id_key="secretsmanager:client-health/id-key", sessions="aws")
+    named.check()
+    assert request(named).parameters["id_key"] == named.id_key
 
 
 def test_a_service_by_url_is_not_bypassed_by_a_profile():

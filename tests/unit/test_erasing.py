@@ -57,6 +57,9 @@ def traces(*, with_ids: bool = True) -> list[str]:
     return found
 
 
+VERSIONS = cpfs.versions(KEY, b"")
+
+
 def people(cpf: tuple[str, ...] = GONE) -> Values:
     return cpfs.values(cpf, KEY)
 
@@ -104,7 +107,9 @@ def lake(spark: SparkSession, tmp_path: Path, raw: dict[str, str]) -> Run:
 def erase(run: Run, session: Callable[[], object] | None = None) -> forget.Report:
     """Erase the people as the command does."""
     folder = Path(run.lake)
-    state, found = forget.plan(folder, people(), ground="art. 18", by="dpo-1", held=0)
+    state, found = forget.plan(
+        folder, people(), ground="art. 18", by="dpo-1", held=0, id_keys=VERSIONS
+    )
     report = None
     work = session or (lambda: erasure.erase(run.lake))
     for step in forget.steps(folder, state, found, work):
@@ -130,7 +135,9 @@ def killed_after(step: int, monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
         inside = erasure.STEPS[:done] if done == AFTER_DELETE else erasure.STEPS[:done][-1:]
         patched.setattr(erasure, "STEPS", (*inside, die))
         if step < own:
-            plan = forget.plan(Path(run.lake), people(), ground="art. 18", by="dpo-1", held=0)
+            plan = forget.plan(
+                Path(run.lake), people(), ground="art. 18", by="dpo-1", held=0, id_keys=VERSIONS
+            )
             begun = forget.steps(Path(run.lake), *plan, die)
             for _ in range(step):
                 next(begun)()
@@ -158,7 +165,7 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
         erasure_ids.add(json.loads(state.read_text())["request"]["erasure_id"])
     assert len(erasure_ids) == 1
     with pytest.raises(SettingsError, match="4 others has begun"):
-        forget.plan(folder, people((OTHER,)), ground="x", by="y", held=0)
+        forget.plan(folder, people((OTHER,)), ground="x", by="y", held=0, id_keys=VERSIONS)
     assert erase(lake).is_clean
     forget.finish(folder)
 
@@ -236,7 +243,9 @@ def test_of_people_who_are_not_there_only_unfinished_files_go(tmp_path: Path) ->
     folder.mkdir()
     (folder / ".a.parquet.4711").write_bytes(b"PAR1")
     (folder / ".a.parquet.crc").write_bytes(b"crc")
-    state, found = forget.plan(tmp_path, people(), ground="art. 18", by="dpo-1", held=0)
+    state, found = forget.plan(
+        tmp_path, people(), ground="art. 18", by="dpo-1", held=0, id_keys=VERSIONS
+    )
     assert state.request.zones == (erasures.Zone("unfinished files", None, 1),)
     assert found.files == (folder / ".a.parquet.4711",)
     assert state.values == people()

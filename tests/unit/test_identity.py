@@ -158,18 +158,38 @@ def test_the_key_is_a_secret_in_every_partition_of_aws(
     assert secrets == [(regions[0], arn)]
 
 
+def test_a_secret_is_known_by_its_name_in_the_sessions_region(
+    secrets: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "sa-east-1")
+    assert identity.load_key("secretsmanager:client-health/id-key") == KEY
+    assert secrets == [("sa-east-1", "client-health/id-key")]
+
+
+def test_a_secrets_name_without_a_region_is_refused(
+    secrets: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(SettingsError, match=r"Set AWS_REGION, or give the secret's ARN"):
+        identity.load_key("secretsmanager:client-health/id-key")
+    assert secrets == []
+
+
 @pytest.mark.parametrize(
     "location",
     [
+        "secretsmanager:",
+        "secretsmanager:a name",
+        "here/secretsmanager:name",
         "arn:aws:s3:::bucket/id.key",
         "arn:other:secretsmanager:sa-east-1:123456789012:secret:x",
         "arn:aws:secretsmanager:sa-east-1:123456789012:secret:",
         "here/arn:aws:secretsmanager:sa-east-1:123456789012:secret:x",
     ],
 )
-def test_what_is_no_arn_of_a_secret_is_a_path(
-    secrets: list[tuple[str, str]], location: str
-) -> None:
+def test_what_names_no_secret_is_a_path(secrets: list[tuple[str, str]], location: str) -> None:
     with pytest.raises(SettingsError, match="cannot be read"):
         identity.load_key(location)
     assert secrets == []

@@ -42,6 +42,7 @@ def test_a_folder_and_a_lake_are_enough(job, raw):
     assert not request.force
     assert request.parameters == {
         "id_key": "",
+        "previous_id_key": "",
         "accept_volume_change": False,
         "accept_drift": False,
     }
@@ -53,7 +54,8 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
             *("--job-language", "python", "--TempDir", "s3://b/tmp", "--enable-metrics", "true"),
             *("--PARQUET_PATH", "s3://b/p", "--CSV_PATH", "s3://b/c", "--JSON_PATH", "s3://b/j"),
             *("--OUTPUT_PATH", "s3://lake/clientoutput/", "--FORCE", "true", "--RUN_ID", "r7"),
-            *("--ID_KEY", "arn:key", "--SESSION_ROLE", "arn:role", "--SESSION_CONF", "a=b"),
+            *("--ID_KEY", "arn:key", "--PREVIOUS_ID_KEY", "arn:old"),
+            *("--SESSION_ROLE", "arn:role", "--SESSION_CONF", "a=b"),
             *("--PYTHON_MODULES", "s3://b/w.gluewheels.zip"),
         ]
     )
@@ -61,6 +63,7 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
     assert request.force
     assert request.run_id == "r7"
     assert request.parameters["id_key"] == "arn:key"
+    assert request.parameters["previous_id_key"] == "arn:old"
     assert request.session.role == "arn:role"
     assert request.session.default_arguments == {
         "--additional-python-modules": "s3://b/w.gluewheels.zip",

@@ -6,9 +6,13 @@ import hashlib
 import pytest
 
 from register_contract import manifest
-from register_run import receipt
+from register_run import receipt, runner
+from register_run.delivery import Delivery
 from register_run.errors import ReceiptError
+from register_run.listener import Listener
 from register_run.receipt import Expected
+from register_run.request import PublishedTable, RunRequest, Stage
+from register_run.stage_run import Run
 
 BASE = {
     "receipt": 1,
@@ -251,3 +255,23 @@ def test_a_saved_receipt_is_loaded_as_it_was(good, lake):
     receipt.save(lake, good)
     assert receipt.load(lake, "r1", "02_second") == good
     assert receipt.load(lake, "r1", "01_first") is None
+
+
+@pytest.mark.parametrize(
+    ("previous", "kept"), [("", ["01_first", "02_second"]), ("old.key", ["01_first"])]
+)
+def test_rows_are_written_again_if_their_ids_key_may_have_changed(monkeypatch, previous, kept):
+    monkeypatch.setattr(runner.receipt, "load", lambda *_: BASE)
+    monkeypatch.setattr(runner.receipt, "verify", lambda *_: None)
+    monkeypatch.setattr(runner.publication_record, "metadata", lambda *_: None)
+    stages = (
+        Stage("01_first", "1"),
+        Stage("02_second", "2", ("run_id", "previous_id_key")),
+        Stage("03_publish", "3"),
+    )
+    request = RunRequest(
+        {}, "lake", stages, "1.0", "f00", PublishedTable("t", "l"),
+        parameters={"previous_id_key": previous},
+    )  # fmt: skip
+    run = Run(request, Delivery("d1", "2024-05-01", {}, ()), "r1", "lake", Listener())
+    assert list(runner._verified_receipts(run)) == kept

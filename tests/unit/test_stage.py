@@ -19,7 +19,7 @@ from tests.support.frames import clients
 
 import client_health
 from client_health import ingestion, stages, transformation
-from client_health.clean import register
+from client_health.clean import identity, register
 from client_health.errors import (
     HandoverError,
     InputError,
@@ -96,10 +96,10 @@ class Run:
             inputs=today.as_receipt(),
         )
 
-    def transform(self, attempt: str | None = None) -> dict[str, Any]:
+    def transform(self, attempt: str | None = None, *, previous_key: str = "") -> dict[str, Any]:
         stage = self.begin(stages.TRANSFORM, attempt)
         before = stage.receipt_before()
-        done = transformation.transform(stage, self.key)
+        done = transformation.transform(stage, self.key, previous_key)
         return stage.finish(
             done.rows,
             done.handover,
@@ -265,7 +265,7 @@ def test_the_snapshots_summary_carries_the_record_of_the_stage_that_wrote_it(don
     second = done.stored(stages.TRANSFORM)
     assert snapshot.snapshot_id == second["handover"]["snapshot_id"]
     kept = json.loads(snapshot.summary[publications.RECEIPT])
-    for only_in_the_receipt in ("handover", "findings", "profile"):
+    for only_in_the_receipt in ("handover", "findings", "profile", "id_key"):
         del second[only_in_the_receipt]
     assert kept.pop("shares") == {"x": 3, "Gold": 1}
     assert kept | {"duration_seconds": 0} == second | {"duration_seconds": 0}
@@ -441,6 +441,17 @@ def test_another_id_key_is_refused_before_anything_is_written(done: Run, tmp_pat
     assert branches(done.table) == ["main"]
     assert done.stored(stages.TRANSFORM) is None
     Path(done.lake, "runs", "r1", "02_transform.json").write_text(kept)
+
+
+def test_the_keys_version_stands_in_receipt_and_table_and_costs_one_commit(done: Run) -> None:
+    check = identity.key_check(b"k" * 32)
+    assert done.stored(stages.TRANSFORM)["id_key"] == check
+    table = done.table.loaded(done.table.table)
+    assert table.properties().get(publications.ID_KEY) == check
+    before = table.operations().current().metadataFileLocation()
+    done.table.show_id_key()
+    again = done.table.loaded(done.table.table)
+    assert again.operations().current().metadataFileLocation() == before
 
 
 def test_a_delete_hides_neither_key_nor_rows_nor_day(written: Run, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def suppress(run: Run, *cpfs: str) -> None:
             "since": datetime.now(tz=UTC).replace(tzinfo=None),
             "ground": "LGPD art. 18, VI",
             "ordered_by": "dpo-1",
+            "id_key": identity.key_check(KEY),
         }
         for cpf in cpfs
     ]
@@ -60,7 +61,9 @@ def test_erased_people_are_left_out_counted_and_the_list_stands_in_the_receipt(
             "json": [2, 1, 0, 0, 1],
         }
         assert receipt["rejections"] == {"linha_malformada": 1, "cpf_ausente": 0, "cpf_formato": 0}
-        assert receipt["suppressions"] == suppression.fingerprint(suppression.ids(run.table))
+        assert receipt["suppressions"] == suppression.fingerprint(
+            suppression.ids(suppression.lists(run.table))
+        )
     receipt = run.transform()
     run.verify(stages.TRANSFORM, stages.INGEST)
     run.publish()
@@ -108,10 +111,11 @@ def test_a_rejected_row_with_the_cpf_in_any_form_is_suppressed(
         {"cpf": [cpf, "1234"], "malformed_line": [line, None], rules.REASONS: [["x"], ["y"]]},
         schema_overrides={"cpf": pl.String, "malformed_line": pl.String},
     )
-    kept = register.without_rejected(rows, {GONE}, KEY)
+    shown = register.shown_people(rows, KEY)
+    kept = register.without_rejected(rows, {GONE}, shown)
     assert kept.columns == rows.columns
     assert kept["cpf"].to_list() == ["1234"]
-    assert register.without_rejected(rows, {"another"}, KEY).equals(rows)
+    assert register.without_rejected(rows, {"another"}, shown).equals(rows)
 
 
 def test_the_order_of_the_list_does_not_matter_and_an_empty_one_has_no_fingerprint() -> None:

@@ -26,6 +26,8 @@ from client_health.errors import SettingsError
 _SECRET = re.compile(
     r"\Aarn:aws[a-z-]*:secretsmanager:(?P<region>[a-z0-9-]+):[0-9]{12}:secret:.+\Z"
 )
+# A secret of this account by its name, which may have the characters that Secrets Manager allows.
+_NAMED_SECRET = re.compile(r"\Asecretsmanager:(?P<name>[A-Za-z0-9/_+=.@-]+)\Z")
 _KEY_BYTES = 32
 
 
@@ -41,9 +43,10 @@ def load_key(location: str = "") -> bytes:
     Parameters
     ----------
     location : str
-        ARN of a secret, path of a key file, or empty for the user's own key file, which is created
-        on first use. A file named here must exist: with a new key created because of a typing
-        error, everybody would get a new id.
+        ARN of a secret, ``secretsmanager:NAME`` for one in the session's account and region, path
+        of a key file, or empty for the user's own key file, which is created on first use. A file
+        named here must exist: with a new key created because of a typing error, everybody would
+        get a new id.
 
     Returns
     -------
@@ -52,11 +55,14 @@ def load_key(location: str = "") -> bytes:
     Raises
     ------
     SettingsError
-        If there is no key, it is too short, or others may read the file.
+        If there is no key, it is too short, others may read the file, or no region is known for a
+        secret's name.
     """
-    secret = _SECRET.match(location)
+    secret, named = _SECRET.match(location), _NAMED_SECRET.match(location)
     if secret is not None:
         return _secret(location, secret["region"])
+    if named is not None:
+        return _secret(named["name"])
     path = Path(location) if location else default_key_path()
     if not location:
         _make(path)
@@ -90,10 +96,18 @@ def _make(path: Path) -> None:
         draft.unlink()
 
 
-def _secret(arn: str, region: str) -> bytes:
+def _secret(name: str, region: str | None = None) -> bytes:
     import boto3  # noqa: PLC0415 (only where the key is a secret)
+    from botocore.exceptions import NoRegionError  # noqa: PLC0415
 
-    answer = boto3.client("secretsmanager", region_name=region).get_secret_value(SecretId=arn)
+    try:
+        client = boto3.client("secretsmanager", region_name=region)
+    except NoRegionError:
+        raise SettingsError(
+            f"The region of the secret {name} is not known. Set AWS_REGION, or give the secret's "
+            "ARN."
+        ) from None
+    answer = client.get_secret_value(SecretId=name)
     value = answer.get("SecretBinary") or answer["SecretString"].encode()
     return _checked(bytes(value).strip(), "of the secret")
 

@@ -6,13 +6,13 @@ Functions take and return Polars frames. Spark's shuffle runs between :func:`can
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import polars as pl
 import polars_hash
 
-from client_health.clean import identity, rules, text
+from client_health.clean import identity, rekeying, rules, text
 from client_health.read.sources import (
     MALFORMED_LINE,
     REGISTER_TYPES,
@@ -189,7 +189,11 @@ def _filled(column: contract.Column) -> pl.Expr:
 
 
 def candidates(
-    accepted: pl.DataFrame, as_of: date, key: bytes, rule_set: RuleSet = _CONTRACTS
+    accepted: pl.DataFrame,
+    as_of: date,
+    key: bytes,
+    rule_set: RuleSet = _CONTRACTS,
+    previous_key: bytes = b"",
 ) -> pl.DataFrame:
     """Return what decides between a person's rows, and what of them is published.
 
@@ -208,11 +212,14 @@ def candidates(
         The id key.
     rule_set : RuleSet
         What is counted.
+    previous_key : bytes
+        The key that people's ids are made with until now, if it changes.
 
     Returns
     -------
     DataFrame
-        The columns of :data:`CANDIDATE_SCHEMA`.
+        The columns of :data:`CANDIDATE_SCHEMA`; with a previous key, also
+        :data:`client_health.clean.rekeying.PREVIOUS`, which :func:`without` drops.
     """
     well_formed = text.cpf_is_well_formed(pl.col("cpf")).fill_null(value=False)
     badly_formed = pl.when(well_formed).then(0).otherwise(BADLY_FORMED).cast(pl.Int64)
@@ -227,23 +234,37 @@ def candidates(
             _rank(as_of).alias(RANK),
             _place(corrected=REJECTION_ID in accepted.columns).alias(PLACE),
             *_content(),
+            *_previous(previous_key),
         )
         .collect()
     )
 
 
+def _previous(key: bytes) -> list[pl.Expr]:
+    return [identity.ids(pl.col("cpf"), key).alias(rekeying.PREVIOUS)] if key else []
+
+
 def without(candidates: pl.DataFrame, suppressed: Collection[str]) -> pl.DataFrame:
-    """Return the candidates that belong to nobody on the list of suppressed ids."""
-    return candidates.filter(~pl.col(ID).is_in(list(suppressed)))
+    """Return the candidates that belong to nobody on the list of suppressed ids.
+
+    Either id of a person may be on it; the result has only the one to publish.
+    """
+    listed = list(suppressed)
+    ids = [name for name in (ID, rekeying.PREVIOUS) if name in candidates.columns]
+    on_it = pl.any_horizontal(pl.col(name).is_in(listed) for name in ids)
+    return candidates.filter(~on_it).drop(rekeying.PREVIOUS, strict=False)
 
 
-def without_rejected(
-    rejected: pl.DataFrame, suppressed: Collection[str], key: bytes
-) -> pl.DataFrame:
-    """Return the rejected rows that show no CPF of anybody on the list of suppressed ids.
+def shown_people(rejected: pl.DataFrame, key: bytes, previous_key: bytes = b"") -> pl.DataFrame:
+    """Return the ids of the CPFs that rejected rows show.
 
     A rejected row has no id. But its text may have a whole CPF in it, written in a way that the
     rules refuse, or in a line that could not be split.
+
+    Returns
+    -------
+    DataFrame
+        ``row``, its number; ``id``; with a previous key, also the id that this gives.
     """
     digits = (
         pl.concat_str(pl.col("cpf", MALFORMED_LINE), separator="|", ignore_nulls=True)
@@ -251,8 +272,46 @@ def without_rejected(
         .list.eval(pl.element().str.replace_all(r"[^0-9]", ""))
     )
     shown = rejected.select(digits.alias("cpf")).with_row_index("row").explode("cpf").drop_nulls()
-    hit = shown.filter(identity.ids(pl.col("cpf"), key).is_in(list(suppressed)))["row"]
+    made = identity.ids(pl.col("cpf"), key).alias(ID)
+    return shown.select("row", made, *_previous(previous_key))
+
+
+def without_rejected(
+    rejected: pl.DataFrame, suppressed: Collection[str], shown: pl.DataFrame
+) -> pl.DataFrame:
+    """Return the rejected rows that show no CPF of anybody on the list of suppressed ids.
+
+    Parameters
+    ----------
+    rejected : DataFrame
+    suppressed : collection of str
+    shown : DataFrame
+        From :func:`shown_people`.
+    """
+    ids = pl.exclude("row").is_in(list(suppressed))
+    hit = shown.filter(pl.any_horizontal(ids))["row"]
     return rejected.with_row_index("row").filter(~pl.col("row").is_in(hit.to_list())).drop("row")
+
+
+def moved(listed: Sequence[str], *people: pl.DataFrame) -> pl.DataFrame:
+    """Return where listed people are in their list, and the new id of each.
+
+    Parameters
+    ----------
+    listed : sequence of str
+        Ids that the previous key has given, each once.
+    people : DataFrame
+        With both ids: candidates, or what :func:`shown_people` returns.
+
+    Returns
+    -------
+    DataFrame
+        ``position`` in the list, and ``id``; each person once. The earlier id is not in it.
+    """
+    places = pl.DataFrame({rekeying.PREVIOUS: listed}, schema={rekeying.PREVIOUS: pl.String})
+    both = pl.concat(one.select(rekeying.PREVIOUS, ID) for one in people).unique()
+    found = places.with_row_index("position").join(both, on=rekeying.PREVIOUS)
+    return found.select("position", ID).sort("position")
 
 
 def one_row_a_person(candidates: pl.DataFrame) -> pl.DataFrame:

@@ -80,6 +80,10 @@ class StageRows:
         Fingerprint of the list of suppressed ids that was applied; empty if there is none.
     resubmissions : sequence of str
         The batches of corrected rows among them.
+    id_key : str
+        Version of the key that the ids were made with; empty if the stage makes none.
+    earlier_ids : mapping of str to int
+        Entries with an id of an earlier key only, by list of people.
     """
 
     sources: Mapping[str, SourceRows]
@@ -89,6 +93,8 @@ class StageRows:
     findings: Findings = field(default_factory=dict)
     suppressions: str = ""
     resubmissions: Sequence[str] = ()
+    id_key: str = ""
+    earlier_ids: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def rows_in(self) -> int:

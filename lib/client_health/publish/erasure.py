@@ -19,7 +19,14 @@ from client_health.spark_session import spark_session
 from register_contract import contract, erasures
 from register_contract.erasures import Request
 from register_contract.publications import MAIN
-from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, PERSON, REJECTED, SUPPRESSIONS
+from register_contract.tables import (
+    CLIENTOUTPUT_ANONIMA,
+    ERASURES,
+    ID_KEY,
+    PERSON,
+    REJECTED,
+    SUPPRESSIONS,
+)
 
 _TASKS = 8
 _SYSTEM = f"{contract.CATALOG}.system"
@@ -63,7 +70,10 @@ def suppress(lake: Lake, request: Request) -> None:
     """Put the people on the list that every run leaves out."""
     lake.make_tables()
     since = datetime.fromisoformat(request.ordered_at)
-    listed = pl.DataFrame({PERSON: list(request.ids)}, schema={PERSON: pl.String}).with_columns(
+    people = [(person, request.id_key) for person in request.ids]
+    people += [(person, request.previous_id_key) for person in request.previous_ids]
+    columns = {PERSON: pl.String, ID_KEY: pl.String}
+    listed = pl.DataFrame(people, schema=columns, orient="row").with_columns(
         pl.lit(request.erasure_id).alias(SUPPRESSIONS.key),
         pl.lit(since, dtype=pl.Datetime("us")).alias("since"),
         pl.lit(request.ground).alias("ground"),

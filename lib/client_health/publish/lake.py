@@ -227,6 +227,17 @@ class Lake:
             change = change.set(key, value)
         change.commit()
 
+    def show_id_key(self) -> None:
+        """Set the table's property that shows which key the published ids were made with.
+
+        Nothing is committed if it is right already, or the key is not known.
+        """
+        last = self.history().last
+        table = self.loaded(self.table)
+        known = table.properties().get(publications.ID_KEY)
+        if last is not None and last.key_check not in ("", known):
+            table.updateProperties().set(publications.ID_KEY, last.key_check).commit()
+
     def _append(self, publication: Publication, *, withdrawn: bool = False) -> None:
         row = (
             publication.run_id,

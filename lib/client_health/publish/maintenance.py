@@ -115,6 +115,7 @@ def rollback(lake: str, snapshot_id: str) -> dict[str, list[str]]:
     before = opened.complete_log().published
     opened.rollback(snapshot_id)
     left = opened.complete_log().published
+    opened.show_id_key()
     anonymous.follow(opened)
     return {"withdrawn": [one.run_id for one in before if one not in left]}
 

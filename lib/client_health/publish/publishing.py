@@ -212,6 +212,7 @@ def publish(
         stage.lake.publish(audited.name)
     stage.lake.drop_branch(audited.name)
     stage.lake.complete_log()
+    stage.lake.show_id_key()
     handover: Handover = {
         "table": contract.TABLE,
         "snapshot_id": audited.snapshot_id,

@@ -152,7 +152,11 @@ def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
     """Add rows to a table in one commit; see :func:`replace`."""
     make(lake, table)
     loaded = lake.loaded(name(table))
-    loaded.newAppend().appendFile(_written(lake, loaded, table, rows)).commit()
+    change = loaded.newAppend()
+    # A file for each run: one with the rows of several could not be replaced.
+    for part in rows.partition_by(table.key, maintain_order=True):
+        change = change.appendFile(_written(lake, loaded, table, part))
+    change.commit()
 
 
 def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.DataFrame:

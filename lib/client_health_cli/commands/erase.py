@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -31,7 +32,15 @@ def erase(  # noqa: PLR0917 - one for each option
         str, typer.Option(help="Who orders it, for the record: a role or number, no name.")
     ] = "",
     id_key: Annotated[
-        str, typer.Option(metavar="FILE|ARN", help="The key for ids (default: the user's own).")
+        str, typer.Option(metavar="FILE|SECRET", help="The key for ids (default: the user's own).")
+    ] = "",
+    previous_id_key: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|SECRET",
+            help="The key that ids were made with earlier, until runs and `maintain` have removed"
+            " what is left of it.",
+        ),
     ] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
     verify: Annotated[
@@ -63,14 +72,17 @@ def erase(  # noqa: PLR0917 - one for each option
             raise SettingsError("--ground and --by are missing: the audit record needs both")
         if cpf_file == cpfs.STANDARD_INPUT and not yes:
             raise SettingsError("CPFs on standard input need --yes: there is nowhere to ask")
-    people = cpfs.values(cpfs.read(cpf_file), cpfs.key_of(folder, id_key))
+    key = cpfs.key_of(folder, id_key)
+    previous = cpfs.previous_key(previous_id_key, key)
+    people = cpfs.values(cpfs.read(cpf_file), key, previous)
     if verify:
         begun = forget.load(folder)
         if begun is not None and begun.values.cpfs == people.cpfs:
             people = begun.values
         _conclude(folder, forget.prove(folder, people), people)
         return
-    _erase(folder, people, ground, by, sessions, asking=not yes)
+    order = _Order(ground, by, cpfs.versions(key, previous), asking=not yes)
+    _erase(folder, people, order, sessions)
 
 
 def local_lake(lake: str) -> Path:
@@ -93,14 +105,22 @@ def local_lake(lake: str) -> Path:
     return folder
 
 
-def _erase(
-    folder: Path, people: Values, ground: str, by: str, sessions: str, *, asking: bool
-) -> None:
+@dataclass(frozen=True)
+class _Order:
+    ground: str
+    by: str
+    id_keys: tuple[str, ...]
+    asking: bool
+
+
+def _erase(folder: Path, people: Values, order: _Order, sessions: str) -> None:
     from client_health_cli import maintenance  # noqa: PLC0415
     from client_health_cli.erasing import cpfs, forget, held  # noqa: PLC0415
 
     with maintenance.upkeep(str(folder), sessions, alone=True) as upkeep:
-        active = held.active(str(folder), cpfs.today())
+        _warn_of_hidden(held.hidden(str(folder), cpfs.today(), order.id_keys), order)
+        same = dict(zip(people.previous_ids, people.ids, strict=False))
+        active = held.active(str(folder), cpfs.today(), same)
         left = {person: active[person] for person in people.ids if person in active}
         for hold in sorted({(hold.until, hold.reason) for hold in left.values()}):
             number = sum((one.until, one.reason) == hold for one in left.values())
@@ -109,15 +129,41 @@ def _erase(
         if not going.ids:
             typer.echo("Nobody is left to erase; nothing was changed.")
             return
-        state, found = forget.plan(folder, going, ground=ground, by=by, held=len(left))
+        state, found = forget.plan(
+            folder,
+            going,
+            ground=order.ground,
+            by=order.by,
+            held=len(left),
+            id_keys=order.id_keys,
+        )
         _say(state)
-        if asking:
+        if order.asking:
             typer.confirm("Erase them?", abort=True)
         report = None
         for step in forget.steps(folder, state, found, lambda: maintenance.erase(upkeep)):
             report = step() or report
     if report is not None:
         _conclude(folder, report, state.values, state)
+
+
+def _warn_of_hidden(holds: int, order: _Order) -> None:
+    """Say that some legal holds can't be compared with the people; refuse if nobody can answer.
+
+    Raises
+    ------
+    SettingsError
+        There are such holds, and the command doesn't ask.
+    """
+    if not holds:
+        return
+    text = (
+        f"{holds:,} legal holds have an id of an earlier key only: the people may have one. Give "
+        "that key as --previous-id-key"
+    )
+    if not order.asking:
+        raise SettingsError(f"{text}, or run without --yes")
+    typer.echo(f"{text}.")
 
 
 def _say(state: State) -> None:
@@ -141,7 +187,7 @@ def _conclude(folder: Path, report: Report, values: Values, state: State | None 
     names, streets = len(values.names), len(values.streets)
     typer.echo(
         f"Searched {total:,} files for {len(values.cpfs):,} CPFs in both forms, "
-        f"{len(values.ids):,} ids, {names:,} names, and {streets:,} streets:"
+        f"{len(values.all_ids):,} ids, {names:,} names, and {streets:,} streets:"
     )
     for kind in sorted(report.files):
         stored, searched = report.stored.get(kind, 0), report.searched.get(kind, 0)

@@ -15,7 +15,14 @@ _CpfFile = Annotated[
 ]
 _By = Annotated[str, typer.Option(help="Who orders it, for the record: a role or number, no name.")]
 _IdKey = Annotated[
-    str, typer.Option(metavar="FILE|ARN", help="The key for ids (default: the user's own).")
+    str, typer.Option(metavar="FILE|SECRET", help="The key for ids (default: the user's own).")
+]
+_PreviousIdKey = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|SECRET",
+        help="The key that ids were made with earlier, until runs have carried all holds over.",
+    ),
 ]
 _Sessions = Annotated[
     str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")
@@ -38,6 +45,7 @@ def add(  # noqa: PLR0917 - one for each option
     until: Annotated[str, typer.Option(metavar="DATE", help="Last day of the hold.")],
     by: _By,
     id_key: _IdKey = "",
+    previous_id_key: _PreviousIdKey = "",
     sessions: _Sessions = "local",
 ) -> None:
     """Keep people from being erased until a day.
@@ -53,15 +61,17 @@ def add(  # noqa: PLR0917 - one for each option
         last = dt.date.fromisoformat(until)
     except ValueError:
         raise SettingsError(f"--until {until!r}: give a day such as 2027-12-31") from None
-    people = _write(lake, cpf_file, id_key, sessions, reason=reason, until=last, by=by)
+    keys = (id_key, previous_id_key)
+    people = _write(lake, cpf_file, keys, sessions, reason=reason, until=last, by=by)
     typer.echo(f"{people:,} people are held until {last}.")
 
 
-def end(
+def end(  # noqa: PLR0917 - one for each option
     lake: _Lake,
     cpf_file: _CpfFile,
     by: _By,
     id_key: _IdKey = "",
+    previous_id_key: _PreviousIdKey = "",
     sessions: _Sessions = "local",
 ) -> None:
     """End the legal hold of people.
@@ -73,7 +83,8 @@ def end(
     from client_health_cli.erasing import cpfs  # noqa: PLC0415 - slows every command's start
 
     before = cpfs.today() - dt.timedelta(days=1)
-    people = _write(lake, cpf_file, id_key, sessions, reason="ended", until=before, by=by)
+    keys = (id_key, previous_id_key)
+    people = _write(lake, cpf_file, keys, sessions, reason="ended", until=before, by=by)
     typer.echo(f"{people:,} people are no longer held.")
 
 
@@ -88,26 +99,40 @@ def list_holds(lake: _Lake) -> None:
     from client_health_cli.erasing import cpfs, held  # noqa: PLC0415
 
     found = held.active(str(local_lake(lake)), cpfs.today()).values()
-    groups = [(hold.until, hold.reason, hold.ordered_by) for hold in found]
-    for until, reason, by in sorted(set(groups)):
-        people = groups.count((until, reason, by))
+    groups: dict[tuple[dt.date, str, str], list[held.Hold]] = {}
+    for hold in found:
+        groups.setdefault((hold.until, hold.reason, hold.ordered_by), []).append(hold)
+    for until, reason, by in sorted(groups):
+        people = held.people(groups[until, reason, by])
         typer.echo(f"until {until}: {people:,} people, {reason} (ordered by {by})")
     if not groups:
         typer.echo("Nobody is held.")
 
 
 def _write(
-    lake: str, cpf_file: str, id_key: str, sessions: str, *, reason: str, until: dt.date, by: str
+    lake: str,
+    cpf_file: str,
+    keys: tuple[str, str],
+    sessions: str,
+    *,
+    reason: str,
+    until: dt.date,
+    by: str,
 ) -> int:
     from client_health_cli import maintenance  # noqa: PLC0415
     from client_health_cli.commands.erase import local_lake  # noqa: PLC0415
     from client_health_cli.erasing import cpfs, forget, held  # noqa: PLC0415
 
     folder = local_lake(lake)
-    people = cpfs.values(cpfs.read(cpf_file), cpfs.key_of(folder, id_key))
+    key = cpfs.key_of(folder, keys[0])
+    previous = cpfs.previous_key(keys[1], key)
+    people = cpfs.values(cpfs.read(cpf_file), key, previous)
+    of_keys = zip(cpfs.versions(key, previous), (people.ids, people.previous_ids), strict=False)
+    ids = [(person, version) for version, found in of_keys for person in found]
     with maintenance.upkeep(str(folder), sessions, alone=True) as upkeep:
-        forget.ask(folder, held.rows(people.ids, reason, until, by))
+        forget.ask(folder, held.rows(ids, reason, until, by))
         try:
-            return maintenance.hold(upkeep)
+            maintenance.hold(upkeep)
         finally:
             forget.ask(folder, None)
+    return len(people.ids)

@@ -72,8 +72,16 @@ def run(  # noqa: PLR0917 - one for each option
     id_key: Annotated[
         str,
         typer.Option(
-            metavar="FILE|ARN",
-            help="The key for ids (default: the user's own, created on first use).",
+            metavar="FILE|SECRET",
+            help="The key for ids: a file, a secret's ARN, or secretsmanager:NAME (default: the"
+            " user's own file, created on first use).",
+        ),
+    ] = "",
+    previous_id_key: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE|SECRET",
+            help="The key that the table was published with, if the ids are to change.",
         ),
     ] = "",
     rules: Annotated[
@@ -134,6 +142,7 @@ def run(  # noqa: PLR0917 - one for each option
         keep_staging=keep_staging,
         sessions=sessions,
         id_key=id_key,
+        previous_id_key=previous_id_key,
         rules=rules,
     )
     asked.check()

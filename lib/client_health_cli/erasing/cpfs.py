@@ -64,21 +64,23 @@ def today() -> dt.date:
     return dt.datetime.now(dt.UTC).date()
 
 
-def values(cpfs: tuple[str, ...], key: bytes) -> Values:
-    """Return CPFs with their ids."""
+def values(cpfs: tuple[str, ...], key: bytes, previous: bytes = b"") -> Values:
+    """Return CPFs with their ids, also those that an earlier key gives, if there is one."""
     from client_health import identity  # noqa: PLC0415 - loads Polars
 
-    return Values(cpfs, tuple(identity.client_id(key, cpf) for cpf in cpfs))
+    ids = (tuple(identity.client_id(one, cpf) for cpf in cpfs) for one in (key, previous) if one)
+    return Values(cpfs, next(ids), previous_ids=next(ids, ()))
 
 
 def without(people: Values, ids: Collection[str]) -> Values:
-    """Return people without those with some ids."""
-    kept = [
-        (cpf, person)
-        for cpf, person in zip(people.cpfs, people.ids, strict=True)
-        if person not in ids
-    ]
-    return Values(tuple(cpf for cpf, _ in kept), tuple(person for _, person in kept))
+    """Return people without those with some ids; only their CPFs and ids."""
+
+    def kept(values: tuple[str, ...]) -> tuple[str, ...]:
+        pairs = zip(values, people.ids, strict=True)
+        return tuple(value for value, person in pairs if person not in ids)
+
+    previous = kept(people.previous_ids) if people.previous_ids else ()
+    return Values(kept(people.cpfs), kept(people.ids), previous_ids=previous)
 
 
 def key_of(lake: Path, location: str) -> bytes:
@@ -89,27 +91,61 @@ def key_of(lake: Path, location: str) -> bytes:
     lake
         The lake's folder.
     location
-        A file or the ARN of a secret; empty means the user's own file, which must exist.
+        Of a file or a secret; empty means the user's own file, which must exist.
 
     Raises
     ------
     SettingsError
         There is no key, it can't be used, or the lake was published with another one.
     """
-    from client_health import SettingsError as KeyRefusedError  # noqa: PLC0415
     from client_health import identity  # noqa: PLC0415
     from client_health_cli.maintenance import TABLES  # noqa: PLC0415
     from register_run import publication_record  # noqa: PLC0415
 
     if not location and not identity.default_key_path().exists():
         raise SettingsError("there is no id key here: name it with --id-key")
-    try:
-        key = identity.load_key(location)
-    except KeyRefusedError as error:
-        raise SettingsError(str(error)) from error
+    key = _loaded(location)
     last = publication_record.history(str(lake), TABLES).last
     if last is not None and last.key_check not in {"", identity.key_check(key)}:
         raise SettingsError(
             "the table was published with another id key: with this one, nobody would be found"
         )
     return key
+
+
+def previous_key(location: str, key: bytes) -> bytes:
+    """Return the key that ids were made with earlier; empty if none is given.
+
+    Parameters
+    ----------
+    location
+        Of a file or a secret; empty for none.
+    key
+        The lake's key.
+
+    Raises
+    ------
+    SettingsError
+        It can't be used, or is the lake's key.
+    """
+    found = _loaded(location) if location else b""
+    if found == key:
+        raise SettingsError("--previous-id-key is the key of the table: leave it out")
+    return found
+
+
+def versions(key: bytes, previous: bytes) -> tuple[str, ...]:
+    """Return the versions of the lake's key and, if there is one, of the earlier key."""
+    from client_health import identity  # noqa: PLC0415
+
+    return tuple(identity.key_check(one) for one in (key, previous) if one)
+
+
+def _loaded(location: str) -> bytes:
+    from client_health import SettingsError as KeyRefusedError  # noqa: PLC0415
+    from client_health import identity  # noqa: PLC0415
+
+    try:
+        return identity.load_key(location)
+    except KeyRefusedError as error:
+        raise SettingsError(str(error)) from error

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -55,7 +55,13 @@ def load(lake: Path) -> State | None:
 
 
 def plan(
-    lake: Path, values: Values, *, ground: str, by: str, held: int
+    lake: Path,
+    values: Values,
+    *,
+    ground: str,
+    by: str,
+    held: int,
+    id_keys: Sequence[str],
 ) -> tuple[State, zones.Found]:
     """Return what an erasure will do; nothing is changed.
 
@@ -69,6 +75,8 @@ def plan(
         Why, and who ordered it.
     held
         How many more people are left because of a legal hold.
+    id_keys
+        Versions of the keys that the people's ids were made with, the earlier one last.
 
     Returns
     -------
@@ -83,7 +91,17 @@ def plan(
     begun = load(lake)
     if begun is None:
         now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-        request = Request("e" + secrets.token_hex(8), values.ids, ground, by, now, held)
+        request = Request(
+            "e" + secrets.token_hex(8),
+            values.ids,
+            ground,
+            by,
+            now,
+            held,
+            id_key=id_keys[0],
+            previous_ids=values.previous_ids,
+            previous_id_key=id_keys[1] if values.previous_ids else "",
+        )
     else:
         if begun.values.cpfs != values.cpfs:
             raise SettingsError(

@@ -38,12 +38,20 @@ class Values:
         Their ids.
     names, streets
         As written in sources, and as published.
+    previous_ids
+        Their ids of an earlier key, in the same order, if it is known.
     """
 
     cpfs: tuple[str, ...]
     ids: tuple[str, ...]
     names: tuple[str, ...] = ()
     streets: tuple[str, ...] = ()
+    previous_ids: tuple[str, ...] = ()
+
+    @property
+    def all_ids(self) -> tuple[str, ...]:
+        """The ids of every key."""
+        return (*self.ids, *self.previous_ids)
 
     def patterns(self) -> dict[str, str]:
         """Return what to look for, as :func:`bare` returns content, and the kind of each."""
@@ -53,7 +61,7 @@ class Values:
                 # Notebooks and receipts may escape letters.
                 for written in (value, json.dumps(value)[1:-1]):
                     found[bare(written.encode())] = kind
-        found |= {bare(value[:_ID_LETTERS].encode()): ID for value in self.ids}
+        found |= {bare(value[:_ID_LETTERS].encode()): ID for value in self.all_ids}
         return found | dict.fromkeys(self.cpfs, CPF)
 
 

@@ -138,7 +138,7 @@ def _zones_of_tables(lake: Path, files: list[Path], values: Values) -> list[Zone
     for name, paths in folders.items():
         counts = [
             pl.scan_parquet(path, hive_partitioning=False)
-            .select(pl.col(tables.PERSON).is_in(list(values.ids)).sum())
+            .select(pl.col(tables.PERSON).is_in(list(values.all_ids)).sum())
             .collect()
             .item()
             for path in paths
@@ -203,7 +203,7 @@ def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFram
     """
     import polars as pl  # noqa: PLC0415
 
-    ids, cpfs = list(values.ids), list(values.cpfs)
+    ids, cpfs = list(values.all_ids), list(values.cpfs)
     for path in files:
         if path.suffix != ".parquet" or path.name.startswith("."):
             continue
