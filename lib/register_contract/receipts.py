@@ -111,9 +111,9 @@ def notices(receipt: Mapping[str, Any]) -> list[str]:
     """Return what people should look at, although the stage is done: a line each."""
     found = [f"{rule}: {finding}" for rule, finding in receipt.get("drift", {}).items()]
     found += [
-        f"{table}: {count:,} entries have an id of an earlier key only, so these people are not"
-        " recognized; give the earlier key as --previous-id-key (job: --PREVIOUS_ID_KEY) until"
-        " a delivery has shown them"
+        f"{table}: entries with an id of an earlier key only: {count:,}; these people are not"
+        " recognized: give that key as --previous-id-key (job: --PREVIOUS_ID_KEY) until a delivery"
+        " has shown them"
         for table, count in receipt.get("earlier_ids", {}).items()
     ]
     return found

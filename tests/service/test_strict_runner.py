@@ -197,7 +197,7 @@ def test_what_differs_from_the_last_runs_is_told(shared_place):
     assert run_pipeline(shared_place.request(), heard).status == "published"
     (drifted,), (earlier,) = heard.of("warned")
     assert drifted == "convenios_diferentes: 1 new: Ouro"
-    assert earlier.startswith("suppressions: 2 entries have an id of an earlier key only")
+    assert earlier.startswith("suppressions: entries with an id of an earlier key only: 2;")
 
 
 def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):

@@ -169,7 +169,7 @@ def test_holds_of_an_unknown_key_stop_an_erasure_that_nobody_is_asked_about(
     assert held.hidden("lake", TODAY, ("k1",)) == 0
     given = ("--cpf-file", "-", "--ground", "x", "--by", "dpo-1", "--yes", "--sessions", "aws")
     error = erase(lake, *given, typed=CPF)
-    assert "1 legal holds have an id of an earlier key only" in str(error)
+    assert "an id of an earlier key only: 1." in str(error)
 
 
 def test_a_lake_without_the_table_holds_nobody(lake: Path) -> None:

@@ -220,7 +220,7 @@ def test_after_a_rotation_all_ids_are_new_and_the_erased_stay_out(
     # The person whom no delivery shows keeps an id of the old key.
     assert first["earlier_ids"] == second["earlier_ids"] == {"suppressions": 1}
     (notice,) = receipts.notices(second)
-    assert "suppressions: 1 entries" in notice
+    assert "earlier key only: 1;" in notice
     run.publish()
     assert ids(run) == of(LEFT, NEW)
     table = run.table.loaded(run.table.table)

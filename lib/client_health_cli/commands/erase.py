@@ -158,8 +158,8 @@ def _warn_of_hidden(holds: int, order: _Order) -> None:
     if not holds:
         return
     text = (
-        f"{holds:,} legal holds have an id of an earlier key only: the people may have one. Give "
-        "that key as --previous-id-key"
+        f"Legal holds with an id of an earlier key only: {holds:,}. Whether they are of these "
+        "people is unknown: give that key as --previous-id-key"
     )
     if not order.asking:
         raise SettingsError(f"{text}, or run without --yes")
