@@ -198,7 +198,7 @@ class Due:
             (
                 f"{one.folder}/",
                 f"{one.days} days",
-                f"{len(one.paths):,} folders, {size_text(one.size)}" if one.paths else "nothing",
+                f"{len(one.paths):,} items, {size_text(one.size)}" if one.paths else "nothing",
             )
             for one in self.old
         ]

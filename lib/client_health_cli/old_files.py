@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from register_contract import resubmissions
 from register_contract.retention import Retention
 
-FOLDERS: Final = ("staging", "deliveries", "runs")
+FOLDERS: Final = ("staging", "deliveries", "runs", resubmissions.FOLDER)
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Old:
     days
         Its limit.
     paths
-        The folders in it that are removed, each of one run or delivery.
+        What is removed in it: the folder of a run or delivery, or the file of a batch.
     size
         Their size in bytes.
     """
@@ -56,10 +57,13 @@ def find(lake: Path, retention: Retention, now: dt.datetime) -> tuple[Old, ...]:
         if days is None or not (lake / name).is_dir():
             continue
         limit = (now - dt.timedelta(days=days)).timestamp()
+        # A lock is neither: it stays.
         old = [
             (path, files)
             for path in sorted((lake / name).iterdir())
-            if path.is_dir() and (files := _files(path)) and max(files.values())[0] < limit
+            if (path.is_dir() or path.suffix == ".parquet")
+            and (files := _files(path))
+            and max(files.values())[0] < limit
         ]
         size = sum(size for _, files in old for _, size in files.values())
         found.append(Old(name, days, tuple(path for path, _ in old), size))
@@ -70,13 +74,16 @@ def remove(found: tuple[Old, ...]) -> None:
     """Remove what :func:`find` has found."""
     for old in found:
         for path in old.paths:
-            shutil.rmtree(path, ignore_errors=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> dict[Path, tuple[float, int]]:
-    """Return time of change and size of each file of a folder."""
+    """Return time of change and size of a file, or of each file of a folder."""
     found = {}
-    for path in folder.rglob("*"):
+    for path in (folder, *folder.rglob("*")):
         if path.is_file():
             status = path.stat()
             found[path] = (status.st_mtime, status.st_size)

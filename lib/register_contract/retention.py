@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from register_contract import resubmissions
+
 #: Days after which the branch of an abandoned run may be removed: longer than any run takes.
 BRANCH_DAYS = 7
 
@@ -25,7 +27,7 @@ class Retention:
     delivery_days : int
         For the copies that runs in S3 read, with CPFs.
     rejected_days : int
-        For rejected rows, with CPFs.
+        For rejected rows and for corrected ones that were handed in, with CPFs.
     run_days : int
         For receipts, executed notebooks, and the history of quality.
     """
@@ -44,6 +46,7 @@ class Retention:
             "staging": self.staging_days,
             "deliveries": self.delivery_days,
             "runs": self.run_days,
+            resubmissions.FOLDER: self.rejected_days,
         }
         return limits.get(name)
 

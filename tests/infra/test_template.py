@@ -159,6 +159,7 @@ def test_every_zone_with_personal_data_is_emptied(deployed: Deployed):
     assert days == {
         "lake/staging/": RETENTION.staging_days,
         "lake/deliveries/": RETENTION.delivery_days,
+        "lake/restricted/resubmissions/": RETENTION.rejected_days,
         "lake/runs/": RETENTION.run_days,
         "lake/claims/": RETENTION.run_days,
         "query-results/": 14,

@@ -31,6 +31,8 @@ def test_each_folder_has_its_own_limit_and_a_run_is_as_old_as_its_newest_file(
     file(tmp_path / "runs/old/01_ingest.json", 366)
     file(tmp_path / "runs/young/01_ingest.json", 364)
     file(tmp_path / "runs/.lock", 400)
+    file(tmp_path / "restricted/resubmissions/b1.parquet", 31)
+    file(tmp_path / "restricted/resubmissions/b2.parquet", 29)
     file(tmp_path / "clientoutput/convenio=Gold/a.parquet", 4_000)
 
     found = old_files.find(tmp_path, LIMITS, NOW)
@@ -38,6 +40,7 @@ def test_each_folder_has_its_own_limit_and_a_run_is_as_old_as_its_newest_file(
     assert told == [
         ("staging", 7, ["old"], 10),
         ("runs", 365, ["old"], 5),
+        ("restricted/resubmissions", 30, ["b1.parquet"], 5),
     ]  # fmt: skip
 
     old_files.remove(found)
@@ -46,6 +49,7 @@ def test_each_folder_has_its_own_limit_and_a_run_is_as_old_as_its_newest_file(
         "staging/half/ingested/a.parquet",
         "staging/half/rejected/b.parquet",
         "runs/young/01_ingest.json",
+        "restricted/resubmissions/b2.parquet",
         "runs/.lock",
         "clientoutput/convenio=Gold/a.parquet",
     }

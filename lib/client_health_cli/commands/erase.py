@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from client_health_cli.erasing.search import Report, Values
 
 _SHOWN = 20
+_ARTICLES = {"id": "an"}
 
 
 def register(app: typer.Typer) -> None:
@@ -205,7 +206,7 @@ def _conclude(folder: Path, report: Report, values: Values, state: State | None 
         typer.echo("Nothing of them was found.")
         return
     lines = [
-        f"  {path.relative_to(folder)}: {count:,} times a {kind}"
+        f"  {path.relative_to(folder)}: {count:,} times {_ARTICLES.get(kind, 'a')} {kind}"
         for (path, kind), count in sorted(report.found.items())
     ]
     lines += [f"  {path.relative_to(folder)}: {why}" for path, why in report.unsearchable.items()]

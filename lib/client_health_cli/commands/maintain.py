@@ -97,6 +97,7 @@ def _tell(done: Maintained) -> None:
     typer.echo(
         f"{done.snapshots_before - done.snapshots_after} of {done.snapshots_before} snapshots"
         f" expired, {done.expired_files:,} of their files and {done.orphan_files:,} stray files"
-        f" deleted, {done.expired_rows:,} old rows and {done.old_folders:,} old folders removed;"
+        f" deleted, {done.expired_rows:,} old rows and {done.old_folders:,} old runs, deliveries,"
+        " and batches removed;"
         f" {done.publications} publications on record."
     )
