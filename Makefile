@@ -57,6 +57,7 @@ test: $(STAMP) lint chain-parts ## Run every check and every test
 	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadscope --no-loadscope-reorder
 
 test-fast: $(STAMP) ## Run the unit tests that need no JVM, no service and no network: for the edit loop
+	@$(BIN)/python tools/side_environment.py scan
 	@$(BIN)/python -m pytest -n 2 --fast tests/unit tests/infra
 
 bench: $(STAMP) ## Compare with the first version's way and with DuckDB; write docs/performance.md: SCALE=10
