@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from client_health_cli.errors import LakeError
-from client_health_cli.published import other_table
+from client_health_cli.published import opened
 from register_contract.contract import Criticality
 from register_contract.tables import QUALITY_RESULTS
 
 PASSED: Final = "ok"
-_COLUMNS: Final = ("run_id", "day", "recorded_at", "rule", "criticality", "passed", "finding")
+_COLUMNS: Final = ("run_id", "day", "recorded_at", "rule", "passed", "finding")
 
 
 @dataclass(frozen=True)
@@ -51,20 +51,14 @@ def gates_of(lake: str) -> dict[str, Gates]:
         A folder, or an s3:// prefix.
     """
     try:
-        table = other_table(lake, QUALITY_RESULTS.name)
+        with opened(lake, QUALITY_RESULTS.name) as table:
+            gates = f"criticality = '{Criticality.GATE.value}'"
+            found = table.scan(gates, selected_fields=_COLUMNS).to_arrow().to_pylist()
     except LakeError:
         return {}
-    import pyarrow.parquet as pq  # noqa: PLC0415 - slows the start of every command
-
-    if table.rows is not None:
-        found = table.rows.select(_COLUMNS).to_pylist()
-    else:
-        parts = (pq.ParquetFile(file).read(list(_COLUMNS)) for file in table.files)
-        found = [row for part in parts for row in part.to_pylist()]
     by_run: dict[str, list[Mapping[str, Any]]] = {}
     for row in found:
-        if row["criticality"] == Criticality.GATE.value:
-            by_run.setdefault(row["run_id"], []).append(row)
+        by_run.setdefault(row["run_id"], []).append(row)
     return {run_id: _gates(rows) for run_id, rows in by_run.items()}
 
 

@@ -106,8 +106,8 @@ def _category(name: str) -> pl.Expr:
 
 def _registrations(kept: pl.DataFrame, as_of: date) -> dict[str, int]:
     day = pl.col("data_cadastro").dt.date()
-    recent = kept.filter(day.is_between(as_of - timedelta(days=DAYS), as_of))
-    return _counted(recent, day.dt.to_string("%Y-%m-%d"))
+    recent = day.filter(day.is_between(as_of - timedelta(days=DAYS), as_of))
+    return _counted(kept, recent.dt.to_string("%Y-%m-%d"))
 
 
 def _counted(rows: pl.DataFrame, value: pl.Expr) -> dict[str, int]:
@@ -128,7 +128,8 @@ def _distinct(hashes: set[int]) -> int:
 
 
 def _extremes(kept: pl.DataFrame, name: str) -> list[str]:
-    present = kept.filter(pl.col(register.WARNINGS) & register.MISSING[name] == 0)[name]
+    is_given = pl.col(register.WARNINGS) & register.MISSING[name] == 0
+    present = kept.select(pl.col(name).filter(is_given)).to_series()
     if present.is_empty():
         return []
     values = pl.Series([present.min(), present.max()]).dt.to_string(_PRECISION[name])

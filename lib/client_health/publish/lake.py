@@ -361,12 +361,7 @@ class Lake:
         def described(file: DataFile) -> JavaObject:
             partition = iceberg.PartitionData(table.spec().partitionType())
             partition.set(0, file.partition)
-            content = table.io().newInputFile(file.uri)
-            found = iceberg.parquet.ParquetUtil.fileMetrics(content, metrics)
-            builder = iceberg.DataFiles.builder(table.spec()).withInputFile(content)
-            # Uses the path as written: Hadoop would put `file:` before it.
-            builder = builder.withPath(file.uri)
-            return builder.withPartition(partition).withMetrics(found).build()
+            return built_file(iceberg, table, metrics, file.uri).withPartition(partition).build()
 
         everything = iceberg.expressions.Expressions.alwaysTrue()
         change = table.newOverwrite().overwriteByRowFilter(everything).toBranch(branch)
@@ -432,6 +427,27 @@ class Lake:
         for name in self.metadata().get("refs", {}):
             if own.fullmatch(name):
                 self.drop_branch(name)
+
+
+def built_file(iceberg: JavaObject, table: JavaObject, metrics: JavaObject, uri: str) -> JavaObject:
+    """Return Iceberg's builder for a data file, with counts and bounds from the file's footer.
+
+    Parameters
+    ----------
+    iceberg : JavaObject
+        The package ``org.apache.iceberg``.
+    table : JavaObject
+        Iceberg's object for the table.
+    metrics : JavaObject
+        The table's ``MetricsConfig``.
+    uri : str
+        The file.
+    """
+    content = table.io().newInputFile(uri)
+    found = iceberg.parquet.ParquetUtil.fileMetrics(content, metrics)
+    builder = iceberg.DataFiles.builder(table.spec()).withInputFile(content)
+    # Uses the path as written: Hadoop would put `file:` before it.
+    return builder.withPath(uri).withMetrics(found)
 
 
 def shares_of(files: Iterable[DataFile]) -> dict[str, int]:

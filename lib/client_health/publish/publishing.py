@@ -47,6 +47,11 @@ class Branch:
     snapshot_id: str
     is_published: bool = False
 
+    @cached_property
+    def before(self) -> Before:
+        """The receipt of ``02_transform``."""
+        return self.stage.receipt_before()
+
     @property
     def rows(self) -> DataFrame:
         """The rows, as readers would see them."""
@@ -91,9 +96,10 @@ class Branch:
         QualityGateError
             From the check. Rows that must not be published are not kept.
         """
-        before = self.stage.receipt_before()
         try:
-            with quality_history.stops(self.stage, before.delivery_id, before.as_of.isoformat()):
+            with quality_history.stops(
+                self.stage, self.before.delivery_id, self.before.as_of.isoformat()
+            ):
                 return check(self.rows, *held_against)
         except QualityGateError:
             self.drop()
@@ -149,7 +155,8 @@ def expectations(
         The notebook's parameters; empty means "from the session's configuration".
     """
     before = stage.receipt_before()
-    last = stage.lake.complete_log().last
+    history = stage.lake.complete_log()
+    last = history.last
     return Expectations(
         stages=[stage.receipt_before(INGEST).rows, before.rows],
         published_rows=last.rows_seen if last else None,
@@ -158,7 +165,7 @@ def expectations(
         published_day=last.day if last else "",
         accept_older=_accepted(stage, "accept_older", accept_older),
         profile=before.content.get("profile"),
-        usual=quality_history.usual(stage),
+        usual=quality_history.usual(stage, history),
         accept_drift=_accepted(stage, "accept_drift", accept_drift),
         limits=stage.rules.limits,
         rules=stage.rules,
@@ -195,7 +202,7 @@ def publish(
     MainMovedError
         If another delivery was.
     """
-    before = stage.receipt_before()
+    before = audited.before
     if not audited.is_published:
         newest = stage.lake.history().last
         older = quality.older_failures(

@@ -21,6 +21,7 @@ from client_health.gate.rule_results import Result
 from client_health.publish import records
 from client_health.stages import Stage
 from register_contract import contract, runs, tables
+from register_contract.publications import History
 from register_contract.receipts import Profile
 from register_contract.tables import COLUMN_PROFILES, QUALITY_RESULTS
 
@@ -149,14 +150,20 @@ def _replace(
     records.replace(stage.lake, table, stage.run_id, frame)
 
 
-def usual(stage: Stage) -> list[Columns]:
+def usual(stage: Stage, history: History) -> list[Columns]:
     """Return what the columns of the last published runs contained, oldest first.
 
     The run itself is not among them, even if it was published before. Without enough published
     runs, the list is empty.
+
+    Parameters
+    ----------
+    stage : Stage
+    history : History
+        What is published.
     """
     limits = stage.rules.limits
-    published = [one for one in stage.lake.history().published if one.run_id != stage.run_id]
+    published = [one for one in history.published if one.run_id != stage.run_id]
     run_ids = list(dict.fromkeys(one.run_id for one in reversed(published)))[: limits.drift_runs]
     if len(run_ids) < limits.drift_least_runs:
         return []

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from client_health import storage
 from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
-from client_health.publish.lake import Lake
+from client_health.publish.lake import Lake, built_file
 from register_contract import contract
 from register_contract.tables import Table
 
@@ -224,8 +224,4 @@ def _written(lake: Lake, loaded: JavaObject, table: Table, rows: pl.DataFrame) -
             write_statistics=[table.key] if table.restricted else True,
             store_schema=False,
         )
-    metrics = iceberg.parquet.ParquetUtil.fileMetrics(
-        loaded.io().newInputFile(uri), iceberg.MetricsConfig.forTable(loaded)
-    )
-    builder = iceberg.DataFiles.builder(loaded.spec()).withInputFile(loaded.io().newInputFile(uri))
-    return builder.withPath(uri).withMetrics(metrics).build()
+    return built_file(iceberg, loaded, iceberg.MetricsConfig.forTable(loaded), uri).build()
