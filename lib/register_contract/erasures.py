@@ -10,8 +10,10 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from register_contract.tables import RESTRICTED
+
 #: The lake's folder for what an erasure needs until it is done.
-FOLDER = "restricted/erasure"
+FOLDER = f"{RESTRICTED}/erasure"
 #: The request to the session, and what the command knows, for a start after a failure.
 REQUEST, STATE = f"{FOLDER}/request.json", f"{FOLDER}/state.json"
 #: What the session writes to the table of legal holds: ids, no CPFs.

@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable
 
 from register_contract.publications import History, Publication
+from register_contract.tables import RESTRICTED
 
 #: The lake's folder of all batches.
-FOLDER = "restricted/resubmissions"
+FOLDER = f"{RESTRICTED}/resubmissions"
 _NAME = re.compile(r"\A(b[0-9a-f]{16})\.parquet\Z")
 
 

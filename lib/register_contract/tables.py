@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The lake's folder for what only stewards may read: data files of such tables, and requests.
+RESTRICTED = "restricted"
 #: The column that names the run of a row; a run's rows are replaced together.
 RUN_ID = "run_id"
 #: The same for what erasures and legal holds write.
@@ -264,6 +266,11 @@ TABLES: tuple[Table, ...] = (
     LEGAL_HOLDS,
     CLIENTOUTPUT_ANONIMA,
 )
+
+
+def restricted_path(table: Table) -> str:
+    """Return the path of a restricted table's data files in the lake."""
+    return f"{RESTRICTED}/{table.name}"
 
 
 def field_names(table: Table) -> tuple[str, ...]:

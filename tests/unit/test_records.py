@@ -109,6 +109,12 @@ def test_restricted_files_are_closed_to_others_and_have_no_bounds_of_values(lake
     assert [list(row[0].values()) for row in bounds] == [[bytearray(b"a")]]
 
 
+def test_every_table_that_tells_persons_apart_is_restricted() -> None:
+    of_persons = [one for one in tables.TABLES if tables.PERSON in tables.field_names(one)]
+    assert of_persons
+    assert all(one.restricted for one in of_persons)
+
+
 def test_every_declared_table_can_be_written_and_read(lake: Lake) -> None:
     for table in tables.TABLES:
         nothing = pl.DataFrame({name: [None] for name in records.schema(table)})

@@ -18,14 +18,12 @@ import pyarrow.parquet as pq
 from client_health import storage
 from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
 from client_health.publish.lake import Lake, built_file
-from register_contract import contract
+from register_contract import contract, tables
 from register_contract.tables import Table
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaObject
 
-#: The lake's folder for data files that only stewards may read.
-RESTRICTED = "restricted"
 #: Frames are written together until a data file has this many rows.
 FILE_ROWS = 100_000
 _POLARS_TYPES: dict[str, pl.DataType] = {
@@ -50,7 +48,7 @@ def make(lake: Lake, table: Table) -> None:
         return
     lake.make_database()
     if table.restricted:
-        storage.protect(lake.path(RESTRICTED))
+        storage.protect(lake.path(tables.RESTRICTED))
     columns = ", ".join(
         f"`{field.name}` {field.type} COMMENT '{field.meaning}'" for field in table.fields
     )
@@ -62,7 +60,7 @@ def make(lake: Lake, table: Table) -> None:
         f"write.metadata.metrics.column.{table.key}": "full",
     }
     if table.restricted:
-        properties["write.data.path"] = lake.path(RESTRICTED, table.name)
+        properties["write.data.path"] = lake.path(tables.restricted_path(table))
         # Bounds outlive an erased row.
         properties["write.metadata.metrics.default"] = "none"
     lake.make(name(table), columns, properties)

@@ -18,7 +18,7 @@ from register_contract import erasures, tables
 from register_contract.erasures import Request, Zone
 
 #: The folder of the table that keeps the ids of erased people.
-_LIST = f"restricted/{tables.SUPPRESSIONS.name}"
+_LIST = tables.restricted_path(tables.SUPPRESSIONS)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: The folders with such rows, by the name of their zone.
 FOLDERS = {
-    tables.REJECTED.name: f"restricted/{tables.REJECTED.name}",
+    tables.REJECTED.name: tables.restricted_path(tables.REJECTED),
     "resubmissions": resubmissions.FOLDER,
 }
 _ID, _RECORD, _REASONS, _LINE = "rejection_id", "record", "reasons", "malformed_line"

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: Files in these folders belong to a run, and go as a whole.
 LOOSE = (runs.STAGING, "deliveries", "runs", "claims")
-_RESTRICTED = "restricted"
 _NAME, _STREET, _CPF, _MALFORMED = "nome_completo", "logradouro", "cpf", "malformed_line"
 _MINE, _OTHERS = "mine", "others"
 _SEPARATORS = f"[{re.escape(SEPARATORS)}]"
@@ -132,7 +131,8 @@ def _zones_of_tables(lake: Path, files: list[Path], values: Values) -> list[Zone
     folders = {publications.TABLE: [Path(f) for f in _published_files(lake)]}
     for table in tables.TABLES:
         if tables.PERSON in tables.field_names(table) and table is not tables.SUPPRESSIONS:
-            folder = lake / _RESTRICTED / table.name if table.restricted else lake / table.name
+            # Every table that tells persons apart is restricted, but the published one.
+            folder = lake / tables.restricted_path(table)
             folders[table.name] = [path for path in files if path.is_relative_to(folder)]
     zones = []
     for name, paths in folders.items():
