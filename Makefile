@@ -9,8 +9,9 @@ SCALE ?= 1
 RAW ?= data/raw-$(ROWS)-$(SEED)
 LAKE ?= data/lake
 DASHBOARD ?= data/painel.html
-STACK ?= client-health
-DEPLOYED = --stack $(STACK) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(FORCE),--force $(FORCE))
+PREFIX ?=
+STACK ?= $(PREFIX)client-health
+DEPLOYED = --stack $(STACK) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(FORCE),--force $(FORCE))
 JAVA_HOME_17 = $(shell $(PYTHON) tools/java_home.py)
 ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 

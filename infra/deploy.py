@@ -15,7 +15,7 @@ from rich.console import Console
 
 from infra import deployment
 from infra.errors import DeployError
-from infra.settings import STACK, Settings, read_parameters
+from infra.settings import Settings, read_parameters
 from infra.terminal import TerminalListener
 
 app = typer.Typer(
@@ -27,7 +27,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-StackName = Annotated[str, typer.Option("--stack", help="Name of the stack.")]
+StackName = Annotated[
+    str,
+    typer.Option("--stack", help="Name of the stack (default: <prefix>client-health)."),
+]
+Prefix = Annotated[
+    str, typer.Option(metavar="NAME-", help="Start of all names: one environment of several.")
+]
 Region = Annotated[str, typer.Option(help="The region (default: that of the credentials).")]
 Yes = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
 Force = Annotated[
@@ -40,7 +46,9 @@ Parameter = Annotated[
 
 @app.command()
 def deploy(
-    stack: StackName = STACK,
+    *,
+    stack: StackName = "",
+    prefix: Prefix = "",
     region: Region = "",
     yes: Yes = False,
     force: Force = "",
@@ -52,7 +60,12 @@ def deploy(
     3 refused because data would be lost; 4 CloudFormation or AWS failed.
     """
     listener = TerminalListener(Console(), yes=yes)
-    settings = Settings(stack=stack, parameters=read_parameters(parameter), allowed=_names(force))
+    settings = Settings(
+        stack=stack,
+        prefix=prefix,
+        parameters=read_parameters(parameter),
+        allowed=_names(force),
+    )
     outputs = deployment.deploy(_clients(region), settings, listener)
     for name, value in sorted(outputs.items()):
         listener.note(f"{name}: {value}")
@@ -60,14 +73,19 @@ def deploy(
 
 @app.command()
 def undeploy(
-    stack: StackName = STACK, region: Region = "", yes: Yes = False, force: Force = ""
+    *,
+    stack: StackName = "",
+    prefix: Prefix = "",
+    region: Region = "",
+    yes: Yes = False,
+    force: Force = "",
 ) -> None:
     """Delete the chain; buckets with data, keys, and tables are kept and named.
 
     Exit codes: as for deploy.
     """
     listener = TerminalListener(Console(), yes=yes)
-    settings = Settings(stack=stack, allowed=_names(force))
+    settings = Settings(stack=stack, prefix=prefix, allowed=_names(force))
     deployment.undeploy(_clients(region), settings, listener)
 
 

@@ -19,7 +19,7 @@ from infra.stack import Stack
 from infra.studio import Places, studio_copy
 from infra.template import Skipped, Template, deployable, load_template, render
 from infra.uploads import has_objects, is_there, upload, upload_file
-from register_contract import contract
+from register_contract import publications
 
 BUCKET = "AWS::S3::Bucket"
 # The limit of CreateChangeSet for a template in the request; a longer one is read from S3.
@@ -85,10 +85,12 @@ def deploy(
     """
     s3 = clients("s3")
     poll = settings.poll_seconds
-    if settings.parameters.get("ColumnAccess") == "on" and not _has_table(clients("glue")):
+    tags = settings.parameters.get("ColumnAccess") == "on"
+    if tags and not _has_table(clients("glue"), settings.database):
         raise RefusedError(
-            f"ColumnAccess tags the columns of {contract.TABLE}, which does not exist yet: deploy "
-            "with ColumnAccess=off, and again with ColumnAccess=on after the first publication"
+            f"ColumnAccess tags the columns of {settings.database}.{publications.TABLE}, which "
+            "does not exist yet: deploy with ColumnAccess=off, and again with ColumnAccess=on "
+            "after the first publication"
         )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
     _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
@@ -118,7 +120,7 @@ def deploy(
     given = artifacts.parameters(bucket, packages=settings.packages)
     _Operation(settings, listener).apply(stack, template, given, url=url)
     outputs = stack.outputs()
-    _publish_copies(s3, bucket, artifacts, outputs, listener)
+    _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
     _deploy_maintenance(clients, settings, outputs, listener)
     return outputs
 
@@ -128,23 +130,23 @@ def _deploy_maintenance(
 ) -> None:
     """Create or update the maintenance of the published table, if the table exists."""
     name = settings.maintenance_stack
-    if not _has_table(clients("glue")):
+    database = outputs.get("DatabaseName", settings.database)
+    if not _has_table(clients("glue"), database):
         listener.note(
-            f"{name}: the table {contract.TABLE} does not exist yet, and its optimizers need it; "
-            "run 'make deploy' again after the first publication"
+            f"{name}: the table {database}.{publications.TABLE} does not exist yet, and its "
+            "optimizers need it; run 'make deploy' again after the first publication"
         )
         return
     template = _part_for(settings, _load(settings.maintenance_template), listener)
     stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
     lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
-    given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"]}
+    given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
     _Operation(settings, listener).apply(stack, template, given)
 
 
-def _has_table(glue: Any) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
-    database, _, table = contract.TABLE.partition(".")
+def _has_table(glue: Any, database: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
     try:
-        glue.get_table(DatabaseName=database, Name=table)
+        glue.get_table(DatabaseName=database, Name=publications.TABLE)
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise
@@ -242,7 +244,7 @@ class _Operation:
         if stack.status() == "ROLLBACK_COMPLETE":
             self.listener.note(f"{stack.name} was never created: deleting what is left of it")
             stack.delete(self.listener.event)
-        plan = stack.plan(template, url=url, parameters={**self.settings.parameters, **given})
+        plan = stack.plan(template, url=url, parameters={**self.settings.given, **given})
         if plan is None:
             self.listener.note(f"{stack.name}: nothing to change")
             return
@@ -303,15 +305,17 @@ def _publish_copies(
     artifacts: Artifacts,
     outputs: Mapping[str, str],
     listener: Listener,
+    *,
+    prefix: str,
 ) -> None:
-    wanted = ("SessionRoleArn", "SessionConf", "Lake", "IdKeyArn")
+    wanted = ("SessionRoleArn", "SessionConf", "Lake", "IdKeyArn", "DatabaseName")
     missing = [name for name in wanted if name not in outputs]
     if missing:
         listener.note(f"no copies for Glue Studio: the stack has no output {', '.join(missing)}")
         return
-    role, conf, lake, id_key = (outputs[name] for name in wanted)
+    role, conf, lake, id_key, database = (outputs[name] for name in wanted)
     library = f"s3://{bucket}/{artifacts.key(artifacts.library)}"
-    places = Places(role=role, library=library, lake=lake, id_key=id_key, conf=conf)
+    places = Places(role, library, lake, id_key, conf, database, prefix)
     for name, content in artifacts.files.items():
         folder, _, file = name.rpartition("/")
         if folder == "notebooks":

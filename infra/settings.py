@@ -8,11 +8,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.errors import SettingsError
+from register_contract import contract
 
 HERE = Path(__file__).resolve().parent
 STACK = "client-health"
 # Names of buckets, roles, and logs contain it.
 _NAME = re.compile(r"\A[a-z][a-z0-9-]{0,39}\Z")
+
+
+# As in the templates.
+_PREFIX = re.compile(r"\A([a-z][a-z0-9]{0,7}-)?\Z")
 
 
 @dataclass(frozen=True)
@@ -22,8 +27,11 @@ class Settings:
     Parameters
     ----------
     stack : str
-        Name of the stack; the artifacts bucket has a separate stack, ``<stack>-artifacts``, and so
-        has the table's maintenance, ``<stack>-maintenance``.
+        Name of the stack, by default ``client-health`` after the prefix; the artifacts bucket has a
+        separate stack, ``<stack>-artifacts``, and so has the table's maintenance,
+        ``<stack>-maintenance``.
+    prefix : str
+        Start of the names of all resources, the default stack's included; see the template.
     parameters : mapping of str to str
         Values of the template's parameters; others keep theirs.
     allowed : frozenset of str
@@ -38,7 +46,8 @@ class Settings:
         Seconds between two requests for progress.
     """
 
-    stack: str = STACK
+    stack: str = ""
+    prefix: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     allowed: frozenset[str] = frozenset()
     template: Path = HERE / "template.yaml"
@@ -49,11 +58,28 @@ class Settings:
     poll_seconds: float = 2.0
 
     def __post_init__(self) -> None:
+        if not _PREFIX.match(self.prefix):
+            raise SettingsError(
+                f"{self.prefix!r} can't begin the names: use up to eight lower-case letters and "
+                "digits, a letter first, and a hyphen, such as dev-"
+            )
+        if not self.stack:
+            object.__setattr__(self, "stack", f"{self.prefix}{STACK}")
         if not _NAME.match(self.stack):
             raise SettingsError(
                 f"{self.stack!r} can't name the stack: use at most 40 lower-case letters, digits, "
                 "and hyphens, a letter first"
             )
+
+    @property
+    def given(self) -> dict[str, str]:
+        """The template's parameters, the prefix included."""
+        return {**self.parameters, **({"Prefix": self.prefix} if self.prefix else {})}
+
+    @property
+    def database(self) -> str:
+        """Database of the published table, as the template names it."""
+        return f"{self.prefix.replace('-', '_')}{contract.DATABASE}"
 
     @property
     def artifacts_stack(self) -> str:

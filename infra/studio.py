@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.errors import SettingsError
+from register_contract import contract
 
 _CONFIGURE = "%%configure"
 _ARGUMENTS = {
@@ -31,7 +32,7 @@ _ARGUMENTS = {
 }
 _CONF = "--conf"
 _PREFIX = "spark.client_health."
-# The notebook's role may only use sessions with this name.
+# The notebook's role may only use sessions with this name, after the stack's prefix.
 SESSIONS = "client-health-studio"
 # The limit of CreateSession for one argument.
 _CONF_LIMIT = 4096
@@ -53,6 +54,10 @@ class Places:
         ARN of the secret with the key for ids.
     conf : str
         Spark settings of every session on the stack's buckets, in the form of ``--conf``.
+    database : str
+        The catalog's database with the lake's tables.
+    prefix : str
+        Start of the stack's names.
     """
 
     role: str
@@ -60,6 +65,8 @@ class Places:
     lake: str
     id_key: str
     conf: str
+    database: str = contract.DATABASE
+    prefix: str = ""
 
 
 def studio_copy(notebook: bytes, places: Places) -> bytes:
@@ -88,6 +95,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
             *filter(None, [_own_conf(content), places.conf]),
             f"{_PREFIX}lake={places.lake}",
             f"{_PREFIX}id_key={places.id_key}",
+            f"{_PREFIX}database={places.database}",
         ]
     )
     if len(conf) > _CONF_LIMIT:
@@ -98,7 +106,7 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     lines = [
         "# Where this stack's things are. The cells below are those of the repository.\n",
         f"%iam_role {places.role}\n",
-        f"%session_id_prefix {SESSIONS}\n",
+        f"%session_id_prefix {places.prefix}{SESSIONS}\n",
         f"%additional_python_modules {places.library}\n",
         f"%spark_conf {conf}",
     ]

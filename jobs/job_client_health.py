@@ -19,7 +19,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from register_contract import __version__, contract, runs
+from register_contract import __version__, contract, publications, runs
 from register_run import (
     Claim,
     Delivery,
@@ -40,6 +40,8 @@ from strict_glue import ConfigurationError, Limits, SessionSettings, StrictGlueE
 
 JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
+#: Spark setting with the database of a lake in S3, for the notebooks.
+DATABASE_SETTING = "spark.client_health.database"
 _DATA_FOLDER = "clientoutput"
 _INTERRUPTED = "stopped from outside; start again to continue after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
@@ -66,6 +68,8 @@ def build_request(
     accept_drift: bool = False,
     keep_staging: bool = False,
     rules_file: str = "",
+    database: str = contract.DATABASE,
+    prefix: str = "",
     session: Optional[SessionSettings] = None,
     limits: Optional[Limits] = None,
 ) -> RunRequest:
@@ -99,6 +103,10 @@ def build_request(
         Whether the run's staging files stay after it is published.
     rules_file : str
         Path or URI of the rules file; empty means the lake's ``rules.yaml``, if there is one.
+    database : str
+        The catalog's database with the lake's tables.
+    prefix : str
+        Start of the sessions' names, which tells environments in one account apart.
     session : SessionSettings, optional
         What the place of the run adds to the session.
     limits : Limits, optional
@@ -115,7 +123,10 @@ def build_request(
         rules=contract.rules_fingerprint(),
         delivery=delivery,
         published=PublishedTable(
-            contract.TABLE, contract.LOG_TABLE, contract.CATALOG, contract.Gate.REMESSA_ANTIGA
+            f"{database}.{publications.TABLE}",
+            f"{database}.{publications.LOG}",
+            contract.CATALOG,
+            contract.Gate.REMESSA_ANTIGA,
         ),
         run_id=run_id or None,
         as_of=as_of or None,
@@ -129,7 +140,7 @@ def build_request(
             "accept_volume_change": accept_volume_change,
             "accept_drift": accept_drift,
         },
-        session=replace(session or SessionSettings(), id_prefix=SESSION_PREFIX),
+        session=replace(session or SessionSettings(), id_prefix=f"{prefix}{SESSION_PREFIX}"),
         limits=limits or Limits(),
     )
 
@@ -226,11 +237,16 @@ def _request(given: argparse.Namespace) -> RunRequest:
         accept_drift=_is_true(given.ACCEPT_DRIFT),
         keep_staging=_is_true(given.KEEP_STAGING),
         rules_file=given.RULES,
+        database=given.DATABASE or contract.DATABASE,
+        prefix=given.PREFIX,
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
             # The reconciler finds a dead job's session by its tag, and ignores other starts.
-            tags={"project": SESSION_PREFIX, **({"job": JOB} if claim else {})},
+            tags={
+                "project": f"{given.PREFIX}{SESSION_PREFIX}",
+                **({"job": f"{given.PREFIX}{JOB}"} if claim else {}),
+            },
         ),
         limits=Limits.from_environment(os.environ),
     )
@@ -272,22 +288,24 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         raise
     finally:
         status = found.status if found else ("stopped" if code in runs.EXITS_FOR_GOOD else "failed")
-        _tell(found, code, time.monotonic() - started)
+        _tell(found, code, time.monotonic() - started, given.PREFIX)
         if given.CLAIM:
-            start = find_job_run(given.CLAIM)
+            start = find_job_run(given.CLAIM, f"{given.PREFIX}{JOB}")
             _leave(given.CLAIM, Outcome(code, status, listener.run_id, start, message))
         # Last: whatever channels do, numbers and outcome are written.
         alerts.ended(ended)
     return code
 
 
-def find_job_run(claim: str) -> str:
+def find_job_run(claim: str, job: str = JOB) -> str:
     """Return the id of this run of the job, which AWS Glue does not pass to a Python Shell job.
 
     Parameters
     ----------
     claim : str
         The claim that the run was started for; one run at a time works on it.
+    job : str
+        Name of the job.
 
     Returns
     -------
@@ -295,7 +313,7 @@ def find_job_run(claim: str) -> str:
         Id of the newest active run for it; empty if there is none, or it can't be looked up.
     """
     try:
-        found = boto3.client("glue", config=_QUICK).get_job_runs(JobName=JOB, MaxResults=20)
+        found = boto3.client("glue", config=_QUICK).get_job_runs(JobName=job, MaxResults=20)
     except (ClientError, BotoCoreError) as error:
         log.warning("the id of this job run was not found (%s)", error)
         return ""
@@ -328,7 +346,7 @@ def _asked(given: argparse.Namespace) -> RunRequest:
         raise failure("claim or uploads", error) from error
 
 
-def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:
+def _tell(found: Optional[RunOutcome], code: int, seconds: float, prefix: str) -> None:
     """Write the metrics that the alarms of the deployed stack use."""
     metrics = {
         "RunSucceeded": int(code == 0),
@@ -337,7 +355,8 @@ def _tell(found: Optional[RunOutcome], code: int, seconds: float) -> None:
         "DurationSeconds": round(seconds, 1),
         **(of_receipts(found.receipts) if found and found.status == "published" else {}),
     }
-    sys.stdout.write(embedded(metrics, {"Job": JOB}, {"ExitCode": code}) + "\n")
+    line = embedded(metrics, {"Job": f"{prefix}{JOB}"}, {"ExitCode": code}, prefix=prefix)
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
@@ -361,6 +380,8 @@ def _parser() -> argparse.ArgumentParser:
         "JSON_PATH": "the JSON source",
         "LAKE": "folder or s3:// prefix of the lake",
         "OUTPUT_PATH": f"the lake's {_DATA_FOLDER} folder, instead of --LAKE",
+        "DATABASE": f"database of the lake's tables in the Data Catalog ({contract.DATABASE})",
+        "PREFIX": "start of the names of this job and its sessions",
         "NOTEBOOKS": "folder or s3:// prefix of the three notebooks",
         "RUN_ID": "name of the run (default: made from its input)",
         "AS_OF": "dates after this day (ISO) are in the future",
@@ -396,11 +417,12 @@ def _lake_of(output_path: str) -> str:
 
 
 def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
+    database = f"{DATABASE_SETTING}={given.DATABASE}" if given.DATABASE else ""
     arguments = {
         "--additional-python-modules": given.PYTHON_MODULES,
         # The archive is complete: a missing package is a fault, not a reason to use an index.
         "--python-modules-installer-option": "--no-index" if given.PYTHON_MODULES else "",
-        "--conf": given.SESSION_CONF,
+        "--conf": " --conf ".join(filter(None, [given.SESSION_CONF, database])),
     }
     return {name: value for name, value in arguments.items() if value}
 

@@ -1,6 +1,7 @@
 """The tasks of one call: a failed task is logged, and the others still run."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ def emit(event: str, metric: str = "", **facts: object) -> None:
     """Print a line of JSON; for each such line, CloudWatch adds one to ``metric``."""
     line: dict[str, Any] = {"event": event, **facts}
     if metric:
-        head = {"Namespace": "ClientHealth", "Dimensions": [[]], "Metrics": [{"Name": metric}]}
+        namespace = os.environ.get("METRICS_NAMESPACE", "ClientHealth")
+        head = {"Namespace": namespace, "Dimensions": [[]], "Metrics": [{"Name": metric}]}
         at = int(datetime.now(UTC).timestamp() * 1000)
         line |= {metric: 1, "_aws": {"Timestamp": at, "CloudWatchMetrics": [head]}}
     sys.stdout.write(json.dumps(line) + "\n")

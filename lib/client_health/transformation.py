@@ -51,6 +51,7 @@ class Transformed:
     """
 
     rows: StageRows
+    table: str
     branch: str
     snapshot: Snapshot
     profile: Profile
@@ -59,7 +60,7 @@ class Transformed:
     def handover(self) -> Handover:
         """The receipt's handover, which the next stage reads."""
         return {
-            "table": contract.TABLE,
+            "table": self.table,
             "branch": self.branch,
             "snapshot_id": self.snapshot.snapshot_id,
             "rows": self.snapshot.rows,
@@ -164,7 +165,7 @@ def transform(stage: Stage, id_key: str = "", previous_id_key: str = "") -> Tran
             f"{accounting.rows_out:,} rows were counted, but {snapshot.rows:,} are on the branch. "
             "Run this stage again."
         )
-    return Transformed(accounting, branch, snapshot, selected.profile)
+    return Transformed(accounting, stage.lake.published, branch, snapshot, selected.profile)
 
 
 def _select(

@@ -24,8 +24,6 @@ from register_contract import contract
 if TYPE_CHECKING:
     from client_health_cli.published import PublishedTable
 
-WORKGROUP: Final = "client_health"
-"""The template's work group, which sets where results are kept."""
 _KINDS: Final[dict[str, pa.DataType]] = {
     "boolean": pa.bool_(),
     "tinyint": pa.int8(),
@@ -47,14 +45,17 @@ class Settings:
     Attributes
     ----------
     workgroup
-        Its work group.
+        Its work group, which sets where results are kept.
+    database
+        The database of names without one.
     output
         Where results are kept; the work group's own place if empty.
     poll_seconds
         Seconds between two looks at a query.
     """
 
-    workgroup: str = WORKGROUP
+    workgroup: str
+    database: str = contract.DATABASE
     output: str = ""
     poll_seconds: float = 0.5
 
@@ -97,7 +98,7 @@ def query(
             connect(
                 work_group=settings.workgroup,
                 s3_staging_dir=settings.output,
-                schema_name=contract.DATABASE,
+                schema_name=settings.database,
                 catalog_name="",
                 poll_interval=settings.poll_seconds,
                 converter=_converter(),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from client_health_cli.databases import VARIABLE
 from client_health_cli.errors import QueryError
 from register_contract import contract, tables
 
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 TABLE = contract.TABLE.rpartition(".")[2]
-DATABASE = contract.TABLE.rpartition(".")[0]
 BEFORE = 0
 """In `FOR VERSION AS OF 0`: the run published before the current one. No snapshot has this id."""
 
@@ -211,9 +212,10 @@ def _unqualify(tree: exp.Query) -> None:
     """Remove the database from tables' names, and make them case-insensitive, as in Athena."""
     from sqlglot import exp  # noqa: PLC0415
 
+    known = {"", contract.DATABASE, os.environ.get(VARIABLE, "").lower()}
     for table in tree.find_all(exp.Table):
         database, catalog = table.db.lower(), table.catalog.lower()
-        if database in {"", DATABASE} and catalog in {"", "awsdatacatalog"} and table.name:
+        if database in known and catalog in {"", "awsdatacatalog"} and table.name:
             name = table.name.lower()
             if name.partition("$")[0] == TABLE or name in OTHERS:
                 table.set("this", exp.to_identifier(name, quoted="$" in name))

@@ -16,16 +16,17 @@ from typing import Any
 import typer
 
 from client_health_cli import old_files
+from client_health_cli.databases import tables_of
 from client_health_cli.errors import LakeError, RunFailedError, SettingsError
 from client_health_cli.notebooks import notebooks_folder
 from client_health_cli.old_files import Old
 from client_health_cli.pipeline import session_limits, session_settings
 from client_health_cli.terminal import size_text
-from register_contract import contract, publications, runs, tables
+from register_contract import publications, runs, tables
 from register_contract.publications import Metadata
 from register_contract.retention import BRANCH_DAYS, Retention
 from register_contract.runs import EXIT_SESSION
-from register_run import PublishedTable, Stage, lock, publication_record, read_notebook, storage
+from register_run import Stage, lock, publication_record, read_notebook, storage
 from strict_glue import Limits, OwnSessions, StrictGlueError, session_request, unwinding
 
 _MAINTAIN = """\
@@ -49,7 +50,6 @@ import json
 from client_health import holds
 print(json.dumps(holds.add({lake!r})))
 """
-TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
 
 
 @dataclass(frozen=True)
@@ -225,8 +225,9 @@ def due(upkeep: Upkeep, retention: Retention) -> Due | None:
     LakeError
         A run works on a lake in S3, where no lock keeps it away.
     """
-    metadata = publication_record.metadata(upkeep.place, TABLES)
-    if metadata is None or publication_record.history(upkeep.place, TABLES).last is None:
+    published = tables_of(upkeep.place)
+    metadata = publication_record.metadata(upkeep.place, published)
+    if metadata is None or publication_record.history(upkeep.place, published).last is None:
         return None
     now = dt.datetime.now(dt.UTC)
     snapshots = metadata.get("snapshots", ())
@@ -325,8 +326,8 @@ def rollback(upkeep: Upkeep, run_id: str) -> RolledBack:
     StrictGlueError
         The session or its work failed.
     """
-    metadata = publication_record.metadata(upkeep.place, TABLES) or {}
-    history = publication_record.history(upkeep.place, TABLES)
+    metadata = publication_record.metadata(upkeep.place, tables_of(upkeep.place)) or {}
+    history = publication_record.history(upkeep.place, tables_of(upkeep.place))
     target = history.of_run(run_id)
     if target is None:
         raise LakeError(

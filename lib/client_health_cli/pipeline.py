@@ -12,6 +12,7 @@ from pathlib import Path
 
 import job_client_health
 from client_health_cli import rule_listing
+from client_health_cli.databases import database_of
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
 from register_contract import contract, runs
@@ -139,6 +140,7 @@ def request(asked: Asked) -> RunRequest:
         accept_drift=asked.accept_drift,
         keep_staging=asked.keep_staging,
         rules_file=asked.rules,
+        database=database_of(asked.lake),
         limits=session_limits(asked.sessions, os.environ),
     )
 
@@ -170,14 +172,15 @@ def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]
     sessions
         `local`, `aws`, or a service's URL.
     lake
-        The lake; for one in S3, sessions get the region as an argument, like the deployed job's.
+        The lake; for one in S3, sessions get region and database as an argument, like the deployed
+        job's.
 
     Raises
     ------
     ServiceFailedError
         If the local service doesn't start.
     """
-    arguments = _region_argument(lake, os.environ)
+    arguments = _place_argument(lake, os.environ)
     if sessions == "aws":
         yield SessionSettings(
             id_prefix=job_client_health.SESSION_PREFIX, default_arguments=arguments
@@ -186,7 +189,7 @@ def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]
         with local_service() as service:
             yield SessionSettings(
                 id_prefix=job_client_health.SESSION_PREFIX,
-                default_arguments=_region_argument(lake, service.environment),
+                default_arguments=_place_argument(lake, service.environment),
                 environment=service.environment,
                 removed_variables=service.removed_variables,
             )
@@ -226,11 +229,17 @@ def looked_at(request: RunRequest) -> Iterator[Callable[[], Delivery | None]]:
         yield beside.submit(Delivery.read, request.sources).result
 
 
-def _region_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]:
-    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
-    if not lake.startswith("s3://") or not region:
+def _place_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]:
+    if not lake.startswith("s3://"):
         return {}
-    return {"--conf": f"spark.hadoop.fs.s3a.endpoint.region={region}"}
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION")
+    database = database_of(lake)
+    wanted = [
+        f"spark.hadoop.fs.s3a.endpoint.region={region}" if region else "",
+        f"{job_client_health.DATABASE_SETTING}={database}" if database != contract.DATABASE else "",
+    ]
+    conf = " --conf ".join(filter(None, wanted))
+    return {"--conf": conf} if conf else {}
 
 
 def _is_file(key: str) -> bool:

@@ -13,14 +13,13 @@ from urllib.parse import unquote, urlsplit
 
 from client_health_cli.errors import LakeError
 from client_health_cli.remote import remote_table
-from register_contract import publications
+from register_contract import contract, publications
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.table import FileScanTask, Table
 
 CATALOG: Final = "glue_catalog"
-DATABASE: Final = "db_client_insurance"
 TABLE: Final = "clientoutput"
 
 
@@ -244,7 +243,7 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
             init_catalog_tables="false",
         )
         try:
-            yield catalog.load_table(f"{DATABASE}.{name}")
+            yield catalog.load_table(f"{contract.DATABASE}.{name}")
         finally:
             catalog.close()
     except NoSuchTableError:

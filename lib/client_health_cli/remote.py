@@ -6,6 +6,7 @@ import logging
 import os
 from typing import TYPE_CHECKING, Any
 
+from client_health_cli.databases import VARIABLE, database_of
 from client_health_cli.errors import LakeError
 from register_contract import contract, publications
 
@@ -53,7 +54,7 @@ def remote_table(lake: str, name: str = publications.TABLE) -> Table:
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from pyiceberg.exceptions import NoSuchTableError  # noqa: PLC0415
 
-    full = f"{contract.DATABASE}.{name}"
+    full = f"{database_of(lake)}.{name}"
     try:
         table = glue_catalog().load_table(full)
     except NoSuchTableError:
@@ -71,6 +72,6 @@ def remote_table(lake: str, name: str = publications.TABLE) -> Table:
         raise LakeError(
             lake,
             f"the Data Catalog's table {full} is in {table.location()}, not in this lake:"
-            " name the lake that it belongs to",
+            f" name the lake that it belongs to, or this lake's database in {VARIABLE}",
         )
     return table

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from client_health_cli.commands import history
 from client_health_cli.dashboard import html
+from client_health_cli.databases import tables_of
 from client_health_cli.errors import LakeError, RunFailedError, SettingsError
 from register_contract import contract, runs
-from register_run import PublishedTable, publication_record, storage
+from register_run import publication_record, storage
 from strict_glue import (
     ConfigurationError,
     KernelDied,
@@ -176,7 +177,7 @@ def _gates(found: Mapping[str, Any], failed: Part | None) -> str:
 
 def _published(lake: str, run_id: str) -> Mapping[str, Any]:
     """Return the run's newest line of the history; empty if it was never published."""
-    tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
+    tables = tables_of(lake)
     try:
         metadata = publication_record.metadata(lake, tables)
         if metadata is None:

@@ -103,13 +103,12 @@ def history(lake: str) -> History:
     lake
         A folder, or an `s3://` prefix.
     """
-    from register_run import PublishedTable, publication_record  # noqa: PLC0415
+    from client_health_cli.databases import tables_of  # noqa: PLC0415
+    from register_run import publication_record  # noqa: PLC0415
     from strict_glue import StrictGlueError  # noqa: PLC0415
 
     try:
-        return publication_record.history(
-            lake, PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
-        )
+        return publication_record.history(lake, tables_of(lake))
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
 

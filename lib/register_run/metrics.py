@@ -14,6 +14,8 @@ def embedded(
     metrics: Mapping[str, float],
     dimensions: Mapping[str, str],
     facts: Optional[Mapping[str, Any]] = None,
+    *,
+    prefix: str = "",
 ) -> str:
     """Return metrics as one line of JSON.
 
@@ -25,6 +27,8 @@ def embedded(
         Dimensions that distinguish the metrics.
     facts : mapping, optional
         Further searchable fields that don't become metrics.
+    prefix : str
+        Start of the metrics' namespace, which tells environments in one account apart.
 
     Returns
     -------
@@ -38,7 +42,11 @@ def embedded(
     head = {
         "Timestamp": int(time.time() * 1000),
         "CloudWatchMetrics": [
-            {"Namespace": NAMESPACE, "Dimensions": [list(dimensions)], "Metrics": described}
+            {
+                "Namespace": f"{prefix}{NAMESPACE}",
+                "Dimensions": [list(dimensions)],
+                "Metrics": described,
+            }
         ],
     }
     return json.dumps({"_aws": head, **dimensions, **metrics, **(facts or {})}, sort_keys=True)

@@ -73,7 +73,7 @@ def test_the_reconciler_reads_every_variable_that_it_gets(deployed: Deployed):
     function = deployed.properties("Reconciler")
     variables = function["Environment"]["Variables"]
     known = {field.upper() for field in def_lambda.Settings.__dataclass_fields__}
-    assert set(variables) - {"AWS_SDK_UA_APP_ID"} <= known
+    assert set(variables) - {"AWS_SDK_UA_APP_ID", "METRICS_NAMESPACE"} <= known
     text = {name: str(value) for name, value in variables.items()}
     settings = def_lambda.Settings.read(text)
     assert settings.lake == f"s3://{deployed.ref('LakeBucket')}/lake"
@@ -117,14 +117,19 @@ def test_the_jobs_sessions_get_library_and_region_and_not_the_catalogue_as_spark
     asked = job.request_from_arguments([*words, *raw]).session
     request = session_request({"--conf": "a=b"}, asked, {}, "r1")
     library = "s3://cliente-data-artifacts-123456789012-sa-east-1/current/"
-    conf = "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"
+    conf = (
+        "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"
+        " --conf spark.client_health.database=db_client_insurance"
+    )
     assert request["DefaultArguments"] == {
         "--additional-python-modules": f"{library}client_health-0.2.0.gluewheels.zip",
         "--python-modules-installer-option": "--no-index",
         "--conf": f"a=b --conf {conf}",
     }
     assert request["Role"] == deployed.arn("SessionRole")
-    assert deployed.outputs()["SessionConf"] == conf
+    outputs = deployed.outputs()
+    database = f"spark.client_health.database={outputs['DatabaseName']}"
+    assert f"{outputs['SessionConf']} --conf {database}" == conf
 
 
 def test_the_job_takes_the_names_of_the_specification():

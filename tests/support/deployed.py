@@ -156,6 +156,12 @@ class Deployed:
             return not self._value(argument[0])
         if function == "Fn::And":
             return all(self._holds(side["Condition"]) for side in argument)
+        if function == "Fn::Split":
+            delimiter, text = argument
+            return str(self._value(text)).split(delimiter)
+        if function == "Fn::Join":
+            delimiter, parts = argument
+            return delimiter.join(self._value(parts))
         raise NotImplementedError(function)
 
     def _substituted(self, argument: Any) -> str:

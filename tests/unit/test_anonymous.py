@@ -44,7 +44,7 @@ def counts(lake: Lake) -> dict[str, int]:
 
 
 def head(lake: Lake) -> Any:
-    return lake.snapshot(table=records.name(CLIENTOUTPUT_ANONIMA))
+    return lake.snapshot(table=records.name(lake, CLIENTOUTPUT_ANONIMA))
 
 
 def followed(lake: Lake) -> str:
@@ -122,7 +122,7 @@ def test_all_files_of_a_health_plan_are_one_class(lake: Lake) -> None:
 
 
 def test_what_the_table_showed_before_expires(lake: Lake) -> None:
-    table, folder = records.name(CLIENTOUTPUT_ANONIMA), Path(lake.uri, "warehouse")
+    table, folder = records.name(lake, CLIENTOUTPUT_ANONIMA), Path(lake.uri, "warehouse")
     run(lake, 0, Gold=7)
     anonymous.follow(lake)
     first = set(folder.rglob("*.parquet"))

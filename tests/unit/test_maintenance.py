@@ -124,7 +124,7 @@ def test_old_rows_of_the_tables_beside_it_go_with_their_snapshots(lake: Lake) ->
     done = maintenance.maintain(lake.uri)
     assert done["expired_rows"] == 1
     assert records.read(lake, QUALITY_RESULTS)["run_id"].to_list() == ["young"]
-    table = records.name(QUALITY_RESULTS)
+    table = records.name(lake, QUALITY_RESULTS)
     assert lake.spark.table(f"{table}.snapshots").count() == 1
     data = list(Path(lake.uri, "warehouse").rglob("quality_results/data/*.parquet"))
     assert len(data) == 1

@@ -76,7 +76,7 @@ def test_small_frames_share_a_file_and_all_files_are_one_commit(
 
     assert pairs(records.read(lake, OPEN)) == [("a", number) for number in (1, 2, 3, 4)]
     assert len(list(Path(lake.uri, "warehouse").rglob("findings/data/*.parquet"))) == 2
-    assert lake.spark.table(f"{records.name(OPEN)}.snapshots").count() == 1
+    assert lake.spark.table(f"{records.name(lake, OPEN)}.snapshots").count() == 1
 
 
 def test_other_programs_and_spark_read_the_same_rows(lake: Lake) -> None:
@@ -85,7 +85,7 @@ def test_other_programs_and_spark_read_the_same_rows(lake: Lake) -> None:
     with closing(SqlCatalog("glue_catalog", uri=f"sqlite:///{lake.uri}/catalog.db")) as catalog:
         found = catalog.load_table(f"{contract.DATABASE}.findings").scan().to_arrow()
     assert sorted(found["number"].to_pylist()) == [1, 2]
-    assert lake.spark.table(records.name(OPEN)).count() == 2
+    assert lake.spark.table(records.name(lake, OPEN)).count() == 2
 
 
 def test_restricted_files_are_closed_to_others_and_have_no_bounds_of_values(lake: Lake) -> None:
@@ -105,7 +105,9 @@ def test_restricted_files_are_closed_to_others_and_have_no_bounds_of_values(lake
         if columns.column(at).is_stats_set
     }
     assert bounded == {"run_id"}
-    bounds = lake.spark.table(f"{records.name(RESTRICTED)}.files").select("lower_bounds").collect()
+    bounds = (
+        lake.spark.table(f"{records.name(lake, RESTRICTED)}.files").select("lower_bounds").collect()
+    )
     assert [list(row[0].values()) for row in bounds] == [[bytearray(b"a")]]
 
 

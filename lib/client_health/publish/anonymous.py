@@ -47,7 +47,7 @@ def follow(lake: Lake) -> Report | None:
         return None
     records.make(lake, CLIENTOUTPUT_ANONIMA)
     recipe = anonymity.recipe()
-    made = lake.snapshot(table=records.name(CLIENTOUTPUT_ANONIMA))
+    made = lake.snapshot(table=records.name(lake, CLIENTOUTPUT_ANONIMA))
     summary = made.summary if made else {}
     if (summary.get(anonymity.SOURCE_SNAPSHOT), summary.get(anonymity.RECIPE)) == (
         source.snapshot_id,
@@ -83,7 +83,7 @@ def expire(lake: Lake, days: int = anonymity.SNAPSHOT_DAYS) -> None:
         Only older ones; 0 leaves the present one alone.
     """
     until = datetime.now(tz=UTC) - timedelta(days=days)
-    table = lake.loaded(records.name(CLIENTOUTPUT_ANONIMA))
+    table = lake.loaded(records.name(lake, CLIENTOUTPUT_ANONIMA))
     # Without Spark: there are a few files, and on AWS no optimizer is needed for this table.
     change = table.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000))
     change.retainLast(1).commit()
@@ -112,7 +112,7 @@ def _files(lake: Lake, snapshot_id: str) -> dict[str, list[str]]:
         task = tasks.next()
         if task.deletes().size():
             raise PublishError(
-                f"{contract.TABLE} has delete files, and the anonymous table is made from whole "
+                f"{lake.published} has delete files, and the anonymous table is made from whole "
                 "data files. Rewrite the data files with rewrite_data_files, and run again."
             )
         file = task.file()

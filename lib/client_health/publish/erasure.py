@@ -93,10 +93,10 @@ def delete_rows(lake: Lake, request: Request) -> None:
 
     Rejected rows have no id: the request names them.
     """
-    suppressed = f"SELECT {PERSON} FROM {records.name(SUPPRESSIONS)}"  # noqa: S608 - our own names
+    suppressed = f"SELECT {PERSON} FROM {records.name(lake, SUPPRESSIONS)}"  # noqa: S608 - our own names
     named = ", ".join(f"'{name}'" for name in request.rejections)
     for table in _tables_of_people(lake):
-        rejected = table == records.name(REJECTED)
+        rejected = table == records.name(lake, REJECTED)
         if _refs(lake, table) and (named or not rejected):
             theirs = f"rejection_id IN ({named})" if rejected else f"{PERSON} IN ({suppressed})"
             lake.spark.sql(f"DELETE FROM {table} WHERE {theirs}")  # noqa: S608
@@ -123,7 +123,7 @@ def expire(lake: Lake, request: Request) -> None:
 def recount(lake: Lake, request: Request) -> None:
     """Count the anonymous table again: next to its older counts, it would show who is gone."""
     if anonymous.follow(lake) is not None:
-        _expire(lake, records.name(CLIENTOUTPUT_ANONIMA))
+        _expire(lake, records.name(lake, CLIENTOUTPUT_ANONIMA))
 
 
 def _expire(lake: Lake, table: str) -> None:
@@ -191,10 +191,10 @@ STEPS: tuple[Callable[[Lake, Request], None], ...] = (
 
 def _tables_of_people(lake: Lake) -> list[str]:
     """Return the tables with rows of people, apart from the list of the suppressed."""
-    database = f"{contract.CATALOG}.{contract.DATABASE}"
+    database = f"{contract.CATALOG}.{lake.database}"
     names = [row.tableName for row in lake.spark.sql(f"SHOW TABLES IN {database}").collect()]
     found = [f"{database}.{name}" for name in sorted(names) if name != SUPPRESSIONS.name]
-    rejected = records.name(REJECTED)
+    rejected = records.name(lake, REJECTED)
     return [one for one in found if one == rejected or PERSON in lake.spark.table(one).columns]
 
 

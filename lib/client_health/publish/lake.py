@@ -24,7 +24,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from client_health import storage
 from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.publish.data_files import DataFile
-from client_health.spark_session import configure
+from client_health.spark_session import configure, setting
 from register_contract import contract, publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
 from register_contract.retention import BRANCH_DAYS
@@ -69,10 +69,13 @@ class Lake:
         A session whose catalog is this lake's.
     uri : str
         Absolute path or URI, without a final slash.
+    database : str
+        The catalog's database with this lake's tables.
     """
 
     spark: SparkSession
     uri: str
+    database: str = contract.DATABASE
 
     @classmethod
     def open(cls, spark: SparkSession, uri: str) -> Lake:
@@ -82,7 +85,9 @@ class Lake:
         ----------
         spark : SparkSession
         uri : str
-            A path means local files and a SQLite catalog; an ``s3://`` URI, the Glue Data Catalog.
+            A path means local files and a SQLite catalog; an ``s3://`` URI, the Glue Data Catalog,
+            where several lakes may each have a database: the session's setting ``database`` names
+            this one's.
         """
         settings = _catalog_settings(uri) if storage.is_remote(uri) else _local_settings(uri)
         location = settings[f"{_CATALOG_CONF}.warehouse"]
@@ -93,21 +98,33 @@ class Lake:
             configure(spark)
         for key, value in settings.items():
             spark.conf.set(key, value)
-        return cls(spark, location.removesuffix("/warehouse"))
+        database = contract.DATABASE
+        if storage.is_remote(uri):
+            database = setting(spark, "database", "", contract.DATABASE)
+        return cls(spark, location.removesuffix("/warehouse"), database)
 
     def path(self, *parts: str) -> str:
         """Return the URI of a path in the lake."""
         return storage.join(self.uri, *parts)
 
+    def named(self, table: str) -> str:
+        """Return a table's name, with catalog and database."""
+        return f"{contract.CATALOG}.{self.database}.{table}"
+
     @property
     def table(self) -> str:
         """Name of the published table, with its catalog."""
-        return f"{contract.CATALOG}.{contract.TABLE}"
+        return self.named(publications.TABLE)
+
+    @property
+    def published(self) -> str:
+        """Name of the published table as readers know it, with its database."""
+        return f"{self.database}.{publications.TABLE}"
 
     @property
     def log(self) -> str:
         """Name of the table of publications, with its catalog."""
-        return f"{contract.CATALOG}.{contract.LOG_TABLE}"
+        return self.named(publications.LOG)
 
     def make_tables(self) -> None:
         """Create the database and its two tables, if missing."""
@@ -138,7 +155,7 @@ class Lake:
 
     def make_database(self) -> None:
         """Create the database, if missing."""
-        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{contract.DATABASE}")
+        self.spark.sql(f"CREATE DATABASE IF NOT EXISTS {contract.CATALOG}.{self.database}")
 
     def make(
         self, table: str, columns: str, properties: Mapping[str, str], partition: str = ""
@@ -377,7 +394,7 @@ class Lake:
         head = self.snapshot(branch)
         if head is None:
             raise PublishError(
-                f"The branch that was just written to {contract.TABLE} is gone; someone removed "
+                f"The branch that was just written to {self.published} is gone; someone removed "
                 "it. Nothing was published. Run the same command again."
             )
         return head
@@ -397,12 +414,12 @@ class Lake:
         try:
             self.spark.sql(
                 f"CALL {contract.CATALOG}.system.fast_forward("
-                f"table => '{contract.TABLE}', branch => '{MAIN}', to => '{branch}')"
+                f"table => '{self.published}', branch => '{MAIN}', to => '{branch}')"
             )
         except IllegalArgumentException as error:
             if "not an ancestor" not in str(error):
                 raise
-            raise MainMovedError.since_written(contract.TABLE) from None
+            raise MainMovedError.since_written(self.published) from None
 
     def rollback(self, snapshot_id: str) -> None:
         """Move ``main`` back to one of its earlier snapshots in one step.
@@ -414,7 +431,7 @@ class Lake:
         """
         self.spark.sql(
             f"CALL {contract.CATALOG}.system.rollback_to_snapshot("
-            f"table => '{contract.TABLE}', snapshot_id => {int(snapshot_id)})"
+            f"table => '{self.published}', snapshot_id => {int(snapshot_id)})"
         )
 
     def drop_branch(self, branch: str) -> None:

@@ -54,7 +54,7 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     anonymous.expire(opened)
     before = spark.table(f"{opened.table}.snapshots").count()
     expired = spark.sql(
-        f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{contract.TABLE}',"
+        f"CALL {contract.CATALOG}.system.expire_snapshots(table => '{opened.published}',"
         f" older_than => TIMESTAMP '{_days_ago(retention.snapshot_days)}',"
         f" retain_last => {retention.snapshots_kept})"
     ).collect()[0]
@@ -62,7 +62,7 @@ def maintain(lake: str = "", retention: Retention = RETENTION) -> dict[str, int]
     # Data files are next to the metadata, not below it, and a call checks one location.
     for location in ("", f", location => '{_quoted(opened.path('clientoutput'))}'"):
         found = spark.sql(
-            f"CALL {contract.CATALOG}.system.remove_orphan_files(table => '{contract.TABLE}',"
+            f"CALL {contract.CATALOG}.system.remove_orphan_files(table => '{opened.published}',"
             f" older_than => TIMESTAMP '{_days_ago(retention.orphan_days)}'{location})"
         )
         orphans += found.count()
@@ -80,7 +80,7 @@ def _expire_rows(lake: Lake, table: tables.Table, retention: Retention) -> int:
     """
     if not records.exists(lake, table):
         return 0
-    name, days = records.name(table), retention.of_table(table.name)
+    name, days = records.name(lake, table), retention.of_table(table.name)
     rows = 0
     if days is not None:
         old = f"day < DATE '{_days_ago(days)[:10]}'"
@@ -90,7 +90,7 @@ def _expire_rows(lake: Lake, table: tables.Table, retention: Retention) -> int:
     age = 0 if rows else retention.snapshot_days
     lake.spark.sql(
         f"CALL {contract.CATALOG}.system.expire_snapshots("
-        f"table => '{contract.DATABASE}.{table.name}',"
+        f"table => '{lake.database}.{table.name}',"
         f" older_than => TIMESTAMP '{_days_ago(age)}', retain_last => 1)"
     )
     return rows

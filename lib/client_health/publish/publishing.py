@@ -20,7 +20,6 @@ from client_health.publish.data_files import DataFile
 from client_health.publish.lake import shares_of
 from client_health.stages import Receipt as Before
 from client_health.stages import Stage
-from register_contract import contract
 from register_contract.publications import BranchState, branch_state
 from register_contract.receipts import Handover, Receipt
 from register_contract.runs import INGEST
@@ -131,12 +130,12 @@ def branch(stage: Stage) -> Branch:
     state = branch_state(stage.lake.metadata(), name, snapshot_id)
     if state is BranchState.GONE:
         raise HandoverError(
-            f"The branch {name} of {contract.TABLE} is not the one that 02_transform handed over. "
-            "Run 02_transform again."
+            f"The branch {name} of {stage.lake.published} is not the one that 02_transform handed "
+            "over. Run 02_transform again."
         )
     if state is BranchState.OVERTAKEN:
         stage.lake.drop_branch(name)
-        raise MainMovedError.since_written(contract.TABLE)
+        raise MainMovedError.since_written(stage.lake.published)
     return Branch(stage, name, snapshot_id, is_published=state is BranchState.PUBLISHED)
 
 
@@ -221,7 +220,7 @@ def publish(
     stage.lake.complete_log()
     stage.lake.show_id_key()
     handover: Handover = {
-        "table": contract.TABLE,
+        "table": stage.lake.published,
         "snapshot_id": audited.snapshot_id,
         "rows": report.rows,
     }

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from client_health import storage
 from client_health.publish.data_files import ARROW_TYPES, FIELD_ID
 from client_health.publish.lake import Lake, built_file
-from register_contract import contract, tables
+from register_contract import tables
 from register_contract.tables import Table
 
 if TYPE_CHECKING:
@@ -63,17 +63,17 @@ def make(lake: Lake, table: Table) -> None:
         properties["write.data.path"] = lake.path(tables.restricted_path(table))
         # Bounds outlive an erased row.
         properties["write.metadata.metrics.default"] = "none"
-    lake.make(name(table), columns, properties)
+    lake.make(name(lake, table), columns, properties)
 
 
 def exists(lake: Lake, table: Table) -> bool:
     """Return whether a table exists."""
-    return lake.spark.catalog.tableExists(name(table))
+    return lake.spark.catalog.tableExists(name(lake, table))
 
 
-def name(table: Table) -> str:
+def name(lake: Lake, table: Table) -> str:
     """Return a table's name, with catalog and database."""
-    return f"{contract.CATALOG}.{contract.DATABASE}.{table.name}"
+    return lake.named(table.name)
 
 
 def replace(
@@ -120,7 +120,7 @@ def _overwrite(
     rows: pl.DataFrame | Iterable[pl.DataFrame],
     properties: Mapping[str, str],
 ) -> None:
-    loaded = lake.loaded(name(table))
+    loaded = lake.loaded(name(lake, table))
     change = loaded.newOverwrite().overwriteByRowFilter(old)
     for part in _by_file([rows] if isinstance(rows, pl.DataFrame) else rows):
         change = change.addFile(_written(lake, loaded, table, part))
@@ -149,7 +149,7 @@ def _expressions(lake: Lake) -> JavaObject:
 def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
     """Add rows to a table in one commit; see :func:`replace`."""
     make(lake, table)
-    loaded = lake.loaded(name(table))
+    loaded = lake.loaded(name(lake, table))
     change = loaded.newAppend()
     # A file for each run: one with the rows of several could not be replaced.
     for part in rows.partition_by(table.key, maintain_order=True):
@@ -178,7 +178,7 @@ def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.D
     """
     if (run_ids is not None and not run_ids) or not exists(lake, table):
         return schema(table).to_frame()
-    scan = lake.loaded(name(table)).newScan()
+    scan = lake.loaded(name(lake, table)).newScan()
     if run_ids is not None:
         wanted = lake.java.java.util.ArrayList()
         for one in run_ids:

@@ -53,15 +53,15 @@ def history(
     # These take a while to load.
     import pyarrow as pa  # noqa: PLC0415
 
+    from client_health_cli.databases import tables_of  # noqa: PLC0415
     from client_health_cli.errors import RunFailedError  # noqa: PLC0415
     from client_health_cli.gate_results import gates_of  # noqa: PLC0415
     from client_health_cli.results import FORMATS  # noqa: PLC0415
-    from register_contract import contract  # noqa: PLC0415
-    from register_run import PublishedTable, publication_record, storage  # noqa: PLC0415
+    from register_run import publication_record, storage  # noqa: PLC0415
     from strict_glue import StrictGlueError  # noqa: PLC0415
 
-    tables = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
     place = storage.normalise(lake)
+    tables = tables_of(place)
     try:
         metadata = publication_record.metadata(place, tables)
         found = publication_record.history(place, tables)

@@ -116,8 +116,10 @@ def _answered(sql: str, lake: str, engine: Engine) -> Iterator[pa.RecordBatchRea
 
     if engine is Engine.ATHENA:
         from client_health_cli import athena  # noqa: PLC0415
+        from client_health_cli.databases import database_of, workgroup  # noqa: PLC0415
 
-        with athena.query(sql, athena.Settings(), lambda: published_table(lake)) as answer:
+        settings = athena.Settings(workgroup(), database_of(lake))
+        with athena.query(sql, settings, lambda: published_table(lake)) as answer:
             yield answer
     else:
         from client_health_cli import dialect, queries  # noqa: PLC0415

@@ -99,13 +99,13 @@ def key_of(lake: Path, location: str) -> bytes:
         There is no key, it can't be used, or the lake was published with another one.
     """
     from client_health import identity  # noqa: PLC0415
-    from client_health_cli.maintenance import TABLES  # noqa: PLC0415
+    from client_health_cli.databases import tables_of  # noqa: PLC0415
     from register_run import publication_record  # noqa: PLC0415
 
     if not location and not identity.default_key_path().exists():
         raise SettingsError("there is no id key here: name it with --id-key")
     key = _loaded(location)
-    last = publication_record.history(str(lake), TABLES).last
+    last = publication_record.history(str(lake), tables_of(str(lake))).last
     if last is not None and last.key_check not in {"", identity.key_check(key)}:
         raise SettingsError(
             "the table was published with another id key: with this one, nobody would be found"
