@@ -75,6 +75,22 @@ def lake(spark: SparkSession, tmp_path: Path) -> Lake:
     return made
 
 
+def test_a_lake_in_s3_has_the_database_that_its_session_names(spark: SparkSession) -> None:
+    given = spark.newSession()
+    assert Lake.open(given, "s3://bucket/lake").table == f"glue_catalog.{contract.TABLE}"
+    given.conf.set("spark.client_health.database", "dev_db_client_insurance")
+    lake = Lake.open(given, "s3://bucket/lake")
+    assert lake.table == "glue_catalog.dev_db_client_insurance.clientoutput"
+    assert lake.log == "glue_catalog.dev_db_client_insurance.publications"
+    assert lake.published == "dev_db_client_insurance.clientoutput"
+
+
+def test_a_folder_always_has_the_contracts_database(spark: SparkSession, tmp_path: Path) -> None:
+    given = spark.newSession()
+    given.conf.set("spark.client_health.database", "dev_db_client_insurance")
+    assert Lake.open(given, str(tmp_path / "lake")).table == f"glue_catalog.{contract.TABLE}"
+
+
 def test_a_lake_that_is_opened_beside_another_is_read_with_its_own_settings(
     spark: SparkSession, lake: Lake, tmp_path: Path
 ) -> None:

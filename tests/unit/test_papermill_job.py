@@ -48,6 +48,19 @@ def test_a_folder_and_a_lake_are_enough(job, raw):
     }
 
 
+def test_an_environment_names_its_database_sessions_and_tags(job, raw):
+    given = ["--RAW", str(raw), "--LAKE", "s3://b/lake", "--SESSION_CONF", "a=b"]
+    given += ["--DATABASE", "dev_db_client_insurance", "--PREFIX", "dev-"]
+    request = job.request_from_arguments(given)
+    assert request.published.table == "dev_db_client_insurance.clientoutput"
+    assert request.published.log == "dev_db_client_insurance.publications"
+    assert request.session.id_prefix == "dev-client-health"
+    assert request.session.tags == {"project": "dev-client-health"}
+    assert request.session.default_arguments == {
+        "--conf": "a=b --conf spark.client_health.database=dev_db_client_insurance"
+    }
+
+
 def test_what_glue_adds_of_its_own_is_ignored(job):
     request = job.request_from_arguments(
         [

@@ -90,6 +90,9 @@ class Lake:
             this one's.
         """
         settings = _catalog_settings(uri) if storage.is_remote(uri) else _local_settings(uri)
+        database = contract.DATABASE
+        if storage.is_remote(uri):
+            database = setting(spark, "database", "", contract.DATABASE)
         location = settings[f"{_CATALOG_CONF}.warehouse"]
         known = spark.conf.get(f"{_CATALOG_CONF}.warehouse", None)
         if known not in (None, location):
@@ -98,9 +101,6 @@ class Lake:
             configure(spark)
         for key, value in settings.items():
             spark.conf.set(key, value)
-        database = contract.DATABASE
-        if storage.is_remote(uri):
-            database = setting(spark, "database", "", contract.DATABASE)
         return cls(spark, location.removesuffix("/warehouse"), database)
 
     def path(self, *parts: str) -> str:
