@@ -108,7 +108,17 @@ def _content(source: str, rows: pl.DataFrame) -> bytes:
     elif source == "csv":
         rows.write_csv(buffer, separator=contract.CSV_DELIMITER)
     else:
-        rows.with_columns(pl.col(_NUMBERS).cast(pl.Int64)).write_ndjson(buffer)
+        # A row with a number that could not be read has texts.
+        numbers = rows.with_columns(pl.col(_NUMBERS).cast(pl.Int64, strict=False))
+        same = pl.all_horizontal(
+            pl.col(name).is_null() == numbers[name].is_null() for name in _NUMBERS
+        )
+        texts = rows.select(
+            pl.struct(pl.all()).struct.json_encode().alias("text"), same.alias("same")
+        )
+        typed = numbers.select(pl.struct(pl.all()).struct.json_encode().alias("typed"))
+        lines = texts.hstack(typed).select(pl.when("same").then("typed").otherwise("text"))
+        buffer.write("".join(f"{line}\n" for line in lines.to_series()).encode())
     return buffer.getvalue()
 
 

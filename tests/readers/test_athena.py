@@ -88,7 +88,9 @@ def asked(serve: Callable[[AthenaApi], AthenaApi]) -> Callable[[AthenaApi], list
 
     def asked(api: AthenaApi) -> list[Any]:
         serve(api)
-        with athena.query("SELECT a FROM clientoutput", athena.Settings(), no_table) as found:
+        with athena.query(
+            "SELECT a FROM clientoutput", athena.Settings("client_health"), no_table
+        ) as found:
             return list(rows_of(found))
 
     return asked
@@ -190,7 +192,9 @@ def test_what_has_no_type_here_stays_as_athena_writes_it(
 def test_pages_are_read_as_rows_are_asked_for(serve: Callable[..., AthenaApi]) -> None:
     count = 2 * queries.BATCH_ROWS + 500
     api = serve(AthenaApi([column("n", "bigint")], [(str(n),) for n in range(count)]))
-    with athena.query("SELECT n FROM clientoutput", athena.Settings(), no_table) as found:
+    with athena.query(
+        "SELECT n FROM clientoutput", athena.Settings("client_health"), no_table
+    ) as found:
         rows = rows_of(found)
         assert next(rows) == (0,)
         # A batch, and the row that holds the columns' names.
@@ -205,7 +209,7 @@ def test_the_sql_is_sent_as_it_is_and_the_work_group_says_where_answers_are_kept
     monkeypatch.setenv("AWS_ATHENA_WORK_GROUP", "elsewhere")
     api = serve(AthenaApi([column("a", "varchar")]))
     sql = "-- What?\nSELECT 1 AS a FROM clientoutput WHERE id LIKE '%(x)s' OR id = '?'\n"
-    with athena.query(sql, athena.Settings(), no_table) as found:
+    with athena.query(sql, athena.Settings("client_health"), no_table) as found:
         assert list(rows_of(found)) == []
     (started,) = [given for action, given in api.calls if action == "StartQueryExecution"]
     del started["ClientRequestToken"]

@@ -30,6 +30,9 @@ PLAIN: dict[str, Any] = {
     sources.UNREADABLE_BIRTH: False,
     sources.UNREADABLE_REGISTRATION: False,
     sources.UNREADABLE_NUMBER: False,
+    "given_data_nascimento": None,
+    "given_data_cadastro": None,
+    "given_numero": None,
     sources.MALFORMED_LINE: None,
 }
 

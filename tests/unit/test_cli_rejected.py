@@ -116,6 +116,21 @@ def test_exported_rows_are_in_their_source_s_format(lake: Path, tmp_path: Path) 
     assert len(set(ids)) == len(ROWS)
 
 
+def test_a_number_that_could_not_be_read_is_exported_as_it_came(tmp_path: Path) -> None:
+    made = tmp_path / "lake"
+    lakes.make(made)
+    unreadable = {"numero": None, "unreadable_numero": True, "given_numero": "s/n"}
+    rows = [PERSON | {"source": name, "cpf": "1"} | unreadable for name in ("parquet", "csv")]
+    rows += [PERSON | {"source": "json", "cpf": cpf} for cpf in ("2", "3")]
+    rows[-1] |= unreadable
+    lakes.reject(made, table_rows(NEWEST, 4, *rows))
+    found = exported(made, tmp_path / "out")
+    assert [found[name][0]["numero"] for name in ("parquet", "csv")] == ["s/n", "s/n"]
+    by_cpf = {row["cpf"]: row for row in found["json"]}
+    assert (by_cpf["2"]["numero"], by_cpf["2"]["data_cadastro"]) == (10, 1577872800000)
+    assert (by_cpf["3"]["numero"], by_cpf["3"]["data_cadastro"]) == ("s/n", "1577872800000")
+
+
 def test_exported_files_are_for_this_account_only(lake: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out"
     exported(lake, folder)

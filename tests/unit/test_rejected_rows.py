@@ -132,6 +132,47 @@ def test_what_is_given_back_is_read_as_the_same_row(source: contract.Source) -> 
     assert_frame_equal(again, rows.select(again.columns))
 
 
+@pytest.mark.parametrize("source", contract.SOURCES, ids=lambda source: source.name)
+def test_what_could_not_be_read_is_given_back_as_it_came(source: contract.Source) -> None:
+    shape = getattr(sources, f"transform_{source.name}")
+    texts = {"data_nascimento": "31/02/1990", "numero": "s/n", "data_cadastro": "ontem"}
+    came = pl.DataFrame(
+        [
+            {source.column(name): "x" for name in sources.REGISTER_TYPES}
+            | {source.column(name): value for name, value in texts.items()}
+        ]
+    )
+    ingested_rows = shape(came)
+    given = rejected_rows.delivered(described(register.rejected_rows(ingested_rows)), source)
+    assert_frame_equal(given.select(came.columns), came)
+    assert_frame_equal(shape(given.drop("rejection_id")), ingested_rows)
+
+
+def test_one_unreadable_value_leaves_the_rest_of_a_json_row_as_it_came() -> None:
+    source = BY_NAME["json"]
+    row = {
+        **{"source": "json", "cpf": BAD, "numero": None},
+        **{sources.UNREADABLE_NUMBER: True, "given_numero": "s/n"},
+    }
+    (found,) = described(refused(row)).iter_rows(named=True)
+    record = json.loads(found["record"])
+    assert (record["numero"], record["data_cadastro"]) == ("s/n", "1577872800000")
+    assert tuple(record) == source.columns
+
+
+def test_a_sample_masks_a_time_that_could_not_be_read() -> None:
+    source = BY_NAME["csv"]
+    rows = refused(
+        {"source": "csv", "cpf": BAD},
+        {
+            **{"source": "csv", "cpf": BAD, "data_cadastro": None},
+            **{sources.UNREADABLE_REGISTRATION: True, "given_data_cadastro": "Ana Lima"},
+        },
+    )
+    shown = rejected_rows.sample(rejected_rows.delivered(described(rows), source), source)
+    assert shown["data_cadastro"].to_list() == ["2020-01-01 10:00:00", contract.MASK]
+
+
 def test_a_malformed_line_is_kept_and_given_back_whole() -> None:
     rows = refused({"source": "csv", "malformed_line": LINE}, {"source": "csv", "cpf": BAD})
     found = described(rows)

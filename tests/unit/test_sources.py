@@ -47,7 +47,8 @@ def test_the_three_sources_give_the_same_row() -> None:
         assert [row[mark] for mark in MARKS] == [False, False, False]
         assert frame.schema == sources.SCHEMA
     assert list(sources.SCHEMA) == [
-        "source", *(column.name for column in contract.REGISTER_COLUMNS), *MARKS, "malformed_line",
+        "source", *(column.name for column in contract.REGISTER_COLUMNS), *MARKS,
+        "given_data_nascimento", "given_data_cadastro", "given_numero", "malformed_line",
     ]  # fmt: skip
 
 
@@ -67,6 +68,8 @@ def test_what_is_given_and_unreadable_is_marked_and_what_is_missing_is_not() -> 
     assert frame.select(MARKS).rows() == [(True,) * 3, *[(False,) * 3] * 3]
     born = date(1949, 1, 7)
     assert frame.get_column("data_nascimento").to_list() == [None, None, born, born]
+    given = frame.select("given_data_nascimento", "given_data_cadastro", "given_numero").rows()
+    assert given == [("31/02/1949", "yesterday", "s/n"), *[(None,) * 3] * 3]
 
 
 def test_a_malformed_line_is_handed_on_with_nothing_else() -> None:

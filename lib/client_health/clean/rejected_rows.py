@@ -12,7 +12,7 @@ import polars as pl
 import polars_hash
 
 from client_health.clean import rules
-from client_health.read import sources
+from client_health.read import dates, sources
 from client_health.read.sources import MALFORMED_LINE, REJECTION_ID, SOURCE
 from register_contract import contract
 from register_contract.contract import Source
@@ -74,8 +74,7 @@ def _content(origin: pl.Expr) -> pl.Expr:
 
 
 def _record(source: Source) -> pl.Expr:
-    row = pl.struct(sources.as_delivered(source)).struct.json_encode()
-    return pl.coalesce(MALFORMED_LINE, row)
+    return pl.coalesce(MALFORMED_LINE, sources.as_delivered(source))
 
 
 def delivered(rejected: pl.DataFrame, source: Source) -> pl.DataFrame:
@@ -117,12 +116,20 @@ def sample(delivered: pl.DataFrame, source: Source, rows: int = 2) -> pl.DataFra
         The most rows to return.
     """
     plan = contract.PARTITION_COLUMN
-    masked = pl.when(pl.col(plan).is_not_null()).then(pl.lit(contract.MASK)).alias(plan)
+    masked = [pl.when(pl.col(plan).is_not_null()).then(pl.lit(contract.MASK)).alias(plan)]
+    # A time that can't be read may be anything, too.
+    registered = dates.parse(pl.col("data_cadastro"), source.timestamp)
+    masked.append(
+        pl.when(registered.is_null() & pl.col("data_cadastro").is_not_null())
+        .then(pl.lit(contract.MASK))
+        .otherwise(pl.col("data_cadastro"))
+        .alias("data_cadastro")
+    )
     names = {source.column(name): name for name in sources.REGISTER_TYPES}
     return (
         delivered.filter(pl.col(MALFORMED_LINE).is_null())
         .head(rows)
         .select(list(names))
         .rename(names)
-        .with_columns(masked, pl.lit(source.name).alias(SOURCE))
+        .with_columns(*masked, pl.lit(source.name).alias(SOURCE))
     )

@@ -7,6 +7,8 @@ sender as delivered. Only dates and numbers are parsed, because each source has 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import polars as pl
 
 from client_health.clean import text
@@ -20,6 +22,8 @@ MALFORMED_LINE = "malformed_line"
 UNREADABLE_BIRTH = "unreadable_data_nascimento"
 UNREADABLE_REGISTRATION = "unreadable_data_cadastro"
 UNREADABLE_NUMBER = "unreadable_numero"
+# The texts of these values, for whoever corrects them.
+_GIVEN = "given_"
 
 #: Only in corrected rows that came back: the rejection that a row corrects.
 REJECTION_ID = "rejection_id"
@@ -44,6 +48,7 @@ SCHEMA = pl.Schema(
     {SOURCE: pl.String()}
     | REGISTER_TYPES
     | dict.fromkeys(_READ.values(), pl.Boolean())
+    | {f"{_GIVEN}{name}": pl.String() for name in _READ}
     | {MALFORMED_LINE: pl.String()}
 )
 
@@ -67,10 +72,17 @@ def _one_shape(raw: pl.DataFrame, source: Source) -> pl.DataFrame:
             *(given(name).alias(name) for name in REGISTER_TYPES),
             malformed.cast(pl.String).alias(MALFORMED_LINE),
         )
-        .with_columns((pl.col(name) != "").alias(mark) for name, mark in _READ.items())
+        .with_columns(
+            *((pl.col(name) != "").alias(mark) for name, mark in _READ.items()),
+            *(pl.col(name).alias(f"{_GIVEN}{name}") for name in _READ),
+        )
         .with_columns(read(name).alias(name) for name in _READ)
         .with_columns(
             (pl.col(mark).fill_null(value=False) & pl.col(name).is_null()).alias(mark)
+            for name, mark in _READ.items()
+        )
+        .with_columns(
+            pl.when(mark).then(pl.col(f"{_GIVEN}{name}")).alias(f"{_GIVEN}{name}")
             for name, mark in _READ.items()
         )
         .select(SCHEMA.names())
@@ -89,7 +101,8 @@ def transform_parquet(raw: pl.DataFrame) -> pl.DataFrame:
     Returns
     -------
     DataFrame
-        ``source``, the register's columns except the id, and marks for what could not be read.
+        ``source``, the register's columns except the id, and marks and texts of what could not be
+        read.
     """
     return _one_shape(raw, _BY_NAME["parquet"])
 
@@ -104,15 +117,18 @@ def transform_json(raw: pl.DataFrame) -> pl.DataFrame:
     return _one_shape(raw, _BY_NAME["json"])
 
 
-def as_delivered(source: Source) -> list[pl.Expr]:
+def as_delivered(source: Source) -> pl.Expr:
     """Return a source's own columns from the register's shape: the inverse of the functions above.
-
-    What could not be read as a date or number is null. Numbers and times of the JSON source stay
-    numbers; everything else is text.
 
     Parameters
     ----------
     source : Source
+
+    Returns
+    -------
+    Expr
+        A JSON object for each row. Numbers and times of the JSON source are numbers, except in rows
+        with one that could not be read; everything else is text.
     """
 
     def written(name: str) -> pl.Expr:
@@ -127,4 +143,14 @@ def as_delivered(source: Source) -> list[pl.Expr]:
             return column.cast(pl.Float64).cast(pl.String)
         return column
 
-    return [written(name).alias(source.column(name)) for name in REGISTER_TYPES]
+    def as_came(name: str) -> pl.Expr:
+        if name not in _READ:
+            return written(name)
+        return pl.coalesce(pl.col(f"{_GIVEN}{name}"), written(name).cast(pl.String))
+
+    def encoded(value: Callable[[str], pl.Expr]) -> pl.Expr:
+        columns = [value(name).alias(source.column(name)) for name in REGISTER_TYPES]
+        return pl.struct(columns).struct.json_encode()
+
+    unreadable = pl.any_horizontal(_READ.values())
+    return pl.when(unreadable).then(encoded(as_came)).otherwise(encoded(written))
