@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from client_health_cli.errors import LakeError
 from client_health_cli.published import opened
+from register_contract import refusals
 from register_contract.contract import Criticality
 from register_contract.tables import QUALITY_RESULTS
 
@@ -55,11 +56,25 @@ def gates_of(lake: str) -> dict[str, Gates]:
             gates = f"criticality = '{Criticality.GATE.value}'"
             found = table.scan(gates, selected_fields=_COLUMNS).to_arrow().to_pylist()
     except LakeError:
-        return {}
+        found = []
     by_run: dict[str, list[Mapping[str, Any]]] = {}
     for row in found:
         by_run.setdefault(row["run_id"], []).append(row)
-    return {run_id: _gates(rows) for run_id, rows in by_run.items()}
+    written = {run_id: _gates(rows) for run_id, rows in by_run.items()}
+    return {**_refused(lake), **written}
+
+
+def _refused(lake: str) -> dict[str, Gates]:
+    """Return the gates of runs that never had a session, and are in no table yet."""
+    from register_run import storage  # noqa: PLC0415 - takes a while to load
+
+    found = {}
+    place = storage.normalise(lake)
+    for file in storage.list_files(storage.join(place, refusals.FOLDER)):
+        note = refusals.Refusal.parse(storage.read_bytes(file.uri) or b"")
+        at = dt.datetime.fromisoformat(note.recorded_at)
+        found[note.run_id] = Gates(note.day, at, stopped=(note.rule,))
+    return found
 
 
 def _gates(rows: list[Mapping[str, Any]]) -> Gates:

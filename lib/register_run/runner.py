@@ -10,6 +10,7 @@ import signal
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Optional
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -17,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from register_contract import resubmissions, runs
 from register_contract.publications import History, Publication
 from register_contract.receipts import Receipt, notices
+from register_contract.refusals import Refusal
 from register_run import lock, publication_record, receipt, storage, team_rules
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
@@ -238,12 +240,35 @@ def _refuse_older(run: Run, history: History) -> None:
     last = history.last
     if last is None or run.request.accept_older or not run.as_of < last.day:
         return
+    gate = run.request.published.older_gate
+    finding = (
+        f"the delivery is of {run.as_of}, the published one ({last.delivery_id}) of {last.day}"
+    )
+    _note_refusal(run, gate, finding)
     raise GateStopped(
-        f"{run.request.published.older_gate}: the delivery is of {run.as_of}, the published one"
-        f" ({last.delivery_id}) of {last.day}; an older register would replace a newer one",
+        f"{gate}: {finding}; an older register would replace a newer one",
         next_step="if that is intended, run again with --accept-older; on AWS, start the job with"
         " --CLAIM and --ACCEPT_OLDER true",
     )
+
+
+def _note_refusal(run: Run, gate: str, finding: str) -> None:
+    """Leave a note for the history of quality, which the next run with a session writes."""
+    now = datetime.now(timezone.utc).replace(tzinfo=None, microsecond=0)
+    refusal = Refusal(
+        run.run_id,
+        run.delivery.delivery_id,
+        run.as_of,
+        gate,
+        finding,
+        run.request.rules,
+        now.isoformat(),
+    )
+    try:
+        storage.write_text(storage.join(run.lake, refusal.path), refusal.dump())
+    except (ClientError, BotoCoreError, OSError) as error:
+        # Whatever it is, the gate's error must reach the caller.
+        run.listener.note(f"the history of quality has no row of this run ({type(error).__name__})")
 
 
 def _already_published(run: Run, published: Publication) -> RunOutcome:

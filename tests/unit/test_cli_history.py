@@ -15,6 +15,7 @@ from client_health_cli.errors import LakeError
 from client_health_cli.gate_results import Gates
 from client_health_cli.main import app
 from register_contract.publications import History, Publication
+from register_contract.refusals import Refusal
 
 AN_EARLIER, THE_LAST = "r-first", "r-second"
 
@@ -86,6 +87,20 @@ def test_the_gates_of_each_run_are_told_also_of_runs_that_they_stopped(
     stopped = told["r-stopped"]
     assert (stopped["gates"], stopped["state"]) == ("stopped by rejeitados_demais", "stopped")
     assert (stopped["day"], stopped["published"]) == ("2026-01-03", None)
+
+
+def test_a_run_that_never_had_a_session_is_listed_before_a_table_has_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = tmp_path / "lake"
+    lakes.make(lake)
+    lakes.publish(lake, THE_LAST, lakes.clients(5), follow=False)
+    note = Refusal("r-old", "d", "2026-01-02", "remessa_antiga", "x", "f", "2026-02-01T03:00:00")
+    (lake / note.path).parent.mkdir(parents=True)
+    (lake / note.path).write_text(note.dump(), encoding="utf-8")
+    told = {row["run"]: row for row in listed(lake, capsys)}["r-old"]
+    assert (told["gates"], told["state"]) == ("stopped by remessa_antiga", "stopped")
+    assert (told["day"], told["published"]) == ("2026-01-02", None)
 
 
 def test_a_gate_that_a_person_let_pass_is_named() -> None:

@@ -4,9 +4,11 @@ import gzip
 import json
 import sqlite3
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from register_contract.refusals import FOLDER, Refusal
 from register_run import publication_record
 from register_run.errors import GateStopped
 from register_run.request import PublishedTable, RunRequest, Stage
@@ -184,3 +186,33 @@ def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
     # `--force` doesn't allow it.
     with pytest.raises(GateStopped):
         run_pipeline(replace(request, force=True))
+
+
+def test_an_older_delivery_leaves_a_note_for_the_history_of_quality(tmp_path):
+    record = {"as_of": "2026-02-02", "rows": {}}
+    lake = _lake(tmp_path / "lake", _metadata(_snapshot(1, None, "r1", record), head=1))
+    (tmp_path / "clients.csv").write_text("a|b\n1|2\n")
+    request = RunRequest(
+        sources={"csv": str(tmp_path / "clients.csv")},
+        lake=lake,
+        stages=(Stage("01_first", str(tmp_path / "none.ipynb")),),
+        library_version="1",
+        rules="r",
+        published=PublishedTable("db.table", "db.log", older_gate="remessa_antiga"),
+        run_id="r2",
+        as_of="2026-02-01",
+    )
+    with pytest.raises(GateStopped):
+        run_pipeline(request)
+    (note,) = Path(lake, FOLDER).iterdir()
+    found = Refusal.parse(note.read_bytes())
+    assert (note.name, found.run_id, found.day, found.rule) == (
+        "r2.json", "r2", "2026-02-01", "remessa_antiga",
+    )  # fmt: skip
+    assert found.finding.startswith("the delivery is of 2026-02-01, the published one (")
+    assert (found.delivery_id, found.rules) != ("", "")
+    note.unlink()
+    note.parent.rmdir()
+    note.parent.write_text("in the way")
+    with pytest.raises(GateStopped, match="remessa_antiga"):
+        run_pipeline(request)

@@ -18,7 +18,7 @@ from test_lake import add, branches, values
 from tests.support.frames import clients
 
 import client_health
-from client_health import ingestion, stages, transformation
+from client_health import ingestion, stages, storage, transformation
 from client_health.clean import identity, register
 from client_health.errors import (
     HandoverError,
@@ -33,6 +33,7 @@ from client_health.publish.lake import Lake, branch_name
 from client_health.spark_session import CONF_PREFIX, setting
 from register_contract import contract, manifest, publications, tables
 from register_contract.contract import Gate, Limits
+from register_contract.refusals import FOLDER, Refusal
 from register_run import publication_record as record
 from register_run import receipt as receipts
 from register_run.errors import ReceiptError
@@ -374,6 +375,24 @@ def test_a_stopped_run_is_remembered_with_what_stopped_it_and_leaves_no_branch(
     again = records.read(written.table, tables.QUALITY_RESULTS, ["r1"])
     assert again["passed"].all()
     assert again.height == rows.height
+
+
+def test_a_run_that_never_had_a_session_is_remembered_by_the_next(written: Run) -> None:
+    fields = {"delivery_id": "d9", "day": "2026-01-30", "rule": str(Gate.REMESSA_ANTIGA)}
+    rest = {"finding": "older", "rules": "f", "recorded_at": "2026-02-01T03:00:00"}
+    refused = Refusal(run_id="r9", **fields, **rest)
+    mine = Refusal(run_id=written.run_id, **fields, **rest)
+    for note in (refused, mine):
+        storage.write_text(f"{written.lake}/{note.path}", note.dump())
+    storage.write_text(f"{written.lake}/{FOLDER}/other.json", "[]")
+    written.publish()
+    [row] = records.read(written.table, tables.QUALITY_RESULTS, ["r9"]).rows(named=True)
+    assert (row["stage"], row["rule"], row["passed"]) == ("01_ingest", "remessa_antiga", False)
+    assert (row["delivery_id"], row["day"].isoformat()) == ("d9", "2026-01-30")
+    assert (row["finding"], row["recorded_at"].isoformat()) == ("older", "2026-02-01T03:00:00")
+    own = records.read(written.table, tables.QUALITY_RESULTS, [written.run_id])
+    assert Gate.REMESSA_ANTIGA not in own.filter(~pl.col("passed"))["rule"].to_list()
+    assert [file.relative for file in storage.files(f"{written.lake}/{FOLDER}")] == ["other.json"]
 
 
 def test_a_gate_of_the_first_stage_is_remembered_too(written: Run) -> None:

@@ -14,13 +14,15 @@ from typing import Any
 
 import polars as pl
 
+from client_health import storage
 from client_health.errors import QualityGateError
 from client_health.gate import rule_results
 from client_health.gate.drift import Columns
 from client_health.gate.rule_results import Result
 from client_health.publish import records
 from client_health.stages import Stage
-from register_contract import contract, runs, tables
+from register_contract import contract, refusals, runs, tables
+from register_contract.contract import Criticality
 from register_contract.publications import History
 from register_contract.receipts import Profile
 from register_contract.tables import COLUMN_PROFILES, QUALITY_RESULTS
@@ -67,6 +69,7 @@ def keep_results(stage: Stage, found: Sequence[Result], delivery_id: str, day: s
     found : sequence of Result
     delivery_id, day : str
     """
+    _collect(stage)
     fingerprint = stage.rules.fingerprint()
     rows = [
         {
@@ -85,6 +88,35 @@ def keep_results(stage: Stage, found: Sequence[Result], delivery_id: str, day: s
         for one in found
     ]
     _replace(stage, QUALITY_RESULTS, rows, delivery_id, day)
+
+
+def _collect(stage: Stage) -> None:
+    """Write what the runner noted about runs that never had a session, and remove the notes."""
+    for file in storage.files(stage.lake.path(refusals.FOLDER)):
+        try:
+            note = refusals.Refusal.parse(storage.read_bytes(file.uri))
+        except ValueError:
+            logger.warning("%s is no note about a run: remove it", file.relative)
+            continue
+        # This run was allowed meanwhile, and writes its own results.
+        if note.run_id != stage.run_id:
+            row = {
+                "stage": runs.INGEST,
+                "rule": note.rule,
+                "criticality": Criticality.GATE.value,
+                "passed": False,
+                "finding": note.finding,
+                "rules": note.rules,
+            }
+            described = {
+                "run_id": note.run_id,
+                "delivery_id": note.delivery_id,
+                "day": date.fromisoformat(note.day),
+                "recorded_at": datetime.fromisoformat(note.recorded_at),
+            }
+            frame = pl.DataFrame([described | row], schema=records.schema(QUALITY_RESULTS))
+            records.replace(stage.lake, QUALITY_RESULTS, note.run_id, frame)
+        storage.delete(file.uri)
 
 
 def keep_profile(
