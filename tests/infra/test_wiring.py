@@ -119,6 +119,7 @@ def test_the_jobs_sessions_get_library_and_region_and_not_the_catalogue_as_spark
     library = "s3://cliente-data-artifacts-123456789012-sa-east-1/current/"
     conf = (
         "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"
+        " --conf spark.client_health.rejected_days=30"
         " --conf spark.client_health.database=db_client_insurance"
     )
     assert request["DefaultArguments"] == {

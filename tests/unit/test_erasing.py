@@ -208,7 +208,7 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
     assert classes is not None
     assert recounted is not None
     assert classes.measured[0].clients - recounted.measured[0].clients == len(NUMBERS)
-    name = records.name(lake, CLIENTOUTPUT_ANONIMA)
+    name = records.name(table, CLIENTOUTPUT_ANONIMA)
     assert table.spark.table(f"{name}.snapshots").count() == 1
 
     # The same delivery again, another one, and a rollback bring nobody back.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -109,6 +110,25 @@ def test_restricted_files_are_closed_to_others_and_have_no_bounds_of_values(lake
         lake.spark.table(f"{records.name(lake, RESTRICTED)}.files").select("lower_bounds").collect()
     )
     assert [list(row[0].values()) for row in bounds] == [[bytearray(b"a")]]
+
+
+def test_files_past_the_limit_go_from_the_table_its_history_and_the_disk(lake: Lake) -> None:
+    records.replace(lake, RESTRICTED, "old", rows("old", 1))
+    (old,) = Path(lake.uri, "restricted").rglob("*.parquet")
+    records.replace(lake, RESTRICTED, "new", rows("new", 2))
+    assert records.expire(lake, RESTRICTED, 30) == 0
+    month_ago = old.stat().st_mtime - 31 * 24 * 3600
+    os.utime(old, (month_ago, month_ago))
+    assert records.expire(lake, RESTRICTED, 32) == 0
+    assert records.expire(lake, RESTRICTED, 30) == 1
+    assert pairs(records.read(lake, RESTRICTED)) == [("new", 2)]
+    assert not old.exists()
+    assert lake.spark.table(f"{records.name(lake, RESTRICTED)}.snapshots").count() == 1
+    assert records.expire(lake, RESTRICTED, 30) == 0
+
+
+def test_a_table_that_is_not_there_has_nothing_past_the_limit(lake: Lake) -> None:
+    assert records.expire(lake, RESTRICTED, 0) == 0
 
 
 def test_every_table_that_tells_persons_apart_is_restricted() -> None:

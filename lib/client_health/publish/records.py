@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -155,6 +156,39 @@ def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
     for part in rows.partition_by(table.key, maintain_order=True):
         change = change.appendFile(_written(lake, loaded, table, part))
     change.commit()
+
+
+def expire(lake: Lake, table: Table, days: int) -> int:
+    """Remove files that are older than a limit, with all that names them; return their number.
+
+    The earlier snapshots go at once: a row that may no longer be kept must not stay in them.
+
+    Parameters
+    ----------
+    lake : Lake
+    table : Table
+    days : int
+        Age in days, from the time at which a file was written.
+
+    Notes
+    -----
+    Without Spark, and the files are only listed: a run writes one file a table.
+    """
+    if not exists(lake, table):
+        return 0
+    loaded = lake.loaded(name(lake, table))
+    folder = str(loaded.locationProvider().newDataLocation("x")).removesuffix("/x")
+    limit = datetime.now(tz=UTC) - timedelta(days=days)
+    old = [file.uri for file in storage.files(folder) if file.modified < limit]
+    if old:
+        change = loaded.newDelete()
+        for uri in old:
+            # Given a text, py4j would find a method that deletes the file instead of its entry.
+            change.deleteFile(lake.java.java.lang.StringBuilder(uri))
+        change.commit()
+        now = int(datetime.now(tz=UTC).timestamp() * 1000)
+        loaded.expireSnapshots().expireOlderThan(now).retainLast(1).commit()
+    return len(old)
 
 
 def read(lake: Lake, table: Table, run_ids: Sequence[str] | None = None) -> pl.DataFrame:

@@ -11,10 +11,13 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 
+from client_health import storage
 from client_health.clean import rejected_rows
 from client_health.publish import records
+from client_health.spark_session import setting
 from client_health.stages import Stage
 from register_contract import tables
+from register_contract.retention import RETENTION
 
 
 def keep(stage: Stage, frames: Iterable[pl.DataFrame], delivery_id: str, day: date) -> None:
@@ -42,3 +45,8 @@ def keep(stage: Stage, frames: Iterable[pl.DataFrame], delivery_id: str, day: da
         for part in rejected_rows.described(frames, delivery_id)
     )
     records.replace(stage.lake, tables.REJECTED, stage.run_id, rows)
+    if storage.is_remote(stage.lake.uri):
+        # The bucket's lifecycle rules can't: they would delete files that the table names. In a
+        # folder, a person does it with `client-health maintain`, which shows it first.
+        given = setting(stage.lake.spark, "rejected_days", "", str(RETENTION.rejected_days))
+        records.expire(stage.lake, tables.REJECTED, int(given))
