@@ -188,6 +188,9 @@ def expire(lake: Lake, table: Table, days: int) -> int:
         change.commit()
         now = int(datetime.now(tz=UTC).timestamp() * 1000)
         loaded.expireSnapshots().expireOlderThan(now).retainLast(1).commit()
+        # Iceberg keeps what the last snapshot removed until that expires, too.
+        for uri in old:
+            storage.delete(uri)
     return len(old)
 
 
