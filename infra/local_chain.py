@@ -123,7 +123,9 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def deploy(self) -> None:
         """Create or update the stacks."""
-        settings = emulator_settings(packages=self.python_shell is not None)
+        settings = emulator_settings(
+            self.emulator.environment, packages=self.python_shell is not None
+        )
         settings = replace(settings, parameters=self.parameters)
         self.outputs = deploy(self.client, settings, self.listener)
 
