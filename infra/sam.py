@@ -125,7 +125,8 @@ def _run(
             said += line
             show(line.rstrip())
     if process.returncode != 0:
-        raise SamError(said.rpartition("Error: ")[2].strip())
+        # A traceback follows an error that the SAM CLI did not expect.
+        raise SamError(said.rpartition("\nError: ")[2].partition("\nTraceback:")[0].strip())
 
 
 def _until_question(output: IO[str]) -> Iterator[str]:

@@ -21,7 +21,8 @@ from infra.deployment import Stopped, undeploy
 from infra.emulator import UNSUPPORTED, emulator_settings
 from infra.errors import RefusedError, SettingsError, StackFailedError
 from infra.settings import Settings, read_parameters
-from infra.template import Skipped, load_template, render
+from infra.stack import Stack
+from infra.template import Skipped, deployable, load_template, render
 from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
@@ -174,6 +175,20 @@ def test_the_stack_policy_lets_no_update_lose_what_holds_data(chain: Chain) -> N
     data = {"RawBucket", "LakeBucket", "LogsBucket", "DataKey", "IdKey", "Database"}
     assert protected(chain.clients) >= data
     assert protected(chain.clients, "client-health-artifacts") == {"ArtifactsBucket"}
+
+
+def test_the_template_arrives_as_it_was_given_except_for_a_note_of_the_sam_cli(
+    chain: Chain,
+) -> None:
+    given = deployable(load_template(SETTINGS.template.read_text()), UNSUPPORTED).template
+    stack = Stack(chain.clients("cloudformation"), "client-health")
+    arrived = load_template(stack.template())
+    for name, resource in arrived["Resources"].items():
+        # The SAM CLI reads the template, adds this, and writes it again.
+        assert resource["Metadata"].pop("SamResourceId") == name
+        if "Metadata" not in given["Resources"][name]:
+            assert not resource.pop("Metadata")
+    assert arrived == given
 
 
 def test_a_second_deployment_finds_nothing_to_change(chain: Chain, deploy: Deploy) -> None:

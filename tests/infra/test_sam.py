@@ -6,12 +6,10 @@ import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from infra.emulator import emulator_settings
 from infra.errors import DeployError
-from infra.settings import Settings
 from infra.stack import Stack
 
 from glue_local.emulator import Emulator
@@ -98,8 +96,8 @@ def test_what_cloudformation_refuses_is_told_in_its_words(cloud: Emulator) -> No
 
 
 def test_where_it_is_not_installed_the_command_says_how_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(sam, "PROGRAM", tmp_path / "sam")
     with pytest.raises(DeployError, match="'make deploy' installs the SAM CLI"):
-        sam.deploy(Stack(Mock(), "s"), {}, Settings(), {}, print, show=print)
+        deploy(cloud, {})
