@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -26,7 +26,7 @@ from infra.template import Template, render
 PROGRAM = Path(__file__).resolve().parents[1] / ".venv-sam" / "bin" / "sam"
 CAPABILITIES = ("CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")
 _CREATED = re.compile(r"Changeset created successfully\. (\S+)")
-_QUESTION = "Deploy this changeset? [y/N]: "
+_QUESTION = "[y/N]: "
 # In a value, it drops a backslash before these.
 _DROPPED = re.compile(r"(\\[ \"'])")
 
@@ -112,11 +112,12 @@ def _run(
         text=True,
     ) as process:
         output = cast("IO[str]", process.stdout)
-        said = "".join(_until_question(output))
-        created = _CREATED.search(said)
-        if created and said.endswith(_QUESTION):
+        said = ""
+        while not said.endswith(_QUESTION) and (character := output.read(1)):
+            said += character
+        if said.endswith(_QUESTION):
             try:
-                approve(created[1])
+                approve(_change_set(said))
             except BaseException:
                 process.communicate("n\n")
                 raise
@@ -129,11 +130,11 @@ def _run(
         raise SamError(said.rpartition("\nError: ")[2].partition("\nTraceback:")[0].strip())
 
 
-def _until_question(output: IO[str]) -> Iterator[str]:
-    line = ""
-    while line != _QUESTION and (character := output.read(1)):
-        yield character
-        line = "" if character == "\n" else line + character
+def _change_set(said: str) -> str:
+    found = _CREATED.search(said)
+    if found is None:
+        raise SamError(f"a change set was expected in: {said}")
+    return found[1]
 
 
 def _quoted(value: str) -> str:

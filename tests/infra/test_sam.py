@@ -101,3 +101,17 @@ def test_where_it_is_not_installed_the_command_says_how_to_get_it(
     monkeypatch.setattr(sam, "PROGRAM", tmp_path / "sam")
     with pytest.raises(DeployError, match="'make deploy' installs the SAM CLI"):
         deploy(cloud, {})
+
+
+def test_where_it_asks_something_unexpected_the_answer_is_no(
+    cloud: Emulator, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # A stand-in for another version of the SAM CLI.
+    program = tmp_path / "sam"
+    lines = ["#!/bin/sh", "printf 'Something? [y/N]: '", f"read said; echo $said >{tmp_path}/said"]
+    program.write_text("\n".join(lines))
+    program.chmod(0o755)
+    monkeypatch.setattr(sam, "PROGRAM", program)
+    with pytest.raises(sam.SamError, match="a change set was expected in: Something"):
+        deploy(cloud, {})
+    assert (tmp_path / "said").read_text() == "n\n"
