@@ -40,15 +40,16 @@ run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake, 
 e2e: $(STAMP) chain-parts ## Run the whole AWS chain here: three uploads become a published table
 	@$(ENV) $(BIN)/python -m infra.show_chain
 
-# What only the chain and its tests need: emulator, template scanners, reader of
+# What only the chain and its tests need: emulator, template scanners, SAM CLI, reader of
 # data contracts, what AWS Glue has installed,
 # Spark's jars for s3://, and a Python Shell for the job where it can be made.
 chain-parts: $(STAMP)
-	@$(BIN)/python tools/side_environment.py emulator scan glue contract
+	@$(BIN)/python tools/side_environment.py emulator scan sam glue contract
 	@$(BIN)/python tools/python_shell.py
 	@$(ENV) $(BIN)/python -m glue_local.prepare --all
 
 deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
+	@$(BIN)/python tools/side_environment.py sam
 	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given))
 
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
@@ -98,4 +99,4 @@ lock: ## Resolve the locked versions again
 	@$(BIN)/python tools/lock.py
 
 clean: ## Remove the environment, sample data and lakes
-	rm -rf $(VENV) .venv-emulator .venv-scan .venv-glue .venv-contract data dist
+	rm -rf $(VENV) .venv-emulator .venv-scan .venv-sam .venv-glue .venv-contract data dist

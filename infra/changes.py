@@ -1,8 +1,8 @@
-"""The changes of a change set, and which of them lose data."""
+"""The changes of a change set, which of them lose data, and the policy that forbids those."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,6 @@ class Plan:
     """A change set that has not been executed."""
 
     id: str
-    stack_id: str
     creates: bool
     changes: tuple[Change, ...]
 
@@ -79,3 +78,17 @@ def change_of(entry: Mapping[str, Any]) -> Change:
             if target.get("RequiresRecreation", "Never") != "Never"
         ),
     )
+
+
+def stack_policy(names: Iterable[str]) -> dict[str, Any]:
+    """Return a stack policy under which an update can't replace or delete some resources.
+
+    Parameters
+    ----------
+    names
+        Their logical names.
+    """
+    every = {"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+    kept = [f"LogicalResourceId/{name}" for name in sorted(names)]
+    never = {"Effect": "Deny", "Action": ["Update:Replace", "Update:Delete"], "Principal": "*"}
+    return {"Statement": [every, *([{**never, "Resource": kept}] if kept else [])]}

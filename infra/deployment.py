@@ -3,52 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
-from infra.changes import NAMED_BY, Plan
-from infra.errors import RefusedError, StackFailedError
-from infra.events import Event
+from infra.changes import NAMED_BY
+from infra.errors import RefusedError
+from infra.operation import Listener, Stopped, change
 from infra.packages import kept_packages
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.studio import Places, studio_copy
-from infra.template import Skipped, Template, deployable, load_template, render
+from infra.template import Template, deployable, load_template
 from infra.uploads import has_objects, is_there, upload, upload_file
 from register_contract import publications
 
 BUCKET = "AWS::S3::Bucket"
-# The limit of CreateChangeSet for a template in the request; a longer one is read from S3.
-_BODY_LIMIT = 51_200
 _KEPT = ("Retain", "RetainExceptOnCreate")
 Clients = Callable[[str], Any]
-
-
-class Listener(Protocol):
-    """Receiver of a deployment's reports and questions."""
-
-    def note(self, text: str) -> None:
-        """Report a step."""
-
-    def planned(self, stack: str, plan: Plan) -> None:
-        """Report the planned changes."""
-
-    def skipped(self, skipped: tuple[Skipped, ...]) -> None:
-        """Report what this place does not support."""
-
-    def event(self, event: Event) -> None:
-        """Report an event of CloudFormation."""
-
-    def agrees(self, question: str) -> bool:
-        """Return whether to continue."""
-
-
-class Stopped(Exception):  # noqa: N818 - nothing went wrong
-    """The answer to a question was no; nothing was changed."""
+__all__ = ["Clients", "Listener", "Stopped", "deploy", "undeploy"]
 
 
 def deploy(
@@ -93,8 +68,8 @@ def deploy(
             "after the first publication"
         )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
-    _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
-    bucket = _bucket_of(store)
+    change(store, _load(settings.artifacts_template), settings, listener)
+    bucket = store.outputs()["ArtifactsBucketName"]
 
     listener.note("building wheels, Lambda zip, and notebook bundle")
     artifacts = build()
@@ -111,14 +86,9 @@ def deploy(
         _bring_packages(s3, bucket, artifacts, listener)
 
     template = _part_for(settings, _load(settings.template), listener)
-    url = None
-    if len(render(template).encode()) > _BODY_LIMIT:
-        key = artifacts.key(settings.template.with_suffix(".json").name)
-        upload(s3, bucket, key, render(template).encode())
-        url = f"{s3.meta.endpoint_url}/{bucket}/{key}"
     stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
     given = artifacts.parameters(bucket, packages=settings.packages)
-    _Operation(settings, listener).apply(stack, template, given, url=url)
+    change(stack, template, settings, listener, given=given, upload_to=bucket)
     outputs = stack.outputs()
     _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
     _deploy_maintenance(clients, settings, outputs, listener)
@@ -141,7 +111,7 @@ def _deploy_maintenance(
     stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
     lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
     given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
-    _Operation(settings, listener).apply(stack, template, given)
+    change(stack, template, settings, listener, given=given)
 
 
 def _has_table(glue: Any, database: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
@@ -207,8 +177,9 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     if upkeep.exists():
         # Deleted first: its optimizers use this stack's key for the table.
         listener.note(f"deleting {upkeep.name}, which keeps no data")
-        upkeep.delete(listener.event)
-    stack.delete(listener.event)
+        upkeep.delete()
+    listener.note(f"deleting {stack.name}, which takes some minutes")
+    stack.delete()
     for kind, physical in kept.values():
         if kind == BUCKET and has_objects(s3, physical):
             listener.note(
@@ -222,46 +193,7 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
 def _delete(stack: Stack, listener: Listener) -> None:
     if not listener.agrees(f"Delete the stack {stack.name}?"):
         raise Stopped
-    stack.delete(listener.event)
-
-
-@dataclass(frozen=True)
-class _Operation:
-    """Change of a stack, made after the plan was shown and agreed to."""
-
-    settings: Settings
-    listener: Listener
-
-    def apply(
-        self,
-        stack: Stack,
-        template: Template,
-        given: Mapping[str, str],
-        *,
-        url: str | None = None,
-    ) -> None:
-        """Plan the change, show it, refuse it or ask, and make it."""
-        if stack.status() == "ROLLBACK_COMPLETE":
-            self.listener.note(f"{stack.name} was never created: deleting what is left of it")
-            stack.delete(self.listener.event)
-        plan = stack.plan(template, url=url, parameters={**self.settings.given, **given})
-        if plan is None:
-            self.listener.note(f"{stack.name}: nothing to change")
-            return
-        self.listener.planned(stack.name, plan)
-        losses = plan.losses(self.settings.allowed)
-        if losses:
-            stack.discard(plan)
-            named = ", ".join(f"{change.name} ({change.type})" for change in losses)
-            raise RefusedError(
-                f"the change would remove or replace resources with data: {named}. Undo it in the "
-                f"template; if it is intended, FORCE={','.join(change.name for change in losses)}"
-            )
-        what = "Create" if plan.creates else "Change"
-        if not self.listener.agrees(f"{what} the stack {stack.name}?"):
-            stack.discard(plan)
-            raise Stopped
-        stack.execute(plan, self.listener.event)
+    stack.delete()
 
 
 def _holds_data(clients: Clients, kind: str, physical: str) -> bool:
@@ -277,16 +209,6 @@ def _holds_data(clients: Clients, kind: str, physical: str) -> bool:
 
 def _load(path: Path) -> Template:
     return load_template(path.read_text(encoding="utf-8"))
-
-
-def _bucket_of(stack: Stack) -> str:
-    found = [physical for kind, physical in stack.resources().values() if kind == BUCKET]
-    if len(found) != 1:
-        raise StackFailedError(
-            f"the stack {stack.name} has {len(found)} buckets, expected one for artifacts: "
-            "see infra/artifacts.yaml"
-        )
-    return found[0]
 
 
 def _bring_packages(s3: Any, bucket: str, artifacts: Artifacts, listener: Listener) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from infra.settings import Settings
 
 UNSUPPORTED = {
@@ -20,13 +22,22 @@ UNSUPPORTED = {
 }
 
 
-def emulator_settings(*, packages: bool = False) -> Settings:
+def emulator_settings(
+    environment: Mapping[str, str] | None = None, *, packages: bool = False
+) -> Settings:
     """Return the settings of a deployment to the emulator.
 
     Parameters
     ----------
+    environment
+        The variables that point clients at it.
     packages
         Whether the job gets its packages from an archive. It does not need to in this environment,
         which has them installed.
     """
-    return Settings(unsupported=UNSUPPORTED, packages=packages, poll_seconds=0.1)
+    return Settings(
+        unsupported=UNSUPPORTED,
+        packages=packages,
+        poll_seconds=0.1,
+        environment=environment or {},
+    )

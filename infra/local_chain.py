@@ -123,7 +123,9 @@ class LocalChain(AbstractContextManager["LocalChain"]):
 
     def deploy(self) -> None:
         """Create or update the stacks."""
-        settings = emulator_settings(packages=self.python_shell is not None)
+        # The deployment's calls are its clients', not the chain's: they go past a recorder.
+        direct = {**self.emulator.environment, "AWS_ENDPOINT_URL": self.emulator.endpoint}
+        settings = emulator_settings(direct, packages=self.python_shell is not None)
         settings = replace(settings, parameters=self.parameters)
         self.outputs = deploy(self.client, settings, self.listener)
 

@@ -44,6 +44,9 @@ class Settings:
         Whether the job gets its packages from an archive; not needed if they are installed.
     poll_seconds : float
         Seconds between two requests for progress.
+    environment : mapping of str to str
+        Variables that point the SAM CLI at the same place as the clients; empty if this process
+        has them.
     """
 
     stack: str = ""
@@ -56,6 +59,7 @@ class Settings:
     unsupported: Mapping[str, str] = field(default_factory=dict)
     packages: bool = True
     poll_seconds: float = 2.0
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not _PREFIX.match(self.prefix):

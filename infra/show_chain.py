@@ -131,7 +131,7 @@ def _ask(remote: str, local: Path, console: Console) -> None:
 class Quiet(TerminalListener):
     """Listener that shows what is left out and created, without each resource's progress."""
 
-    def event(self, event: object) -> None:
+    def output(self, line: str) -> None:
         """Show nothing."""
 
     def planned(self, stack: str, plan: object) -> None:

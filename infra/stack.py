@@ -1,30 +1,23 @@
-"""One CloudFormation stack: plans its changes, makes them, and explains failures."""
+"""One CloudFormation stack: what it has, what a change set would change, and why it failed."""
 
 from __future__ import annotations
 
 import json
-import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Collection
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
-from infra.changes import Plan, change_of
+from infra.changes import NAMED_BY, Plan, change_of, stack_policy
 from infra.errors import StackFailedError
-from infra.events import (
-    UNFINISHED,
-    Event,
-    event_of,
-    explain,
-    is_refusal,
-    refusal_of,
-)
-from infra.template import Template, render
+from infra.events import Event, begins, event_of, explain, refusal_of
 
-_CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
-_EMPTY = ("didn't contain changes", "No updates are to be performed")
 _NEVER_CREATED = frozenset({None, "REVIEW_IN_PROGRESS", "DELETE_COMPLETE"})
+# How the names of the SAM CLI's change sets begin.
+CHANGE_SETS = "samcli-deploy"
+_MADE = frozenset({"CREATE_COMPLETE", "FAILED"})
+_NOT_EXECUTED = frozenset({"AVAILABLE", "UNAVAILABLE"})
+_DELETE_SECONDS = 3600
 
 
 class Stack:
@@ -44,10 +37,11 @@ class Stack:
         self._client = client
         self._poll = poll_seconds
         self.name = name
+        self.region = str(client.meta.region_name)
 
     def status(self) -> str | None:
         """Return the stack's status, or None if there is no stack."""
-        found = self._describe(self.name)
+        found = self._describe()
         return None if found is None else str(found["StackStatus"])
 
     def exists(self) -> bool:
@@ -56,8 +50,13 @@ class Stack:
 
     def outputs(self) -> dict[str, str]:
         """Return the stack's outputs."""
-        found = self._describe(self.name) or {}
+        found = self._describe() or {}
         return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
+
+    def tags(self) -> dict[str, str]:
+        """Return the tags that somebody gave the stack itself."""
+        found = (self._describe() or {}).get("Tags", [])
+        return {t["Key"]: t["Value"] for t in found if not t["Key"].startswith("aws:")}
 
     def resources(self) -> dict[str, tuple[str, str]]:
         """Return type and physical name of each resource, by logical name."""
@@ -75,121 +74,44 @@ class Stack:
         body = answer["TemplateBody"]
         return body if isinstance(body, str) else json.dumps(body)
 
-    def plan(
-        self,
-        template: Template,
-        *,
-        url: str | None = None,
-        parameters: Mapping[str, str],
-    ) -> Plan | None:
-        """Create a change set.
-
-        Parameters
-        ----------
-        template
-            The template as data, which shows its parameters.
-        url
-            URL of the template, if it is too long for the request.
-        parameters
-            New values; other parameters keep theirs, or have their default.
-
-        Returns
-        -------
-        Plan or None
-            None if nothing would change.
-
-        Raises
-        ------
-        StackFailedError
-            The stack can't be changed now, or CloudFormation refuses the template.
-        """
-        found = self._describe(self.name)
-        status = None if found is None else found["StackStatus"]
-        creates = status in _NEVER_CREATED
-        if not creates:
-            _check_can_change(self.name, str(status))
-        had = {p["ParameterKey"] for p in (found or {}).get("Parameters", [])}
-        declared = template.get("Parameters", {})
-        given: list[dict[str, Any]] = [
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in parameters.items()
-            if key in declared
-        ]
-        given += [
-            {"ParameterKey": key, "UsePreviousValue": True}
-            for key in declared
-            if key not in parameters and key in had and not creates
-        ]
-        try:
-            made = self._client.create_change_set(
-                StackName=self.name,
-                ChangeSetName=f"deploy-{uuid.uuid4().hex[:12]}",
-                ChangeSetType="CREATE" if creates else "UPDATE",
-                Parameters=given,
-                Capabilities=_CAPABILITIES,
-                **({"TemplateURL": url} if url else {"TemplateBody": render(template)}),
-            )
-        except ClientError as error:
-            raise StackFailedError(
-                f"CloudFormation refuses the template of {self.name}: "
-                f"{error.response['Error']['Message']}"
-            ) from error
-        return self._planned(made["Id"], made["StackId"], creates=creates)
-
-    def _planned(self, change_set: str, stack_id: str, *, creates: bool) -> Plan | None:
-        while True:
-            pages = self._client.get_paginator("describe_change_set").paginate(
-                ChangeSetName=change_set, StackName=stack_id
-            )
-            answers = list(pages)
-            last = answers[-1]
-            if last["Status"] in {"CREATE_COMPLETE", "FAILED"}:
-                break
-            time.sleep(self._poll)
+    def review(self, change_set: str) -> Plan:
+        """Return the changes of a change set that has been created."""
+        pages = self._client.get_paginator("describe_change_set").paginate(
+            ChangeSetName=change_set, StackName=self.name
+        )
         changes = tuple(
             change_of(entry["ResourceChange"])
-            for answer in answers
-            for entry in answer.get("Changes", [])
+            for page in pages
+            for entry in page.get("Changes", [])
             if "ResourceChange" in entry
         )
-        plan = Plan(change_set, stack_id, creates, changes)
-        if last["Status"] == "CREATE_COMPLETE":
-            return plan
-        reason = str(last.get("StatusReason", ""))
-        self.discard(plan)
-        if any(words in reason for words in _EMPTY):
-            return None
-        raise StackFailedError(
-            f"CloudFormation can't say what would change in {self.name}: {reason}"
-        )
+        return Plan(change_set, creates=not self.exists(), changes=changes)
 
-    def discard(self, plan: Plan) -> None:
-        """Delete a change set, and the empty stack that was made for it."""
-        self._client.delete_change_set(ChangeSetName=plan.id, StackName=plan.stack_id)
-        if plan.creates and self.status() == "REVIEW_IN_PROGRESS":
-            self._client.delete_stack(StackName=plan.stack_id)
+    def discard(self) -> None:
+        """Delete change sets that were not executed, and an empty stack that was made for one."""
+        status = self.status()
+        if status == "REVIEW_IN_PROGRESS":
+            self._client.delete_stack(StackName=self.name)
+        elif status is not None:
+            pages = self._client.get_paginator("list_change_sets").paginate(StackName=self.name)
+            for made in (made for page in pages for made in page["Summaries"]):
+                waits = made["Status"] in _MADE and made["ExecutionStatus"] in _NOT_EXECUTED
+                if waits and made["ChangeSetName"].startswith(CHANGE_SETS):
+                    self._client.delete_change_set(ChangeSetName=made["ChangeSetId"])
 
-    def execute(self, plan: Plan, on_event: Callable[[Event], None]) -> None:
-        """Execute a change set and wait for the end.
+    def protect(self, allowed: Collection[str] = ()) -> None:
+        """Set the stack policy: no update replaces or deletes what holds data.
 
         Parameters
         ----------
-        plan
-            The result of :meth:`plan`.
-        on_event
-            Called with each new event.
-
-        Raises
-        ------
-        StackFailedError
-            A resource could not be created; CloudFormation has rolled everything back.
+        allowed
+            Logical names of resources that may be lost.
         """
-        seen = {event.id for event in self._events(plan.stack_id)}
-        self._client.execute_change_set(ChangeSetName=plan.id, StackName=plan.stack_id)
-        wanted = "CREATE_COMPLETE" if plan.creates else "UPDATE_COMPLETE"
-        self._wait(plan.stack_id, seen, wanted, on_event)
+        names = [name for name, (kind, _) in self.resources().items() if kind in NAMED_BY]
+        policy = stack_policy([name for name in names if name not in allowed])
+        self._client.set_stack_policy(StackName=self.name, StackPolicyBody=json.dumps(policy))
 
-    def delete(self, on_event: Callable[[Event], None]) -> None:
+    def delete(self) -> None:
         """Delete the stack and wait for the end; retained resources stay.
 
         Raises
@@ -197,66 +119,64 @@ class Stack:
         StackFailedError
             A resource could not be deleted.
         """
-        found = self._describe(self.name)
+        found = self._describe()
         if found is None:
             return
-        stack_id = found["StackId"]
-        seen = {event.id for event in self._events(stack_id)}
-        self._client.delete_stack(StackName=stack_id)
-        self._wait(stack_id, seen, "DELETE_COMPLETE", on_event)
+        self._client.delete_stack(StackName=found["StackId"])
+        every = {"Delay": self._poll, "MaxAttempts": int(_DELETE_SECONDS / self._poll)}
+        try:
+            self._client.get_waiter("stack_delete_complete").wait(
+                StackName=found["StackId"], WaiterConfig=every
+            )
+        except WaiterError as error:
+            raise StackFailedError(self.explain(str(error))) from error
 
-    def _wait(
-        self, stack_id: str, seen: set[str], wanted: str, on_event: Callable[[Event], None]
-    ) -> None:
-        told: list[Event] = []
-        while True:
-            for event in self._events(stack_id):
-                if event.id not in seen:
-                    seen.add(event.id)
-                    told.append(event)
-                    on_event(event)
-            ends = [e.status for e in told if e.of_stack and not e.status.endswith("_IN_PROGRESS")]
-            if ends:
-                break
-            time.sleep(self._poll)
-        if ends[-1] != wanted:
-            raise StackFailedError(explain(self.name, ends[-1], [*self._refusals(stack_id), *told]))
+    def explain(self, reported: str, *, begun: bool = True) -> str:
+        """Return an explanation of why the stack's last operation failed.
 
-    def _refusals(self, stack_id: str) -> list[Event]:
+        Parameters
+        ----------
+        reported
+            What the tool reported that was to carry it out.
+        begun
+            Whether it had begun.
+        """
+        events = [*self._refusals(), *self._last_events()] if begun else []
+        return explain(self.name, self.status() or "not there", events, reported)
+
+    def _refusals(self) -> list[Event]:
         """Return why the last operation was refused before anything was created."""
         try:
             answer = self._client.describe_events(
-                StackName=stack_id, Filters={"FailedEvents": True}
+                StackName=self.name, Filters={"FailedEvents": True}
             )["OperationEvents"]
         except ClientError:
             # Without permission for this request, the other events are still shown.
             return []
         last = answer[0].get("OperationId") if answer else None
-        return [refusal_of(e) for e in answer if is_refusal(e) and e.get("OperationId") == last]
+        return [
+            refusal_of(entry)
+            for entry in answer
+            if entry.get("EventType") == "VALIDATION_ERROR"
+            and entry.get("OperationId") == last
+            and "LogicalResourceId" in entry
+        ]
 
-    def _events(self, stack_id: str) -> list[Event]:
-        """Return the events, oldest first."""
-        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-        return [event_of(entry, stack_id) for page in pages for entry in page["StackEvents"]][::-1]
+    def _last_events(self) -> list[Event]:
+        """Return the last operation's events, oldest first."""
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self.name)
+        found: list[Event] = []
+        for entry in (entry for page in pages for entry in page["StackEvents"]):
+            found.insert(0, event_of(entry))
+            if begins(found[0]):
+                break
+        return found
 
-    def _describe(self, name: str) -> dict[str, Any] | None:
+    def _describe(self) -> dict[str, Any] | None:
         try:
-            stacks = self._client.describe_stacks(StackName=name)["Stacks"]
+            stacks = self._client.describe_stacks(StackName=self.name)["Stacks"]
         except ClientError as error:
             if "does not exist" in error.response["Error"]["Message"]:
                 return None
             raise
         return dict(stacks[0]) if stacks else None
-
-
-def _check_can_change(name: str, status: str) -> None:
-    if status in {"UPDATE_ROLLBACK_FAILED"}:
-        raise StackFailedError(f"the stack {name} is {status}: {UNFINISHED}")
-    if status.endswith("_IN_PROGRESS"):
-        raise StackFailedError(
-            f"the stack {name} is {status}: it is being changed; try again when that is done"
-        )
-    if status in {"ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"}:
-        raise StackFailedError(
-            f"the stack {name} is {status} and can't be updated: run 'make undeploy', then again"
-        )

@@ -7,7 +7,6 @@ from rich.prompt import Confirm
 from rich.table import Table
 
 from infra.changes import Plan
-from infra.events import Event
 from infra.template import Skipped
 
 
@@ -50,10 +49,9 @@ class TerminalListener:
         if skipped:
             self._console.print(table)
 
-    def event(self, event: Event) -> None:
-        """Print an event."""
-        reason = f": {event.reason}" if event.reason else ""
-        self.note(f"  {event.status:28} {event.name} ({event.type}){reason}")
+    def output(self, line: str) -> None:
+        """Print a line of the SAM CLI, which reports CloudFormation's events."""
+        self.note(line)
 
     def agrees(self, question: str) -> bool:
         """Ask, unless everything is agreed to beforehand."""

@@ -27,7 +27,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 ROOT = Path(__file__).resolve().parent.parent
 # Tests that use one of these fixtures, directly or not, wait for a JVM or another process.
-SLOW_FIXTURES = {"spark", "emulator_environment", "glue_python", "python_shell"}
+SLOW_FIXTURES = {"spark", "emulator_environment", "sam_environment", "glue_python", "python_shell"}
 
 # These files share something that is slow to start, and run in one process: a Spark driver; a
 # service with a session; warm sessions; a service behind an endpoint.
@@ -107,6 +107,13 @@ def root() -> Path:
 def emulator_environment(root: Path) -> None:
     """Create the environment that the AWS emulator runs in, unless it exists."""
     made = [sys.executable, str(root / "tools" / "side_environment.py"), "emulator"]
+    subprocess.run(made, check=True)
+
+
+@pytest.fixture(scope="session")
+def sam_environment(root: Path) -> None:
+    """Create the environment with the SAM CLI, unless it exists."""
+    made = [sys.executable, str(root / "tools" / "side_environment.py"), "sam"]
     subprocess.run(made, check=True)
 
 

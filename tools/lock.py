@@ -44,6 +44,7 @@ LOCKS: dict[str, list[str]] = {
     ],
     "contract.txt": ["--python-version", "3.11", "--universal", "locks/contract.in"],
     "scan.txt": ["--python-version", "3.11", "--universal", "locks/scan.in"],
+    "sam.txt": ["--python-version", "3.11", "--universal", "locks/sam.in"],
     # AWS Glue's own two packages contradict each other, so dependencies are listed, not resolved.
     "python-shell.txt": ["--python-version", "3.9", "--no-deps", "locks/python-shell.in"],
     "runner-py39.txt": ["--python-version", "3.9", *WITHOUT, *OWN, JOB],

@@ -1,9 +1,9 @@
 """Build environments next to ``.venv``: ``python tools/side_environment.py emulator scan``.
 
-The emulator of AWS pins its own botocore, the template scanners and the reader of data contracts
-pin about 50 packages each, and sessions like Glue's need only what AWS documents. So each has its
-own ``.venv-<name>``, with the versions and hashes of its lock. If a lock is unchanged since the
-last time, nothing is done.
+The emulator of AWS pins its own botocore; the template scanners, the SAM CLI, and the reader of
+data contracts pin 50 to 90 packages each; and sessions like Glue's need only what AWS documents. So
+each has its own ``.venv-<name>``, with the versions and hashes of its lock. If a lock is unchanged
+since the last time, nothing is done.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-NAMES = {"emulator": "emulator", "scan": "scan", "glue": "glue-5.1", "contract": "contract"}
+NAMES = {"glue": "glue-5.1"} | {name: name for name in ("contract", "emulator", "sam", "scan")}
 
 
 def main() -> None:

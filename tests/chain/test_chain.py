@@ -159,7 +159,9 @@ def until(what: str, holds: Callable[[], object], every: float = 0.25) -> None:
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -> Iterator[Day]:
+def day(
+    tmp_path_factory: pytest.TempPathFactory, emulator_environment: None, sam_environment: None
+) -> Iterator[Day]:
     folder = tmp_path_factory.mktemp("chain")
     raws = {}
     for seed, group in enumerate((FIRST, FIXED)):

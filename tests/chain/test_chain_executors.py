@@ -23,6 +23,7 @@ from tests.oracle.compare import Left
 from tests.oracle.register import expect
 from tests.support.deployed import Deployed
 from tests.support.policy import Permissions
+from tests.support.quick_sam import quick_sam
 from tests.support.recorder import Recorder, glue_calls
 
 import job_client_health
@@ -93,7 +94,7 @@ def published(
         listener = TerminalListener(console, yes=True)
         chain = LocalChain(folder, listener, {}, recorder.endpoint, arguments)
         recorder.upstream = chain.emulator.endpoint
-        with chain, chain.id_key(KEY):
+        with quick_sam(chain.client), chain, chain.id_key(KEY):
             chain.upload({path.name: path for path in raw.glob("dados_*")})
             (claim,) = chain.wait(1, PATIENCE)
             yield Published(chain, recorder, raw, claim)

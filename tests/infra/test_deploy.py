@@ -20,9 +20,10 @@ from infra.changes import Plan
 from infra.deployment import Stopped, undeploy
 from infra.emulator import UNSUPPORTED, emulator_settings
 from infra.errors import RefusedError, SettingsError, StackFailedError
-from infra.events import Event
 from infra.settings import Settings, read_parameters
-from infra.template import Skipped, load_template, render
+from infra.stack import Stack
+from infra.template import Skipped, deployable, load_template, render
+from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
 from infra import deployment
@@ -30,10 +31,10 @@ from register_contract import contract
 
 # The tree is the same for all tests, so only the first deployment really builds it.
 build_once = functools.cache(build_artifacts)
-deploy = functools.partial(deployment.deploy, build=build_once)
 SETTINGS = emulator_settings()
 OPTIMIZER = "AWS::Glue::TableOptimizer"
 UPKEEP = "client-health-maintenance"
+Deploy = Callable[[Callable[[str], Any], Settings, "Recorder"], dict[str, str]]
 # Each test has its own region, so it doesn't see what another test has left.
 REGIONS = itertools.cycle(
     f"{area}-{side}-{number}"
@@ -50,7 +51,7 @@ class Recorder:
         self.notes: list[str] = []
         self.plans: dict[str, Plan] = {}
         self.left_out: tuple[Skipped, ...] = ()
-        self.events: list[Event] = []
+        self.lines: list[str] = []
         self.questions: list[str] = []
         self._agrees = agrees
 
@@ -63,8 +64,8 @@ class Recorder:
     def skipped(self, skipped: tuple[Skipped, ...]) -> None:
         self.left_out = skipped
 
-    def event(self, event: Event) -> None:
-        self.events.append(event)
+    def output(self, line: str) -> None:
+        self.lines.append(line)
 
     def agrees(self, question: str) -> bool:
         self.questions.append(question)
@@ -73,7 +74,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def cloud(
-    emulator_environment: None, tmp_path_factory: pytest.TempPathFactory
+    emulator_environment: None, sam_environment: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Emulator]:
     with Emulator(log=tmp_path_factory.mktemp("emulator") / "emulator.log") as emulator:
         yield emulator
@@ -87,6 +88,27 @@ def clients_of(cloud: Emulator) -> Callable[[str], Any]:
         region_name=next(REGIONS),
     )
     return lambda service: session.client(service, endpoint_url=cloud.endpoint)
+
+
+@pytest.fixture(scope="module")
+def deploy(cloud: Emulator) -> Deploy:
+    """Return the deployment through the real SAM CLI."""
+
+    def deploy(
+        clients: Callable[[str], Any], settings: Settings, listener: Recorder
+    ) -> dict[str, str]:
+        settings = replace(settings, environment=cloud.environment)
+        return deployment.deploy(clients, settings, listener, build_once)
+
+    return deploy
+
+
+def deploy_quickly(
+    clients: Callable[[str], Any], settings: Settings, listener: Recorder
+) -> dict[str, str]:
+    """Deploy without the SAM CLI, which takes seconds to start."""
+    with quick_sam(clients):
+        return deployment.deploy(clients, settings, listener, build_once)
 
 
 @pytest.fixture
@@ -104,10 +126,10 @@ class Chain:
 
 
 @pytest.fixture(scope="module")
-def chain(cloud: Emulator) -> Chain:
+def chain(cloud: Emulator, deploy: Deploy) -> Chain:
     """Return the chain for tests that only read it, or try something that must change nothing."""
     clients, listener = clients_of(cloud), Recorder()
-    return Chain(clients, deployment.deploy(clients, SETTINGS, listener), listener)
+    return Chain(clients, deploy(clients, SETTINGS, listener), listener)
 
 
 def changed(tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Settings:
@@ -125,6 +147,15 @@ def status(clients: Callable[[str], Any], stack: str = "client-health") -> str:
     )
 
 
+def protected(clients: Callable[[str], Any], stack: str = "client-health") -> set[str]:
+    """Return what the stack policy doesn't let an update replace or delete."""
+    found = clients("cloudformation").get_stack_policy(StackName=stack)
+    _, deny = json.loads(found["StackPolicyBody"])["Statement"]
+    assert deny["Effect"] == "Deny"
+    assert deny["Action"] == ["Update:Replace", "Update:Delete"]
+    return {name.removeprefix("LogicalResourceId/") for name in deny["Resource"]}
+
+
 def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
     chain: Chain,
 ) -> None:
@@ -136,16 +167,40 @@ def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
     assert clients("lambda").get_function(FunctionName="def_lambda")
     assert {plan.creates for plan in listener.plans.values()} == {True}
     assert len(listener.questions) == 2
-    assert listener.events[-1].status == "CREATE_COMPLETE"
+    assert any("CREATE_COMPLETE" in line and "Reconciler" in line for line in listener.lines)
 
 
-def test_a_second_deployment_finds_nothing_to_change(chain: Chain) -> None:
+def test_the_stack_policy_lets_no_update_lose_what_holds_data(chain: Chain) -> None:
+    # The emulator keeps a policy and does not apply it, so the command's own refusal is tested too.
+    data = {"RawBucket", "LakeBucket", "LogsBucket", "DataKey", "IdKey", "Database"}
+    assert protected(chain.clients) >= data
+    assert protected(chain.clients, "client-health-artifacts") == {"ArtifactsBucket"}
+
+
+def test_the_template_arrives_as_it_was_given_except_for_a_note_of_the_sam_cli(
+    chain: Chain,
+) -> None:
+    given = deployable(load_template(SETTINGS.template.read_text()), UNSUPPORTED).template
+    stack = Stack(chain.clients("cloudformation"), "client-health")
+    arrived = load_template(stack.template())
+    for name, resource in arrived["Resources"].items():
+        # The SAM CLI reads the template, adds this, and writes it again.
+        assert resource["Metadata"].pop("SamResourceId") == name
+        if "Metadata" not in given["Resources"][name]:
+            assert not resource.pop("Metadata")
+    assert arrived == given
+
+
+def test_a_second_deployment_finds_nothing_to_change(chain: Chain, deploy: Deploy) -> None:
     again = Recorder()
-    assert deployment.deploy(chain.clients, SETTINGS, again) == chain.outputs
+    assert deploy(chain.clients, SETTINGS, again) == chain.outputs
     assert not again.plans
     assert not again.questions
     assert "client-health: nothing to change" in again.notes
     assert any("0 of " in note for note in again.notes)
+    cloudformation = chain.clients("cloudformation")
+    left = cloudformation.list_change_sets(StackName="client-health")["Summaries"]
+    assert not [made for made in left if made["Status"] == "FAILED"]
 
 
 def test_what_the_job_and_the_function_run_is_in_the_artifacts_bucket(
@@ -190,7 +245,7 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
     monkeypatch.setattr("infra.deployment._has_table", lambda _glue: True)
     everything = replace(SETTINGS, unsupported={}, parameters=parameters)
     with pytest.raises(StackFailedError) as caught:
-        deploy(clients, everything, Recorder())
+        deploy_quickly(clients, everything, Recorder())
     declared = load_template(SETTINGS.template.read_text())["Resources"].values()
     kinds = {resource["Type"] for resource in declared} & UNSUPPORTED.keys()
     assert [kind for kind in kinds if kind not in str(caught.value)] == []
@@ -209,11 +264,11 @@ def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
 def test_columns_are_not_tagged_before_the_table_exists(clients: Callable[[str], Any]) -> None:
     tagging = replace(SETTINGS, parameters={"ColumnAccess": "on"})
     with pytest.raises(RefusedError, match="does not exist yet: deploy with ColumnAccess=off"):
-        deploy(clients, tagging, Recorder())
+        deploy_quickly(clients, tagging, Recorder())
     assert not clients("cloudformation").describe_stacks()["Stacks"]
 
 
-def test_who_says_no_changes_nothing(clients: Callable[[str], Any]) -> None:
+def test_who_says_no_changes_nothing(clients: Callable[[str], Any], deploy: Deploy) -> None:
     with pytest.raises(Stopped):
         deploy(clients, SETTINGS, Recorder(agrees=False))
     stacks = clients("cloudformation").describe_stacks()["Stacks"]
@@ -228,7 +283,7 @@ def test_who_says_no_changes_nothing(clients: Callable[[str], Any]) -> None:
 def test_a_change_that_removes_a_bucket_is_refused(
     clients: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     without = changed(
         tmp_path,
         lambda r: [
@@ -242,10 +297,17 @@ def test_a_change_that_removes_a_bucket_is_refused(
         ],
     )
     with pytest.raises(RefusedError, match=r"LogsBucket .*FORCE=LogsBucket"):
-        deploy(clients, without, Recorder())
+        deploy_quickly(clients, without, Recorder())
     assert status(clients) == "CREATE_COMPLETE"
-    listener = Recorder()
-    deploy(clients, replace(without, allowed=frozenset({"LogsBucket"})), listener)
+    before, during = protected(clients), []
+
+    class Watching(Recorder):
+        def output(self, line: str) -> None:
+            during.append(protected(clients))
+
+    listener = Watching()
+    deploy_quickly(clients, replace(without, allowed=frozenset({"LogsBucket"})), listener)
+    assert before - {"LogsBucket"} in during
     assert ("Remove", "LogsBucket") in {
         (change.action, change.name) for change in listener.plans["client-health"].changes
     }
@@ -258,21 +320,21 @@ def test_a_change_that_replaces_data_by_something_empty_is_refused(
         tmp_path, lambda r: r["LakeBucket"]["Properties"].update(BucketName="another-lake-bucket")
     )
     with pytest.raises(RefusedError, match="LakeBucket"):
-        deploy(chain.clients, renamed, Recorder())
+        deploy_quickly(chain.clients, renamed, Recorder())
 
 
 def test_new_code_is_no_loss(clients: Callable[[str], Any], tmp_path: Path) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     longer = changed(tmp_path, lambda r: r["Reconciler"]["Properties"].update(Timeout=77))
     listener = Recorder()
-    deploy(clients, longer, listener)
+    deploy_quickly(clients, longer, listener)
     assert {change.action for change in listener.plans["client-health"].changes} == {"Modify"}
     found = clients("lambda").get_function_configuration(FunctionName="def_lambda")
     assert found["Timeout"] == 77
 
 
 def test_a_failed_creation_names_the_first_failed_resource_and_what_to_do(
-    clients: Callable[[str], Any],
+    clients: Callable[[str], Any], deploy: Deploy
 ) -> None:
     s3 = clients("s3")
     account, region = clients("sts").get_caller_identity()["Account"], s3.meta.region_name
@@ -288,29 +350,31 @@ def test_a_failed_creation_names_the_first_failed_resource_and_what_to_do(
 
     s3.delete_bucket(Bucket=taken)
     listener = Recorder()
-    assert deploy(clients, SETTINGS, listener)["Lake"] == f"s3://{taken}/lake"
+    assert deploy_quickly(clients, SETTINGS, listener)["Lake"] == f"s3://{taken}/lake"
     assert "client-health was never created: deleting what is left of it" in listener.notes
 
 
 def test_a_failed_change_leaves_what_was_there(
     clients: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     broken = changed(
         tmp_path,
         lambda r: r["Reconciler"]["Properties"]["Code"].update(S3Key="no/such/function.zip"),
     )
+    before = protected(clients)
     with pytest.raises(StackFailedError) as caught:
-        deploy(clients, broken, Recorder())
+        deploy_quickly(clients, replace(broken, allowed=frozenset({"LakeBucket"})), Recorder())
     assert "first failed: Reconciler (AWS::Lambda::Function)" in str(caught.value)
     assert "the previous state is restored" in str(caught.value)
     assert status(clients) == "UPDATE_ROLLBACK_COMPLETE"
+    assert protected(clients) == before
 
 
 def test_undeploying_keeps_buckets_with_data_and_says_how_to_empty_them(
     clients: Callable[[str], Any],
 ) -> None:
-    outputs = deploy(clients, SETTINGS, Recorder())
+    outputs = deploy_quickly(clients, SETTINGS, Recorder())
     bucket = outputs["UploadTo"].removeprefix("s3://").partition("/")[0]
     clients("s3").put_object(Bucket=bucket, Key="kept/a.txt", Body=b"a")
     listener = Recorder()
@@ -326,7 +390,7 @@ def test_undeploying_is_refused_where_data_would_go_with_the_stack(
     clients: Callable[[str], Any], tmp_path: Path
 ) -> None:
     careless = changed(tmp_path, lambda r: r["RawBucket"].pop("DeletionPolicy"))
-    outputs = deploy(clients, careless, Recorder())
+    outputs = deploy_quickly(clients, careless, Recorder())
     bucket = outputs["UploadTo"].removeprefix("s3://").partition("/")[0]
     clients("s3").put_object(Bucket=bucket, Key="a.txt", Body=b"a")
     with pytest.raises(RefusedError, match="RawBucket"):
@@ -366,10 +430,10 @@ def test_before_the_first_publication_there_is_no_table_to_maintain(
 def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
     clients: Callable[[str], Any],
 ) -> None:
-    outputs = deploy(clients, SETTINGS, Recorder())
+    outputs = deploy_quickly(clients, SETTINGS, Recorder())
     make_table(clients)
     listener = Recorder()
-    deploy(clients, SETTINGS, listener)
+    deploy_quickly(clients, SETTINGS, listener)
     assert set(listener.plans) == {UPKEEP}
     assert {entry.name for entry in listener.left_out} >= {"SnapshotRetention"}
     made = clients("cloudformation").describe_stacks(StackName=UPKEEP)["Stacks"][0]
@@ -378,7 +442,7 @@ def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
         "KeyArn": outputs["DataKeyArn"],
     }.items()
     again = Recorder()
-    deploy(clients, SETTINGS, again)
+    deploy_quickly(clients, SETTINGS, again)
     assert again.plans == {}
     assert f"{UPKEEP}: nothing to change" in again.notes
 
@@ -386,30 +450,33 @@ def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
 def test_the_emulator_refuses_an_optimizer_and_the_command_says_so(
     clients: Callable[[str], Any],
 ) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     make_table(clients)
     unsupported = {kind: why for kind, why in UNSUPPORTED.items() if kind != OPTIMIZER}
     with pytest.raises(StackFailedError, match=OPTIMIZER):
-        deploy(clients, replace(SETTINGS, unsupported=unsupported), Recorder())
+        deploy_quickly(clients, replace(SETTINGS, unsupported=unsupported), Recorder())
     assert status(clients) == "CREATE_COMPLETE"
 
 
 def test_undeploying_removes_the_upkeep_first(clients: Callable[[str], Any]) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     make_table(clients)
-    deploy(clients, SETTINGS, Recorder())
-    listener = Recorder()
+    deploy_quickly(clients, SETTINGS, Recorder())
+    cloudformation, listener = clients("cloudformation"), Recorder()
+    ids = {e["StackName"]: e["StackId"] for e in cloudformation.describe_stacks()["Stacks"]}
     undeploy(clients, SETTINGS, listener)
-    ends = [e.name for e in listener.events if e.of_stack and e.status == "DELETE_COMPLETE"]
-    assert ends == [UPKEEP, "client-health"]
+    # A deleted stack's events are still there, under its id, the newest first.
+    events = {n: cloudformation.describe_stack_events(StackName=i) for n, i in ids.items()}
+    ends = {name: found["StackEvents"][0]["Timestamp"] for name, found in events.items()}
+    assert ends[UPKEEP] < ends["client-health"]
     assert len(listener.questions) == 1
     assert set(stacks(clients)) == {"client-health-artifacts"}
 
 
 def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], Any]) -> None:
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     make_table(clients)
-    deploy(clients, SETTINGS, Recorder())
+    deploy_quickly(clients, SETTINGS, Recorder())
     clients("cloudformation").delete_stack(StackName="client-health")
     with pytest.raises(Stopped):
         undeploy(clients, SETTINGS, Recorder(agrees=False))

@@ -13,7 +13,7 @@ from rich.console import Console
 
 
 def event(name: str, status: str, reason: str = "") -> Event:
-    return Event(name + status, name, "AWS::Some::Thing", status, reason, of_stack=False)
+    return Event(name, "AWS::Some::Thing", status, reason, of_stack=False)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_what_holds_data_is_neither_removed_nor_replaced_unasked(
         ],
         **({"Replacement": replacement} if replacement else {}),
     }
-    plan = Plan("id", "stack", creates=False, changes=(change_of(entry),))
+    plan = Plan("id", creates=False, changes=(change_of(entry),))
     assert bool(plan.losses()) is loses
     assert not plan.losses(["Thing"])
 
@@ -89,7 +89,7 @@ def test_a_change_set_is_shown_as_a_table() -> None:
     listener = TerminalListener(Console(file=out, width=120), yes=True)
     listener.planned(
         "client-health",
-        Plan("id", "s", creates=False, changes=(Change("Modify", "Job", "AWS::Glue::Job", "no"),)),
+        Plan("id", creates=False, changes=(Change("Modify", "Job", "AWS::Glue::Job", "no"),)),
     )
     listener.skipped((Skipped("Key", "AWS::KMS::Key", "no keys here"),))
     shown = out.getvalue()

@@ -147,6 +147,18 @@ def stack(cloud: Cloud, name: str, resource: dict[str, Any]) -> None:
     cloud.client("cloudformation").create_stack(StackName=name, TemplateBody=body)
 
 
+def update_that_the_policy_forbids(cloud: Cloud) -> None:
+    client = cloud.client("cloudformation")
+    kept, lost = ({"Type": "AWS::SQS::Queue", "Properties": {"QueueName": n}} for n in "kl")
+    deny = {"Effect": "Deny", "Action": "Update:*", "Principal": "*", "Resource": "*"}
+    body = json.dumps({"Resources": {"Kept": kept, "Lost": lost}})
+    policy = json.dumps({"Statement": [deny]})
+    client.create_stack(StackName="policy", TemplateBody=body, StackPolicyBody=policy)
+    client.get_waiter("stack_create_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
+    client.update_stack(StackName="policy", TemplateBody=json.dumps({"Resources": {"Kept": kept}}))
+    client.get_waiter("stack_update_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
+
+
 LETS_PASS: dict[str, Callable[[Cloud], object]] = {
     "a request that is not signed": partial(put, config=Config(signature_version=UNSIGNED)),
     "a signature of another key": partial(put, aws_secret_access_key="another"),
@@ -156,6 +168,7 @@ LETS_PASS: dict[str, Callable[[Cloud], object]] = {
     "a large policy": lambda cloud: managed(cloud, "b", policy(resources=200)),
     "a role's large policy": inline,
     "large variables": lambda cloud: function(cloud, "c", {"A": "x" * 5000}),
+    "an update that the stack policy forbids": update_that_the_policy_forbids,
     "another property": lambda cloud: stack(
         cloud, "d", {"Type": "AWS::SQS::Queue", "Properties": {"NoSuchProperty": 1}}
     ),
