@@ -140,7 +140,7 @@ def _packing_of(file: IO[bytes]) -> str:
 def _unpacked(file: IO[bytes], packing: str) -> IO[bytes]:
     file.seek(0)
     if packing == ".gz":
-        return cast("IO[bytes]", gzip.GzipFile(fileobj=file))
+        return cast("IO[bytes]", gzip.GzipFile(fileobj=file, mode="rb"))
     return cast("IO[bytes]", bz2.BZ2File(file)) if packing else file
 
 

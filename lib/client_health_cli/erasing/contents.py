@@ -86,7 +86,7 @@ def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:
         if kind == AVRO:
             yield from _blocks(file.read())
         elif kind == GZIP:
-            with gzip.GzipFile(fileobj=file) as unpacked:
+            with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
                 yield from _stream(unpacked)
         elif kind == BZIP2:
             with bz2.BZ2File(file) as unpacked:
