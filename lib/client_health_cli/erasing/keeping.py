@@ -12,7 +12,8 @@ import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from client_health_cli.erasing.places import Place
+from client_health_cli.erasing import places
+from client_health_cli.erasing.places import Place, Prefix
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 from register_contract import erasures
@@ -97,16 +98,24 @@ def finish(lake: Place) -> None:
     if isinstance(lake, Path):
         shutil.rmtree(lake / erasures.FOLDER, ignore_errors=True)
         return
-    storage.delete_tree(_uri(lake, erasures.FOLDER))
+    _forget(lake)
     shutil.rmtree(state_path(lake).parent, ignore_errors=True)
 
 
 def ask(lake: Place, rows: list[dict[str, str]] | None) -> None:
     """Write the holds that the session is to add to their table; None removes the request."""
-    if rows is None:
-        storage.delete(_uri(lake, erasures.HOLDS))
-    else:
+    if rows is not None:
         _write(lake, erasures.HOLDS, json.dumps(rows, ensure_ascii=False))
+    elif isinstance(lake, Path):
+        (lake / erasures.HOLDS).unlink(missing_ok=True)
+    else:
+        _forget(lake, erasures.HOLDS)
+
+
+def _forget(lake: Prefix, path: str = erasures.FOLDER) -> None:
+    """Delete what an erasure or a hold has asked of the session, with all versions."""
+    asked = places.files(Prefix(_uri(lake, erasures.FOLDER)))
+    places.delete(file for file in asked if places.location(file).startswith(_uri(lake, path)))
 
 
 def _uri(lake: Place, path: str) -> str:

@@ -71,6 +71,11 @@ class ObjectVersion:
     bucket: str
 
     @property
+    def shown_version(self) -> str:
+        """Its version for a message; empty in a bucket that keeps none."""
+        return "" if self.version == _UNVERSIONED else f" version {self.version}"
+
+    @property
     def name(self) -> str:
         """The last part of its key."""
         return self.key.rpartition("/")[2]

@@ -50,8 +50,7 @@ def left(report: Report, place: Place, people: Values, what: str = "") -> list[s
 
     def named(file: places.File) -> str:
         name = raw_files.shown(places.relative(file, place), people)
-        version = getattr(file, "version", "")
-        return f"  {what}{name}" + (f" version {version}" if version else "")
+        return f"  {what}{name}{getattr(file, 'shown_version', '')}"
 
     lines = [
         f"{named(file)}: {count:,} times {_ARTICLES.get(kind, 'a')} {kind}"
@@ -64,7 +63,7 @@ def refused(some: list[Refusal], place: Place, people: Values) -> list[str]:
     """Return a line for each file that could not be deleted."""
     return [
         f"  {raw_files.shown(places.relative(one.file, place), people)}"
-        f" version {getattr(one.file, 'version', '')} could not be deleted: {one.why}"
+        f"{one.file.shown_version} could not be deleted: {one.why}"
         for one in some
     ]
 

@@ -142,7 +142,7 @@ def described(found: Found, people: Values) -> list[str]:
         version = ""
         if isinstance(one.file, ObjectVersion):
             current = ", current" if one.file.latest else ""
-            version = f" version {one.file.version} of {one.file.modified:%Y-%m-%d}{current}"
+            version = f"{one.file.shown_version} of {one.file.modified:%Y-%m-%d}{current}"
         rows = "rows unknown" if one.rows is None else f"{one.rows:,} rows"
         mentions = f", {one.mentions:,} rows of others have their CPF" if one.mentions else ""
         name = shown(places.relative(one.file, found.place), people)
