@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -16,13 +17,16 @@ from typing import Any
 import polars as pl
 import pytest
 from tests.support import bare_scan, canaries
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions, document_allows
+from tests.support.recorder import Call, Recorder
 
 from client_health_cli.erasing import cpfs, forget, keeping
 from client_health_cli.erasing.places import Prefix
 from client_health_cli.errors import SettingsError
 from client_health_cli.remote import glue_catalog
 from glue_local.emulator import Emulator
-from register_contract import contract, erasures
+from register_contract import contract, erasures, runs
 from register_contract.erasures import Zone
 
 GONE = [canaries.cpf(number) for number in (45, 52)]
@@ -168,11 +172,11 @@ class Erased:
             "XDG_STATE_HOME": str(folder / "state"),
         }
         s3 = emulator.client("s3")
-        self.bucket, raw = new_bucket(emulator), new_bucket(emulator)
-        self.raw, self.lake = f"s3://{raw}/upload", f"s3://{self.bucket}/lake"
+        self.bucket, self.uploads = new_bucket(emulator), new_bucket(emulator)
+        self.raw, self.lake = f"s3://{self.uploads}/upload", f"s3://{self.bucket}/lake"
         for path in canaries.write_delivery(folder / "raw").iterdir():
             for _ in range(2):
-                s3.upload_file(str(path), raw, f"upload/{path.name}")
+                s3.upload_file(str(path), self.uploads, f"upload/{path.name}")
         for name, people in {"all": [*GONE, HELD], "gone": GONE, "held": [HELD]}.items():
             (folder / name).write_text("\n".join(people))
         on = ("--lake", self.lake, "--cpf-file")
@@ -185,15 +189,21 @@ class Erased:
         assert head is not None
         table.manage_snapshots().create_branch(head.snapshot_id, "run_r1").commit()
         order = ("--ground", "LGPD art. 18, VI", "--by", "dpo-7", "--yes")
-        self.erased = self.command("erase", *on, folder / "all", *order, "--raw", self.raw)
+        raw = ("--raw", self.raw)
+        with Recorder() as recorder:
+            recorder.upstream = emulator.endpoint
+            self._environment["AWS_ENDPOINT_URL"] = recorder.endpoint
+            self.erased = self.command("erase", *on, folder / "all", *order, *raw, "--rewrite")
+            self._environment["AWS_ENDPOINT_URL"] = emulator.endpoint
+        self.calls, self.refused = set(recorder.calls), recorder.refused
         self.branches = set(glue_catalog().load_table(contract.TABLE).refs())
-        self.verified = self.command("erase", *on, folder / "gone", "--verify", "--raw", self.raw)
+        self.verified = self.command("erase", *on, folder / "gone", "--verify", *raw)
         self.searched = self.command("erase", *on, folder / "held", "--verify")
         audit = "SELECT zone, rows, files, held FROM erasures"
         self.audit = self.command("query", *on[:2], "--format", "csv", audit)
         self.left = {
             "lake": every_version(emulator, self.bucket, folder / "left in the lake"),
-            "raw": every_version(emulator, raw, folder / "left in raw"),
+            "raw": every_version(emulator, self.uploads, folder / "left in raw"),
         }
 
     def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
@@ -232,6 +242,41 @@ def test_people_on_hold_are_left_in_s3(erased: Erased) -> None:
     assert said in erased.erased.stdout
     assert erased.searched.returncode == 1
     assert "clientoutput/" in erased.searched.stderr
+
+
+def test_raw_files_are_written_again_and_noted_for_the_reconciler(
+    erased: Erased, emulator: Emulator
+) -> None:
+    s3 = emulator.client("s3")
+    for name in canaries.NAMES.values():
+        key = f"upload/{name}"
+        size = s3.head_object(Bucket=erased.uploads, Key=key)["ContentLength"]
+        s3.head_object(Bucket=erased.bucket, Key=f"lake/claims/{runs.rewritten_name(key, size)}")
+    left = bare_scan.found(erased.left["raw"], [HELD, canaries._punctuated(HELD)])
+    assert len(left) == len(canaries.NAMES)
+
+
+def test_the_documented_policy_and_the_sessions_role_allow_every_call(
+    erased: Erased, root: Path
+) -> None:
+    text = (root / "docs" / "lgpd.md").read_text(encoding="utf-8")
+    (block,) = (one for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "Sid" in one)
+    own = json.loads(
+        block.replace("RAW_BUCKET", erased.uploads).replace("LAKE_BUCKET", erased.bucket)
+    )
+    deployed = Deployed()
+    session, bucket = Permissions(deployed), str(deployed.ref("LakeBucket"))
+
+    def allowed(call: Call) -> bool:
+        there = call.resource.replace(erased.bucket, bucket, 1)
+        return document_allows(own, call.action, call.resource) or session.allows(
+            "session", call.action, there
+        )
+
+    assert erased.refused == []
+    made = {call.action for call in erased.calls}
+    assert {"s3:ListBucketVersions", "s3:DeleteObjectVersion", "glue:UpdateTable"} <= made
+    assert [call for call in erased.calls if not allowed(call)] == []
 
 
 def test_runs_at_work_are_named_and_their_branches_dropped(erased: Erased) -> None:
