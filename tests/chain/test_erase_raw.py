@@ -247,6 +247,20 @@ def test_a_file_that_is_replaced_meanwhile_stays(raw: Raw, monkeypatch: pytest.M
     assert not holds(raw)
 
 
+def test_a_marker_never_hides_an_upload_that_arrives_meanwhile(raw: Raw) -> None:
+    raw.put("upload/fixed.csv", CLEAN)
+    raw.put("upload/fixed.csv", f"cpf|nome\n{CPF}|Ana\n".encode())
+    found = raw.find()
+    newest = CLEAN + b"22255588846|Bia\n"
+    raw.put("upload/fixed.csv", newest)
+    with pytest.raises(ObjectsError, match="was replaced in the meantime"):
+        raw_files.erase(found, PEOPLE, "")
+    assert raw.current("upload/fixed.csv") == newest
+    raw.erase()
+    assert raw.current("upload/fixed.csv") == newest
+    assert not holds(raw)
+
+
 def test_a_key_with_a_cpf_is_never_shown(raw: Raw, capsys: pytest.CaptureFixture[str]) -> None:
     raw.put(f"upload/{MARKS[0]}/x.csv", CLEAN)
     raw.s3.delete_object(Bucket=raw.name, Key=f"upload/{MARKS[0]}/x.csv")

@@ -169,9 +169,20 @@ def delete(some: Sequence[ObjectVersion]) -> list[Refusal]:
 
 
 def hide(version: ObjectVersion) -> None:
-    """Put a delete marker on an object, so that no older version of it becomes the current one."""
+    """Put a delete marker on an object, so that no older version of it becomes the current one.
+
+    Raises
+    ------
+    FileNotFoundError
+        The object is gone by now.
+    ObjectsError
+        Another version is the current one by now, or S3 refuses.
+    """
+    client = _client()
+    place: Any = {"Bucket": version.bucket, "Key": version.key}
     with _answered(version.uri):
-        _client().delete_object(Bucket=version.bucket, Key=version.key)
+        known = client.head_object(**place, VersionId=version.version)
+        client.delete_object(**place, IfMatch=known["ETag"])
 
 
 def replace(version: ObjectVersion, content: IO[bytes]) -> bool:

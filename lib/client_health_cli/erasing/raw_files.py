@@ -183,7 +183,8 @@ def erase(found: Found, people: Values, notes: str) -> list[Refusal]:
         if one.action == REWRITE and not _write_again(one.file, people, notes):
             continue
         if one.hidden and isinstance(one.file, ObjectVersion):
-            objects.hide(one.file)
+            with contextlib.suppress(FileNotFoundError):
+                objects.hide(one.file)
         gone.append(one.file)
     return places.delete(gone)
 
