@@ -137,7 +137,8 @@ def find(place: Place, people: Values, *, rewrite: bool) -> Found:
 def described(found: Found, people: Values) -> list[str]:
     """Return lines for a person: what holds people, and what will become of it."""
     things = "object versions" if isinstance(found.place, Prefix) else "files"
-    lines = [f"{len(found.holding):,} of {found.all_files:,} {things} in {found.place} hold them:"]
+    lines = [f"{len(found.holding):,} of {found.all_files:,} {things} in {found.place} hold them"]
+    lines[0] += ":" if found.holding else "."
     for one in found.holding:
         version = ""
         if isinstance(one.file, ObjectVersion):
