@@ -6,7 +6,9 @@ Objects below ``claims/`` in the lake are created with ``If-None-Match: *`` and 
   used, so that of two calls that saw different uploads, only one continues;
 - ``<group>/<delivery_id>.json`` is the claim. If a call dies before it writes the claim, the next
   call writes it from the turn;
-- ``<group>/<delivery_id>.published``, ``.stopped``, or ``.failed`` is its end.
+- ``<group>/<delivery_id>.published``, ``.stopped``, or ``.failed`` is its end;
+- ``rewritten/<name>`` is created by ``client-health erase --rewrite`` before it uploads a file
+  again without a person: that version is no new upload.
 
 ``docs/decisions/0011-claims.md`` has the reasons.
 """
@@ -19,7 +21,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from reconciler.deliveries import delivery_id, gaps
+from reconciler.deliveries import delivery_id, gaps, rewritten
 from reconciler.tasks import Tasks
 from reconciler.uploads import Json, current_objects
 
@@ -104,6 +106,7 @@ class Claiming:
         taken = sorted(name for name in entries if "turn" in entries[name])
         turns = {name.split("/")[0]: int(name[-6:]) for name in taken}
         claimed = [name.split("/")[0] for name in entries if "json" in entries[name]]
+        notes = {name: endings[""] for name, endings in entries.items() if "" in endings}
         lacking: list[str] = []
         for group in sorted(groups.keys() | turns.keys()):
             uploads, number = groups.get(group, []), turns.get(group, 0)
@@ -112,7 +115,7 @@ class Claiming:
                 continue
             with self.tasks.attempt(f"claim {group}"):
                 turn = self._turn(group, number, entries)
-                missing = gaps(uploads, turn.used)
+                missing = gaps(uploads, [*turn.used, *rewritten(uploads, notes)])
                 claim = self._unwritten(group, turn, entries)
                 if missing:
                     lacking.append(f"{group}: {', '.join(missing)}")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from client_health.clean import classes, identity, own_rules, rejected_rows, rekeying
     from client_health.gate import quality
     from client_health.publish import anonymous, erasure, holds, maintenance, publishing
+    from client_health.read import people_rows
 
 __all__ = [
     "ClientHealthError",
@@ -45,6 +46,7 @@ __all__ = [
     "ingestion",
     "maintenance",
     "own_rules",
+    "people_rows",
     "publishing",
     "quality",
     "rejected_rows",
@@ -63,6 +65,7 @@ _HOMES = {
     "ingestion": "client_health.ingestion",
     "maintenance": "client_health.publish.maintenance",
     "own_rules": "client_health.clean.own_rules",
+    "people_rows": "client_health.read.people_rows",
     "publishing": "client_health.publish.publishing",
     "quality": "client_health.gate.quality",
     "rejected_rows": "client_health.clean.rejected_rows",

@@ -89,13 +89,26 @@ class ServiceFailedError(ClientHealthCliError):
     exit_code = EXIT_SESSION
 
 
+class ObjectsError(ClientHealthCliError):
+    """Objects in S3 can't be listed, read, or changed.
+
+    Why: you aren't signed in to AWS, a permission is missing, the bucket doesn't exist, or an
+    object was replaced in the meantime.
+    What to do: docs/lgpd.md has the policy with the permissions. Then run the same command again:
+    it goes on where it stopped.
+    """
+
+    exit_code = EXIT_SESSION
+
+
 class NotErasedError(ClientHealthCliError):
-    """Something of an erased person is left in the lake.
+    """Something of an erased person is left in the lake, or in the raw files.
 
     Why: a file that belongs to no run and no table mentions the person, or a file can't be
-    searched, for example because it is damaged or has a bloom filter.
+    searched, for example because it is damaged or has a bloom filter. Or S3 refused to delete an
+    object version, because it is locked or a permission is missing.
     What to do: look at the files that the message names. Remove them if they aren't needed, and
-    run the same command again.
+    run the same command again. For a locked version, run it again after the lock.
     """
 
 

@@ -255,6 +255,14 @@ def _refuse_at_work(upkeep: Upkeep, metadata: Metadata, now: dt.datetime) -> Non
             )
 
 
+def live_branches(upkeep: Upkeep) -> list[str]:
+    """Return the branches of runs in a lake in S3, where no lock keeps runs away."""
+    if not storage.is_s3(upkeep.place):
+        return []
+    metadata = publication_record.metadata(upkeep.place, TABLES) or {}
+    return sorted(name for name in metadata.get("refs", {}) if name != publications.MAIN)
+
+
 def maintain(upkeep: Upkeep, retention: Retention) -> Maintained:
     """Remove what of a lake is older than its limit.
 

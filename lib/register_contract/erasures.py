@@ -18,6 +18,8 @@ FOLDER = f"{RESTRICTED}/erasure"
 REQUEST, STATE = f"{FOLDER}/request.json", f"{FOLDER}/state.json"
 #: What the session writes to the table of legal holds: ids, no CPFs.
 HOLDS = f"{FOLDER}/holds.json"
+#: What CPFs and content are compared without.
+SEPARATORS = " ./-"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 INGEST, TRANSFORM, QUALITY = "01_ingest", "02_transform", "03_quality"
 _ALL = ("run_id", "lake", "attempt")
@@ -41,6 +42,10 @@ MOVED_ERRORS = ("MainMovedError",)
 
 #: The folder of a lake for unmasked rows on their way: ingested ones, and rejected ones.
 STAGING = "staging"
+
+#: A version with the key and size of a note (see :func:`rewritten_name`) is the rewritten one if it
+#: was uploaded at most this long before or after the note.
+REWRITTEN_WITHIN = timedelta(hours=1)
 
 # A run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -119,6 +124,22 @@ def notebook_path(run_id: str, stage: str) -> str:
 def rules_path(run_id: str) -> str:
     """Return the path of a run's rules in the lake, which the runner wrote for the session."""
     return f"runs/{run_id}/rules.json"
+
+
+def rewritten_name(key: str, size: int) -> str:
+    """Return the name, below a lake's ``claims/``, of the note that an upload is being rewritten.
+
+    An erasure writes it before it uploads a file again without a person: the version, whose id
+    isn't known before, is no new upload.
+
+    Parameters
+    ----------
+    key : str
+        The object's key in its bucket.
+    size : int
+        Its new size in bytes.
+    """
+    return "rewritten/" + _digest(f"{key}\t{size}")
 
 
 def staging_path(run_id: str, name: str = "") -> str:

@@ -20,10 +20,18 @@ from tests.support.lambda_world import FILES, JOB, Aws, KilledError, World
 from tests.support.webhooks import SECRET, Webhook, is_slack_message
 
 import def_lambda
+from client_health_cli.erasing import raw_files
+from client_health_cli.erasing.places import Prefix
+from client_health_cli.erasing.search import Values
+from reconciler import deliveries
+from register_contract import runs
 from register_run.claim import Claim
 
 # The number of AWS calls of `eventful_life`; a test checks it.
 LAST_CALL = 40
+PERSON = "52998224725"
+HEADER = b"cpf|nome\n"
+WITH_PERSON = HEADER + PERSON.encode() + b"|Ana\n"
 
 
 @pytest.fixture(scope="module")
@@ -191,6 +199,68 @@ def test_yesterdays_two_files_and_todays_first_do_not_start(world):
         world.upload(name)
         world.call()
         assert len(world.claims()) == (1 if number < 2 else 2)
+
+
+@pytest.fixture
+def rewrite(world, aws, monkeypatch):
+    """Return what writes all uploads again without a person, as `client-health erase` does."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    place, people = Prefix(f"s3://{world.raw}/upload"), Values((PERSON,), ())
+    notes = f"s3://{world.lake}/lake/claims"
+    return lambda: raw_files.erase(raw_files.find(place, people, rewrite=True), people, notes)
+
+
+def test_what_an_erasure_writes_again_is_no_new_delivery(world, rewrite):
+    world.upload_delivery(content=WITH_PERSON)
+    live(world, 2)
+    rewrite()
+    assert world.s3.get_object(Bucket=world.raw, Key="upload/dados_2.csv")["Body"].read() == HEADER
+    live(world, 2)
+    assert len(world.claims()) == len(world.glue.runs) == 1
+    assert world.log[-1]["lacking"] == ["-: parquet: not new, csv: not new, json: not new"]
+
+
+def test_what_an_erasure_writes_again_is_never_part_of_the_next_delivery(world, rewrite):
+    world.upload_delivery(content=WITH_PERSON)
+    live(world, 2)
+    rewrite()
+    world.upload(FILES["parquet"], b"tomorrow")
+    world.upload(FILES["json"], b"tomorrow")
+    live(world, 2)
+    assert len(world.claims()) == 1
+    tomorrows = world.upload(FILES["csv"], b"tomorrow")
+    live(world, 2)
+    claimed = [one["version_id"] for claim in world.claims() for one in claim["objects"]]
+    assert tomorrows in claimed
+    assert len(world.claims()) == len(world.glue.runs) == 2
+
+
+def test_a_version_without_a_note_of_its_own_size_is_new(world, rewrite):
+    world.upload_delivery(content=WITH_PERSON)
+    live(world, 2)
+    rewrite()
+    for name in FILES.values():
+        note = runs.rewritten_name(f"upload/{name}", len(HEADER))
+        world.s3.delete_object(Bucket=world.lake, Key=f"lake/claims/{note}")
+        note = runs.rewritten_name(f"upload/{name}", len(HEADER) + 1)
+        world.s3.put_object(Bucket=world.lake, Key=f"lake/claims/{note}")
+    live(world, 2)
+    assert len(world.claims()) == 2
+
+
+def test_a_note_of_a_rewritten_upload_counts_for_an_hour():
+    noted = datetime(2026, 1, 1, 12, tzinfo=UTC)
+    notes = {runs.rewritten_name("upload/a.csv", 9): noted}
+    found = [
+        deliveries.rewritten(
+            [{"key": "upload/a.csv", "size": 9, "version_id": "v", "modified": at}], notes
+        )
+        for at in ("2026-01-01T11:59:59+00:00", "2026-01-01T13:00:00+00:00")
+    ]
+    assert found == [["v"], ["v"]]
+    late = {"key": "upload/a.csv", "size": 9, "version_id": "v"}
+    assert deliveries.rewritten([late | {"modified": "2026-01-01T13:00:01+00:00"}], notes) == []
 
 
 def test_unchanged_content_uploaded_again_is_a_new_delivery(world):

@@ -35,9 +35,17 @@ class Erased:
         hold = ("hold", "add", *on, held, "--reason", "lawsuit 17", "--until", "9999-12-31")
         self.held = command(*hold, "--by", "legal-2")
         self.listed = command("hold", "list", "--lake", self.lake, sessions=False)
-        self.asked = command("erase", *on, people, *ORDER)
+        self.kept = canaries.write_delivery(folder / "kept")
+        rewrite = ("--raw", self.kept, "--rewrite")
+        self.asked = command("erase", *on, people, *ORDER, *rewrite)
+        self.lines = (self.kept / canaries.NAMES["csv"]).read_text().splitlines()
         self.before = self.clients(command)
-        self.erased = command("erase", *on, people, *ORDER, "--yes")
+        self.erased = command("erase", *on, people, *ORDER, *rewrite, "--yes")
+        self.audit = command(
+            *("query", "--lake", self.lake, "--format", "csv"),
+            "SELECT zone, rows, files FROM erasures",
+            sessions=False,
+        )
         self.after = self.clients(command)
         self.left = bare_scan.found(self.lake, GONE)
         self.history = command("history", "--lake", self.lake, "--format", "csv", sessions=False)
@@ -83,6 +91,21 @@ def test_the_command_asks_erases_and_proves(erased: Erased) -> None:
     assert "Nothing of them was found." in erased.erased.stdout
     assert erased.after == erased.before - len(GONE)
     assert erased.left == {}
+
+
+def test_raw_files_are_written_again_without_them_and_only_without_them(erased: Erased) -> None:
+    listed = f"{canaries.NAMES['csv']}: 2 rows; is written again without them"
+    for done in (erased.asked, erased.erased):
+        assert f"3 of 3 files in {erased.kept} hold them:" in done.stdout
+        assert listed in done.stdout
+    # Declined, nothing was changed.
+    assert erased.lines == canaries.csv_lines()
+    left = (erased.kept / canaries.NAMES["csv"]).read_text().splitlines()
+    assert left == [line for line in erased.lines if not any(cpf in line for cpf in GONE)]
+    assert any(HELD in line for line in left)
+    assert "raw files,6,3" in erased.audit.stdout.splitlines()
+    assert f"Searched 3 files of {erased.kept} for 2 CPFs" in erased.erased.stdout
+    assert bare_scan.found(erased.kept, GONE) == {}
 
 
 def test_people_on_hold_are_left_and_counted(erased: Erased) -> None:

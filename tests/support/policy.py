@@ -91,7 +91,7 @@ class Permissions:
         properties = self._deployed.properties(ROLES.get(role, role))
         inline = [policy["PolicyDocument"] for policy in properties.get("Policies", ())]
         documents = inline or [properties["PolicyDocument"]]
-        return [grant for document in documents for grant in _grants(document)]
+        return [grant for document in documents for grant in grants_of(document)]
 
     def allows(self, role: str, action: str, resource: str = "") -> bool:
         """Return whether a role may do something.
@@ -139,7 +139,13 @@ class Permissions:
         ]
 
 
-def _grants(document: Mapping[str, Any]) -> Iterator[Grant]:
+def document_allows(document: Mapping[str, Any], action: str, resource: str = "") -> bool:
+    """Return whether a policy that is no template's allows something; see `Permissions.allows`."""
+    return any(grant.covers(action, _arn(action, resource)) for grant in grants_of(document))
+
+
+def grants_of(document: Mapping[str, Any]) -> Iterator[Grant]:
+    """Yield every action on every resource of a policy."""
     for statement in document["Statement"]:
         for action in _listed(statement["Action"]):
             for resource in _listed(statement["Resource"]):

@@ -181,7 +181,10 @@ class Recorder:
                 source, _, version = unquote(copied).partition("?versionId=")
                 action = "s3:GetObjectVersion" if version else "s3:GetObject"
                 self.note(Call(role, action, source.lstrip("/")))
-            self.note(Call(role, s3_action(request.command, path, query), path))
+            action = s3_action(request.command, path, query)
+            if "delete" in query and b"<VersionId>" in body:
+                action = "s3:DeleteObjectVersion"
+            self.note(Call(role, action, path))
         elif target:
             self.note(Call(role, f"{service}:{target.rpartition('.')[2]}", ""))
         else:

@@ -61,9 +61,15 @@ def test_a_line_that_is_no_cpf_is_named_by_its_number(lake: Path) -> None:
     assert "line 2" in str(error)
 
 
-def test_a_lake_elsewhere_is_refused(lake: Path, tmp_path: Path) -> None:
+def test_a_lake_elsewhere_is_refused(
+    lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     given = ("--cpf-file", "-", "--verify")
-    assert "S3" in str(refusal("erase", "--lake", "s3://bucket/lake", *given, typed=CPF))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "nowhere-1")
+    said = str(refusal("erase", "--lake", "s3://bucket/lake", *given, typed=CPF))
+    assert "Are you signed in to AWS?" in said
     error = refusal("erase", "--lake", tmp_path / "none", *given, typed=CPF)
     assert isinstance(error, LakeError)
     assert not (tmp_path / "none").exists()

@@ -22,7 +22,7 @@ from tests.support import bare_scan, canaries
 
 from client_health import stages
 from client_health.publish import anonymous, erasure, publishing, records
-from client_health_cli.erasing import cpfs, forget, zones
+from client_health_cli.erasing import cpfs, forget, keeping, zones
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 from register_contract import erasures
@@ -167,7 +167,7 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
     with pytest.raises(SettingsError, match="4 others has begun"):
         forget.plan(folder, people((OTHER,)), ground="x", by="y", held=0, id_keys=VERSIONS)
     assert erase(lake).is_clean
-    forget.finish(folder)
+    keeping.finish(folder)
 
     # A scan that is not ours finds nothing but ids on the list of the suppressed.
     assert bare_scan.found(folder, traces(with_ids=False)) == {}
@@ -231,7 +231,7 @@ def test_a_lake_that_has_published_nothing_forgets_people(
     for step in (run.ingest, run.transform)[:stages_done]:
         step()
     assert erase(run).is_clean
-    forget.finish(Path(run.lake))
+    keeping.finish(Path(run.lake))
     assert bare_scan.found(Path(run.lake), traces(with_ids=False)) == {}
     assert run.table.history().last is None
     run.ingest()

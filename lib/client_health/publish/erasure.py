@@ -16,7 +16,7 @@ from client_health.errors import HandoverError
 from client_health.publish import anonymous, records
 from client_health.publish.lake import Lake
 from client_health.spark_session import spark_session
-from register_contract import contract, erasures
+from register_contract import contract, erasures, publications
 from register_contract.erasures import Request
 from register_contract.publications import MAIN
 from register_contract.tables import (
@@ -26,6 +26,7 @@ from register_contract.tables import (
     PERSON,
     REJECTED,
     SUPPRESSIONS,
+    TABLES,
 )
 
 _TASKS = 8
@@ -192,7 +193,12 @@ STEPS: tuple[Callable[[Lake, Request], None], ...] = (
 def _tables_of_people(lake: Lake) -> list[str]:
     """Return the tables with rows of people, apart from the list of the suppressed."""
     database = f"{contract.CATALOG}.{lake.database}"
-    names = [row.tableName for row in lake.spark.sql(f"SHOW TABLES IN {database}").collect()]
+    if storage.is_remote(lake.uri):
+        # The role of sessions may look tables up, but not list them.
+        known = (publications.TABLE, *(table.name for table in TABLES))
+        names = [one for one in known if lake.spark.catalog.tableExists(f"{database}.{one}")]
+    else:
+        names = [row.tableName for row in lake.spark.sql(f"SHOW TABLES IN {database}").collect()]
     found = [f"{database}.{name}" for name in sorted(names) if name != SUPPRESSIONS.name]
     rejected = records.name(lake, REJECTED)
     return [one for one in found if one == rejected or PERSON in lake.spark.table(one).columns]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import IO, Any
 
 import polars as pl
@@ -135,9 +135,14 @@ def _is_binary(kind: pa.DataType) -> bool:
 
 def as_text(table: pa.Table, source: Source) -> pl.DataFrame:
     """Return the source's columns, all text; bytes that are not UTF-8 are replaced."""
+    return texts(table, source.columns)
+
+
+def texts(table: pa.Table, names: Sequence[str]) -> pl.DataFrame:
+    """Return some columns as text; see :func:`as_text`."""
     return pl.DataFrame(
-        {name: pl.from_arrow(_as_text(table.column(name))) for name in source.columns},
-        schema=dict.fromkeys(source.columns, pl.String),
+        {name: pl.from_arrow(_as_text(table.column(name))) for name in names},
+        schema=dict.fromkeys(names, pl.String),
     )
 
 

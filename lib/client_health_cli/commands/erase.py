@@ -1,21 +1,22 @@
-"""`client-health erase`: erase people from a lake, and prove it."""
+"""`client-health erase`: erase people from a lake and from raw files, and prove it."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from client_health_cli.errors import LakeError, NotErasedError, SettingsError
+from client_health_cli.errors import LakeError, SettingsError
 
 if TYPE_CHECKING:
-    from client_health_cli.erasing.forget import State
-    from client_health_cli.erasing.search import Report, Values
-
-_SHOWN = 20
-_ARTICLES = {"id": "an"}
+    from client_health_cli.erasing.keeping import State
+    from client_health_cli.erasing.objects import Refusal
+    from client_health_cli.erasing.places import Place
+    from client_health_cli.erasing.raw_files import Found
+    from client_health_cli.erasing.search import Values
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def erase(  # noqa: PLR0917 - one for each option
-    lake: Annotated[str, typer.Option(help="The lake: a folder.")],
+    lake: Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")],
     cpf_file: Annotated[
         str, typer.Option(metavar="FILE|-", help="The CPFs, one a line; - for standard input.")
     ],
@@ -43,9 +44,20 @@ def erase(  # noqa: PLR0917 - one for each option
             " what is left of it.",
         ),
     ] = "",
+    raw: Annotated[
+        str,
+        typer.Option(
+            metavar="FOLDER|URI",
+            help="Erase them from the raw files there, too; in S3, from every object version.",
+        ),
+    ] = "",
+    rewrite: Annotated[
+        bool,
+        typer.Option("--rewrite", help="With --raw: write current files again without their rows."),
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Erase without asking.")] = False,
     verify: Annotated[
-        bool, typer.Option("--verify", help="Only search the lake for the people.")
+        bool, typer.Option("--verify", help="Only search the lake, and --raw, for the people.")
     ] = False,
     sessions: Annotated[
         str, typer.Option(metavar="local|aws|URL", help="Where Interactive Sessions are created.")
@@ -59,51 +71,100 @@ def erase(  # noqa: PLR0917 - one for each option
     decompresses and searches every file of the lake. If it is stopped at any point, the same
     command goes on. People with a legal hold stay. A CPF is never an argument.
 
+    With --raw, it lists the raw files, or object versions, that have a row with their CPF, and
+    deletes them. With --rewrite, it writes the current ones again without these rows, everything
+    else as it was, and deletes only the older ones. In a lake in S3, which has no lock, it also
+    stops runs at work: their branches are dropped.
+
     Example: client-health erase --lake data/lake --cpf-file people.txt --ground "LGPD art. 18, VI"
     --by dpo-7
 
     Exit codes: 0 nothing is left; 1 something is left; 2 usage, or no lake; 4 a session,
     statement, or service failed, or others work on the lake.
     """
-    from client_health_cli.erasing import cpfs, forget  # noqa: PLC0415 - slows every command
+    from client_health_cli.erasing import cpfs, raw_files  # noqa: PLC0415 - slows every command
 
-    folder = local_lake(lake)
+    place = lake_of(lake)
+    raw_place = raw_files.place_of(raw) if raw else None
+    _check_raw(place, raw_place, cpf_file, rewrite=rewrite)
     if not verify:
         if not ground or not by:
             raise SettingsError("--ground and --by are missing: the audit record needs both")
         if cpf_file == cpfs.STANDARD_INPUT and not yes:
             raise SettingsError("CPFs on standard input need --yes: there is nowhere to ask")
-    key = cpfs.key_of(folder, id_key)
+    key = cpfs.key_of(place, id_key)
     previous = cpfs.previous_key(previous_id_key, key)
     people = cpfs.values(cpfs.read(cpf_file), key, previous)
     if verify:
-        begun = forget.load(folder)
-        if begun is not None and begun.values.cpfs == people.cpfs:
-            people = begun.values
-        _conclude(folder, forget.prove(folder, people), people)
+        _verify(place, people, raw_place)
         return
-    order = _Order(ground, by, cpfs.versions(key, previous), asking=not yes)
-    _erase(folder, people, order, sessions)
+    order = _Order(ground, by, cpfs.versions(key, previous), not yes, raw_place, rewrite)
+    _erase(place, people, order, sessions)
 
 
-def local_lake(lake: str) -> Path:
-    """Return the folder of a lake.
+def lake_of(lake: str) -> Place:
+    """Return the folder or prefix of a lake.
 
     Raises
     ------
-    LakeError, SettingsError
-        There is none, or it is in S3.
+    LakeError
+        There is none.
     """
-    from client_health_cli.published import is_remote, lake_folder  # noqa: PLC0415
+    from client_health_cli.erasing import places  # noqa: PLC0415
+    from client_health_cli.published import is_remote, lake_folder, opened  # noqa: PLC0415
 
     if is_remote(lake):
-        raise SettingsError(
-            f"{lake} is in S3, where this command can't erase yet: object versions would be left"
-        )
+        place = places.prefix_of(lake)
+        with opened(str(place)):
+            return place
     folder = lake_folder(lake)
     if not (folder / "catalog.db").is_file():
         raise LakeError(lake, f"no lake at {folder}: it has no catalog.db")
     return folder
+
+
+def _check_raw(lake: Place, raw: Place | None, cpf_file: str, *, rewrite: bool) -> None:
+    """Refuse raw files that are also something else.
+
+    Raises
+    ------
+    SettingsError
+        The lake is in them, they are in the lake, or the file with the CPFs is among them.
+    """
+    if raw is None:
+        if rewrite:
+            raise SettingsError("--rewrite says what becomes of raw files: give --raw, too")
+        return
+    one, other = (f"{place}/" for place in (raw, lake))
+    if one.startswith(other) or other.startswith(one):
+        raise SettingsError(
+            f"--raw {raw} and the lake {lake} are in each other: name the raw files alone"
+        )
+    if isinstance(raw, Path) and Path(cpf_file).resolve().is_relative_to(raw):
+        raise SettingsError(f"--cpf-file is in --raw {raw}: put it elsewhere, or it would go, too")
+
+
+def _verify(lake: Place, people: Values, raw: Place | None) -> None:
+    from client_health_cli.erasing import forget, keeping, outcome  # noqa: PLC0415
+
+    begun = keeping.load(lake)
+    if begun is not None and begun.values.cpfs == people.cpfs:
+        people = begun.values
+    report = forget.prove(lake, people)
+    outcome.tell(report, people)
+    lines = outcome.left(report, lake, people)
+    if raw is not None:
+        lines += _raw_lines(raw, people)
+    outcome.conclude(lines)
+
+
+def _raw_lines(raw: Place, people: Values) -> list[str]:
+    """Search the raw files; return a line for each that has something of people."""
+    from client_health_cli.erasing import outcome, raw_files  # noqa: PLC0415
+
+    report = raw_files.prove(raw, people)
+    outcome.tell(report, raw_files.searched(people), f" of {raw}")
+    return outcome.left(report, raw, people, f"{raw}: ")
 
 
 @dataclass(frozen=True)
@@ -112,16 +173,20 @@ class _Order:
     by: str
     id_keys: tuple[str, ...]
     asking: bool
+    raw: Place | None = None
+    rewrite: bool = False
 
 
-def _erase(folder: Path, people: Values, order: _Order, sessions: str) -> None:
+def _erase(lake: Place, people: Values, order: _Order, sessions: str) -> None:
     from client_health_cli import maintenance  # noqa: PLC0415
-    from client_health_cli.erasing import cpfs, forget, held  # noqa: PLC0415
+    from client_health_cli.erasing import cpfs, forget, held, keeping, outcome, raw_files  # noqa: PLC0415
 
-    with maintenance.upkeep(str(folder), sessions, alone=True) as upkeep:
-        _warn_of_hidden(held.hidden(str(folder), cpfs.today(), order.id_keys), order)
+    refused: list[Refusal] = []
+    report = None
+    with maintenance.upkeep(str(lake), sessions, alone=True) as upkeep:
+        _warn_of_hidden(held.hidden(str(lake), cpfs.today(), order.id_keys), order)
         same = dict(zip(people.previous_ids, people.ids, strict=False))
-        active = held.active(str(folder), cpfs.today(), same)
+        active = held.active(str(lake), cpfs.today(), same)
         left = {person: active[person] for person in people.ids if person in active}
         for hold in sorted({(hold.until, hold.reason) for hold in left.values()}):
             number = sum((one.until, one.reason) == hold for one in left.values())
@@ -130,22 +195,32 @@ def _erase(folder: Path, people: Values, order: _Order, sessions: str) -> None:
         if not going.ids:
             typer.echo("Nobody is left to erase; nothing was changed.")
             return
+        raw = raw_files.find(order.raw, going, rewrite=order.rewrite) if order.raw else None
         state, found = forget.plan(
-            folder,
+            lake,
             going,
             ground=order.ground,
             by=order.by,
             held=len(left),
             id_keys=order.id_keys,
+            raw=raw,
         )
-        _say(state)
+        _say(state, raw, maintenance.live_branches(upkeep))
         if order.asking:
             typer.confirm("Erase them?", abort=True)
-        report = None
-        for step in forget.steps(folder, state, found, lambda: maintenance.erase(upkeep)):
+        session = functools.partial(maintenance.erase, upkeep)
+        for step in forget.steps(lake, state, found, session, raw, refused.append):
             report = step() or report
-    if report is not None:
-        _conclude(folder, report, state.values, state)
+    if report is None:
+        return
+    outcome.tell(report, state.values, shared=state.shared)
+    lines = outcome.left(report, lake, state.values)
+    if order.raw is not None:
+        lines += outcome.refused(refused, order.raw, state.values)
+        lines += _raw_lines(order.raw, state.values)
+    if not lines:
+        keeping.finish(lake)
+    outcome.conclude(lines)
 
 
 def _warn_of_hidden(holds: int, order: _Order) -> None:
@@ -167,8 +242,8 @@ def _warn_of_hidden(holds: int, order: _Order) -> None:
     typer.echo(f"{text}.")
 
 
-def _say(state: State) -> None:
-    from client_health_cli.erasing import forget  # noqa: PLC0415
+def _say(state: State, raw: Found | None, branches: list[str]) -> None:
+    from client_health_cli.erasing import forget, raw_files  # noqa: PLC0415
 
     request = state.request
     typer.echo(f"Erasure {request.erasure_id} of {len(request.ids):,} people removes:")
@@ -177,38 +252,7 @@ def _say(state: State) -> None:
     typer.echo(
         "  every older snapshot and every branch of the tables: no rollback goes past an erasure"
     )
-
-
-def _conclude(folder: Path, report: Report, values: Values, state: State | None = None) -> None:
-    """Say what was searched and found, and forget the values if nothing was."""
-    from client_health_cli.erasing import forget  # noqa: PLC0415
-    from client_health_cli.terminal import size_text  # noqa: PLC0415
-
-    total = sum(report.files.values())
-    names, streets = len(values.names), len(values.streets)
-    typer.echo(
-        f"Searched {total:,} files for {len(values.cpfs):,} CPFs in both forms, "
-        f"{len(values.all_ids):,} ids, {names:,} names, and {streets:,} streets:"
-    )
-    for kind in sorted(report.files):
-        stored, searched = report.stored.get(kind, 0), report.searched.get(kind, 0)
-        typer.echo(
-            f"  {kind}: {report.files[kind]:,} files, {size_text(stored)}, "
-            f"{size_text(searched)} decompressed"
-        )
-    if state is not None and state.shared:
-        typer.echo(
-            f"  not searched, since others have them too: {state.shared:,} names and streets"
-        )
-    if report.is_clean:
-        if state is not None:
-            forget.finish(folder)
-        typer.echo("Nothing of them was found.")
-        return
-    lines = [
-        f"  {path.relative_to(folder)}: {count:,} times {_ARTICLES.get(kind, 'a')} {kind}"
-        for (path, kind), count in sorted(report.found.items())
-    ]
-    lines += [f"  {path.relative_to(folder)}: {why}" for path, why in report.unsearchable.items()]
-    more = [f"  and {len(lines) - _SHOWN:,} more"] if len(lines) > _SHOWN else []
-    raise NotErasedError("\n".join(["something of them is left:", *lines[:_SHOWN], *more]))
+    for branch in branches:
+        typer.echo(f"  the branch {branch}: if its run is at work, it fails; run it again")
+    if raw is not None:
+        typer.echo("\n".join(raw_files.described(raw, state.values)))

@@ -9,7 +9,7 @@ import typer
 
 from client_health_cli.errors import SettingsError
 
-_Lake = Annotated[str, typer.Option(help="The lake: a folder.")]
+_Lake = Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")]
 _CpfFile = Annotated[
     str, typer.Option(metavar="FILE|-", help="The CPFs, one a line; - for standard input.")
 ]
@@ -95,10 +95,10 @@ def list_holds(lake: _Lake) -> None:
 
     Exit codes: 0 listed; 2 usage, or no lake.
     """
-    from client_health_cli.commands.erase import local_lake  # noqa: PLC0415
+    from client_health_cli.commands.erase import lake_of  # noqa: PLC0415
     from client_health_cli.erasing import cpfs, held  # noqa: PLC0415
 
-    found = held.active(str(local_lake(lake)), cpfs.today()).values()
+    found = held.active(str(lake_of(lake)), cpfs.today()).values()
     groups: dict[tuple[dt.date, str, str], list[held.Hold]] = {}
     for hold in found:
         groups.setdefault((hold.until, hold.reason, hold.ordered_by), []).append(hold)
@@ -120,19 +120,19 @@ def _write(
     by: str,
 ) -> int:
     from client_health_cli import maintenance  # noqa: PLC0415
-    from client_health_cli.commands.erase import local_lake  # noqa: PLC0415
-    from client_health_cli.erasing import cpfs, forget, held  # noqa: PLC0415
+    from client_health_cli.commands.erase import lake_of  # noqa: PLC0415
+    from client_health_cli.erasing import cpfs, held, keeping  # noqa: PLC0415
 
-    folder = local_lake(lake)
-    key = cpfs.key_of(folder, keys[0])
+    place = lake_of(lake)
+    key = cpfs.key_of(place, keys[0])
     previous = cpfs.previous_key(keys[1], key)
     people = cpfs.values(cpfs.read(cpf_file), key, previous)
     of_keys = zip(cpfs.versions(key, previous), (people.ids, people.previous_ids), strict=False)
     ids = [(person, version) for version, found in of_keys for person in found]
-    with maintenance.upkeep(str(folder), sessions, alone=True) as upkeep:
-        forget.ask(folder, held.rows(ids, reason, until, by))
+    with maintenance.upkeep(str(place), sessions, alone=True) as upkeep:
+        keeping.ask(place, held.rows(ids, reason, until, by))
         try:
             maintenance.hold(upkeep)
         finally:
-            forget.ask(folder, None)
+            keeping.ask(place, None)
     return len(people.ids)

@@ -12,7 +12,6 @@ import io
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import IO, Any, Literal
 
 from client_health_cli.erasing.thrift import Reader
@@ -50,20 +49,20 @@ class UnsearchableError(Exception):
     """A part of a file can't be searched, so nothing can be proved about it."""
 
 
-def kind_of(path: Path) -> str:
+def kind_of(file: IO[bytes]) -> str:
     """Return a file's kind, by its first bytes."""
-    with path.open("rb") as file:
-        start = file.read(4)
+    file.seek(0)
+    start = file.read(4)
     return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), OTHER)
 
 
-def parts(path: Path, kind: str) -> Iterator[bytes]:
+def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:
     """Yield the content of a file, stored and decompressed.
 
     Parameters
     ----------
-    path
-        The file.
+    file
+        The file, which can seek.
     kind
         Its kind; see :func:`kind_of`.
 
@@ -78,21 +77,22 @@ def parts(path: Path, kind: str) -> Iterator[bytes]:
         Part of the file can't be decompressed, or has a form that hides values.
     """
     try:
+        file.seek(0)
         if kind == PARQUET:
-            yield from _pages(path)
+            yield from _pages(file)
             return
-        with path.open("rb") as file:
-            yield from _stream(file)
+        yield from _stream(file)
+        file.seek(0)
         if kind == AVRO:
-            yield from _blocks(path)
+            yield from _blocks(file.read())
         elif kind == GZIP:
-            with gzip.open(path) as unpacked:
+            with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
                 yield from _stream(unpacked)
         elif kind == BZIP2:
-            with bz2.open(path) as unpacked:
+            with bz2.BZ2File(file) as unpacked:
                 yield from _stream(unpacked)
         elif kind == ZIP:
-            with zipfile.ZipFile(path) as archive:
+            with zipfile.ZipFile(file) as archive:
                 for name in archive.namelist():
                     with archive.open(name) as unpacked:
                         yield from _stream(unpacked)
@@ -107,25 +107,25 @@ def _stream(file: IO[bytes] | Any) -> Iterator[bytes]:  # noqa: ANN401 - several
         kept = block[-_OVERLAP:]
 
 
-def _pages(path: Path) -> Iterator[bytes]:
+def _pages(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the decompressed pages of a Parquet file, then everything that is in no page.
 
     Notes
     -----
     Rule: Apache Parquet's format, ``parquet.thrift``.
     """
-    content = memoryview(path.read_bytes())
+    content = memoryview(file.read())
     length = int.from_bytes(content[-8:-4], "little")
     footer = Reader(content[-8 - length : -8]).struct()
     bodies: list[tuple[int, int]] = []
-    yield from _gathered(_pages_of(path, content, footer, bodies))
+    yield from _gathered(_pages_of(file, content, footer, bodies))
     ends = [0, *(end for _, end in sorted(bodies))]
     starts = [*(start for start, _ in sorted(bodies)), len(content)]
     yield b"\0".join(content[end:start] for end, start in zip(ends, starts, strict=True))
 
 
 def _pages_of(
-    path: Path, content: memoryview, footer: dict[int, Any], bodies: list[tuple[int, int]]
+    file: IO[bytes], content: memoryview, footer: dict[int, Any], bodies: list[tuple[int, int]]
 ) -> Iterator[bytes]:
     """Yield the decompressed pages, and note where their bodies are."""
     for group in footer.get(_ROW_GROUPS, ()):
@@ -134,7 +134,7 @@ def _pages_of(
             if _BLOOM_AT in described:
                 raise UnsearchableError("it has a bloom filter, which can't be searched for values")
             if {_DELTA_BYTES, _SPLIT_BYTES} & set(described[_ENCODINGS]):
-                yield _decoded(path, described[_PATH][0].decode())
+                yield _decoded(file, described[_PATH][0].decode())
             yield from _chunk(content, described, bodies)
 
 
@@ -183,21 +183,21 @@ def _page(body: memoryview, header: dict[int, Any], codec: int) -> bytes:
     return pa.Codec(_CODECS[codec]).decompress(bytes(body[levels:]), size, asbytes=True)
 
 
-def _decoded(path: Path, column: str) -> bytes:
+def _decoded(file: IO[bytes], column: str) -> bytes:
     import polars as pl  # noqa: PLC0415
 
-    values = pl.read_parquet(path, columns=[column], hive_partitioning=False).to_series()
+    file.seek(0)
+    values = pl.read_parquet(file, columns=[column], hive_partitioning=False).to_series()
     return str(values.cast(pl.String).str.join("\n").item()).encode()
 
 
-def _blocks(path: Path) -> Iterator[bytes]:
+def _blocks(content: bytes) -> Iterator[bytes]:
     """Yield the decompressed blocks of an Avro file.
 
     Notes
     -----
     Rule: Apache Avro's specification, "Object container files".
     """
-    content = path.read_bytes()
     file = io.BytesIO(content)
     file.seek(4)
     described: dict[str, bytes] = {}

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from client_health_cli.erasing.places import Place
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 
@@ -83,13 +84,13 @@ def without(people: Values, ids: Collection[str]) -> Values:
     return Values(kept(people.cpfs), kept(people.ids), previous_ids=previous)
 
 
-def key_of(lake: Path, location: str) -> bytes:
+def key_of(lake: Place, location: str) -> bytes:
     """Return the id key of a lake.
 
     Parameters
     ----------
     lake
-        The lake's folder.
+        The lake.
     location
         Of a file or a secret; empty means the user's own file, which must exist.
 

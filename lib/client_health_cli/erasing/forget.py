@@ -3,72 +3,41 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
-import os
 import secrets
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 
-from client_health_cli.erasing import raw_records, zones
+from client_health_cli.erasing import keeping, places, raw_files, raw_records, zones
+from client_health_cli.erasing.keeping import State
+from client_health_cli.erasing.objects import Refusal
+from client_health_cli.erasing.places import Place, Prefix
 from client_health_cli.erasing.search import ID, Report, Values, search
 from client_health_cli.errors import SettingsError
-from register_contract import erasures, tables
+from register_contract import tables
 from register_contract.erasures import Request, Zone
+from register_run import storage
 
 #: The folder of the table that keeps the ids of erased people.
 _LIST = tables.restricted_path(tables.SUPPRESSIONS)
-
-
-@dataclass(frozen=True)
-class State:
-    """What an erasure must know until it is proved.
-
-    Attributes
-    ----------
-    request
-        What the session does.
-    values
-        What the proof looks for.
-    shared
-        How many names and streets tell of others, too, and so prove nothing.
-    """
-
-    request: Request
-    values: Values
-    shared: int = 0
-
-    def dump(self) -> str:
-        """Return the state as JSON."""
-        return json.dumps(asdict(self), ensure_ascii=False)
-
-
-def load(lake: Path) -> State | None:
-    """Return the state of an erasure that a lake waits for; None if there is none."""
-    try:
-        fields = json.loads((lake / erasures.STATE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    values = Values(**{name: tuple(found) for name, found in fields["values"].items()})
-    return State(erasures.parse(json.dumps(fields["request"])), values, fields["shared"])
+_CLAIMS = "claims"
 
 
 def plan(
-    lake: Path,
+    lake: Place,
     values: Values,
     *,
     ground: str,
     by: str,
     held: int,
     id_keys: Sequence[str],
+    raw: raw_files.Found | None = None,
 ) -> tuple[State, zones.Found]:
     """Return what an erasure will do; nothing is changed.
 
     Parameters
     ----------
     lake
-        The lake's folder.
+        The lake.
     values
         CPFs and ids of the people.
     ground, by
@@ -77,6 +46,8 @@ def plan(
         How many more people are left because of a legal hold.
     id_keys
         Versions of the keys that the people's ids were made with, the earlier one last.
+    raw
+        The raw files that hold the people, if they are erased from these, too.
 
     Returns
     -------
@@ -88,19 +59,11 @@ def plan(
     SettingsError
         The erasure of other people has begun and must be finished first.
     """
-    begun = load(lake)
+    begun = keeping.load(lake)
+    place = str(raw.place) if raw else ""
     if begun is None:
-        now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
-        request = Request(
-            "e" + secrets.token_hex(8),
-            values.ids,
-            ground,
-            by,
-            now,
-            held,
-            id_key=id_keys[0],
-            previous_ids=values.previous_ids,
-            previous_id_key=id_keys[1] if values.previous_ids else "",
+        request = keeping.begun_elsewhere(lake, values) or _request(
+            values, ground, by, held, id_keys
         )
     else:
         if begun.values.cpfs != values.cpfs:
@@ -108,38 +71,70 @@ def plan(
                 f"the erasure of {len(begun.values.cpfs):,} others has begun in this lake and "
                 "isn't finished: run the same command with their CPFs first"
             )
+        if begun.raw not in {"", place}:
+            raise SettingsError(
+                f"this erasure has begun with --raw {begun.raw}: run the same command again"
+            )
         request, values = begun.request, begun.values
     found = zones.find(lake, values)
+    now = (*found.zones, *(raw.zones() if raw else ()))
+    before = [zone for zone in request.zones if zone.name != raw_files.KEPT]
     request = replace(
         request,
-        zones=zones.larger(request.zones, found.zones),
+        zones=zones.larger(before, now),
         rejections=tuple(sorted({*request.rejections, *found.rejections})),
     )
     shared = max(found.shared, begun.shared if begun else 0)
-    return State(request, found.values, shared), found
+    return State(request, found.values, shared, place), found
 
 
-def steps(
-    lake: Path, state: State, found: zones.Found, in_session: Callable[[], object]
+def _request(values: Values, ground: str, by: str, held: int, id_keys: Sequence[str]) -> Request:
+    now = dt.datetime.now(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds")
+    return Request(
+        "e" + secrets.token_hex(8),
+        values.ids,
+        ground,
+        by,
+        now,
+        held,
+        id_key=id_keys[0],
+        previous_ids=values.previous_ids,
+        previous_id_key=id_keys[1] if values.previous_ids else "",
+    )
+
+
+def steps(  # noqa: PLR0917 - what a plan has, and two calls
+    lake: Place,
+    state: State,
+    found: zones.Found,
+    in_session: Callable[[], object],
+    raw: raw_files.Found | None = None,
+    refused: Callable[[Refusal], None] = lambda _: None,
 ) -> Iterator[Callable[[], Report | None]]:
     """Yield the steps of an erasure, in order; the last one returns the proof.
 
     Parameters
     ----------
     lake
-        The lake's folder.
-    state, found
-        From :func:`plan`.
+        The lake.
+    state, found, raw
+        From :func:`plan`, and what it was given.
     in_session
         Erases from the tables what the request in the lake asks for.
+    refused
+        Called with each raw file that could not be deleted.
     """
-    yield lambda: _keep(lake, state)
+    yield lambda: keeping.keep(lake, state)
     yield lambda: _remove(found)
+    if raw is not None:
+        yield lambda: _remove_raw(lake, state, raw, refused)
     yield lambda: _in_session(in_session)
+    if isinstance(lake, Prefix):
+        yield lambda: _remove_older(lake)
     yield lambda: prove(lake, state.values)
 
 
-def prove(lake: Path, values: Values) -> Report:
+def prove(lake: Place, values: Values) -> Report:
     """Search every file of a lake for values of people.
 
     Returns
@@ -148,24 +143,10 @@ def prove(lake: Path, values: Values) -> Report:
         The list of suppressed ids is expected to have ids, and nothing else.
     """
     report = search(zones.everything(lake), values)
-    for path, kind in list(report.found):
-        if kind == ID and path.is_relative_to(lake / _LIST):
-            del report.found[path, kind]
+    for file, kind in list(report.found):
+        if kind == ID and places.relative(file, lake).startswith(f"{_LIST}/"):
+            del report.found[file, kind]
     return report
-
-
-def finish(lake: Path) -> None:
-    """Remove what the erasure had to know."""
-    shutil.rmtree(lake / erasures.FOLDER, ignore_errors=True)
-
-
-def ask(lake: Path, rows: list[dict[str, str]] | None) -> None:
-    """Write the holds that the session is to add to their table; None removes the request."""
-    if rows is None:
-        (lake / erasures.HOLDS).unlink(missing_ok=True)
-        return
-    _folder(lake)
-    _write(lake / erasures.HOLDS, json.dumps(rows, ensure_ascii=False))
 
 
 def counted(found: tuple[Zone, ...]) -> list[str]:
@@ -177,35 +158,31 @@ def counted(found: tuple[Zone, ...]) -> list[str]:
     return lines
 
 
-def _folder(lake: Path) -> None:
-    folder = lake / erasures.FOLDER
-    for missing in (folder.parent, folder):
-        missing.mkdir(mode=0o700, exist_ok=True)
-        missing.chmod(0o700)
-
-
-def _keep(lake: Path, state: State) -> None:
-    _folder(lake)
-    # The state first: a request without a state would be unknown to a second start.
-    _write(lake / erasures.STATE, state.dump())
-    _write(lake / erasures.REQUEST, state.request.dump())
-
-
-def _write(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-
-
 def _remove(found: zones.Found) -> None:
-    for path in found.files:
-        path.unlink(missing_ok=True)
+    places.delete(found.files)
     for batch in found.batches:
         raw_records.remove_from(batch, found.values)
+
+
+def _remove_raw(
+    lake: Place, state: State, raw: raw_files.Found, refused: Callable[[Refusal], None]
+) -> None:
+    notes = storage.join(str(lake), _CLAIMS) if isinstance(lake, Prefix) else ""
+    refusals = raw_files.erase(raw, state.values, notes)
+    for one in refusals:
+        refused(one)
+    stay = {one.file for one in refusals}
+    kept = [one for one in raw.going if one.file in stay]
+    if kept:
+        # Before the session, which writes the audit record.
+        zone = Zone(raw_files.KEPT, sum(one.rows or 0 for one in kept), len(kept))
+        request = replace(state.request, zones=(*state.request.zones, zone))
+        keeping.keep(lake, replace(state, request=request))
+
+
+def _remove_older(lake: Place) -> None:
+    """Delete what the lake's bucket keeps of replaced and deleted objects, if it does."""
+    places.delete(places.older(lake))
 
 
 def _in_session(work: Callable[[], object]) -> None:

@@ -1,13 +1,15 @@
-"""Rejected and corrected rows of a local lake, which have no id: found by what tells of people."""
+"""Rejected and corrected rows of a lake, which have no id: found by what tells of people."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from client_health_cli.erasing import places
+from client_health_cli.erasing.places import File, Place
 from client_health_cli.erasing.search import Values
-from register_contract import contract, resubmissions, tables
+from register_contract import contract, erasures, resubmissions, tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -18,10 +20,10 @@ FOLDERS = {
     "resubmissions": resubmissions.FOLDER,
 }
 _ID, _RECORD, _REASONS, _LINE = "rejection_id", "record", "reasons", "malformed_line"
-_SEPARATORS = "[ ./-]"
+_SEPARATORS = f"[{erasures.SEPARATORS}]"
 
 
-def files_of(zone: str, files: list[Path], lake: Path) -> list[Path]:
+def files_of(zone: str, files: list[File], lake: Place) -> list[File]:
     """Return the files of a zone among the files of a lake.
 
     Parameters
@@ -31,13 +33,14 @@ def files_of(zone: str, files: list[Path], lake: Path) -> list[Path]:
     files
         All files of the lake.
     lake
-        Its folder.
+        The lake.
     """
-    inside = (path for path in files if path.is_relative_to(lake / FOLDERS[zone]))
+    folder = f"{FOLDERS[zone]}/"
+    inside = (path for path in files if places.relative(path, lake).startswith(folder))
     return [path for path in inside if path.suffix == ".parquet" and path.name[0] != "."]
 
 
-def shaped(path: Path) -> Iterator[pl.DataFrame]:
+def shaped(path: File) -> Iterator[pl.DataFrame]:
     """Yield the rows of a file with the register's names, and `malformed_line`.
 
     Parameters
@@ -49,7 +52,8 @@ def shaped(path: Path) -> Iterator[pl.DataFrame]:
 
     from client_health import rejected_rows  # noqa: PLC0415
 
-    rows = pl.read_parquet(path)
+    with path.open("rb") as content:
+        rows = pl.read_parquet(content)
     if _REASONS not in rows.columns:
         rows = rows.with_columns(pl.lit("").alias(_REASONS))
     for source in contract.SOURCES:
@@ -58,7 +62,7 @@ def shaped(path: Path) -> Iterator[pl.DataFrame]:
         yield own.select(*names, _LINE).rename(names)
 
 
-def of_people(path: Path, values: Values) -> tuple[str, ...]:
+def of_people(path: File, values: Values) -> tuple[str, ...]:
     """Return the names of the rejections in a file whose rows have a value of people.
 
     Parameters
@@ -70,7 +74,8 @@ def of_people(path: Path, values: Values) -> tuple[str, ...]:
     """
     import polars as pl  # noqa: PLC0415
 
-    rows = pl.read_parquet(path, columns=[_ID, _RECORD])
+    with path.open("rb") as content:
+        rows = pl.read_parquet(content, columns=[_ID, _RECORD])
     return tuple(rows.filter(_tells(values))[_ID].to_list())
 
 
@@ -82,7 +87,7 @@ def _tells(values: Values) -> pl.Expr:
     return pl.col(_RECORD).str.replace_all(_SEPARATORS, "").str.contains_any(patterns)
 
 
-def remove_from(batch: Path, values: Values) -> None:
+def remove_from(batch: File, values: Values) -> None:
     """Remove people's rows from a batch, which keeps its name; an empty one is deleted.
 
     Parameters
@@ -94,10 +99,11 @@ def remove_from(batch: Path, values: Values) -> None:
     """
     import polars as pl  # noqa: PLC0415
 
-    left = pl.read_parquet(batch).filter(~_tells(values))
-    draft = batch.with_name(f".{batch.name}.0")
-    draft.touch(mode=0o600)
-    left.write_parquet(draft)
-    draft.replace(batch)
+    with batch.open("rb") as content:
+        left = pl.read_parquet(content).filter(~_tells(values))
     if left.is_empty():
-        batch.unlink()
+        places.delete([batch])
+        return
+    written = io.BytesIO()
+    left.write_parquet(written)
+    places.replace(batch, written)

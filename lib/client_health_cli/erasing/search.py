@@ -7,17 +7,20 @@ without punctuation, and a name across any spacing.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import IO
 
-from client_health_cli.erasing import contents
+from client_health_cli.erasing import contents, places
 from client_health_cli.erasing.contents import UnsearchableError
+from client_health_cli.erasing.places import File
+from register_contract import erasures
 
 #: Kinds of values.
 CPF, ID, NAME, STREET = "CPF", "id", "name", "street"
 #: What content and values are compared without.
-SEPARATORS = " ./-"
+SEPARATORS = erasures.SEPARATORS
 # An id's beginning: bounds of a column are cut after 16 letters, and the last one may be raised.
 _ID_LETTERS = 15
 # Shorter values are in many texts that are about nobody.
@@ -82,15 +85,15 @@ class Report:
     files: dict[str, int] = field(default_factory=dict)
     stored: dict[str, int] = field(default_factory=dict)
     searched: dict[str, int] = field(default_factory=dict)
-    found: dict[tuple[Path, str], int] = field(default_factory=dict)
-    unsearchable: dict[Path, str] = field(default_factory=dict)
+    found: dict[tuple[File, str], int] = field(default_factory=dict)
+    unsearchable: dict[File, str] = field(default_factory=dict)
 
     @property
     def is_clean(self) -> bool:
         """Whether everything was searched and nothing was found."""
         return not self.found and not self.unsearchable
 
-    def with_values(self) -> set[Path]:
+    def with_values(self) -> set[File]:
         """Return the files that have a value, or can't be searched for one."""
         return {path for path, _ in self.found} | set(self.unsearchable)
 
@@ -100,7 +103,7 @@ def bare(content: bytes) -> str:
     return content.translate(None, SEPARATORS.encode()).decode("latin-1")
 
 
-def search(files: Iterable[Path], values: Values) -> Report:
+def search(files: Iterable[File], values: Values) -> Report:
     """Look for values in files, stored and decompressed, and in their names.
 
     Parameters
@@ -116,34 +119,54 @@ def search(files: Iterable[Path], values: Values) -> Report:
         Never with a value.
     """
     report = Report()
+    _look_at_all(_parts(files, report), values, report)
+    return report
+
+
+def found_in(file: File, content: IO[bytes], values: Values) -> bool:
+    """Return whether a file that is open has a value; see :func:`search`."""
+    report = Report()
+    _look_at_all(_parts_of(file, content, report), values, report)
+    return bool(report.found)
+
+
+def _look_at_all(parts: Iterable[tuple[File, bytes]], values: Values, report: Report) -> None:
     patterns = values.patterns()
-    batch: list[tuple[Path, str]] = []
+    batch: list[tuple[File, str]] = []
     size = 0
-    for path, part in _parts(files, report):
-        batch.append((path, bare(part)))
+    for file, part in parts:
+        batch.append((file, bare(part)))
         size += len(part)
         if size > _AT_ONCE:
             _look(batch, patterns, report)
             batch, size = [], 0
     _look(batch, patterns, report)
-    return report
 
 
-def _parts(files: Iterable[Path], report: Report) -> Iterator[tuple[Path, bytes]]:
-    for path in files:
-        kind = contents.kind_of(path)
-        report.files[kind] = report.files.get(kind, 0) + 1
-        report.stored[kind] = report.stored.get(kind, 0) + path.stat().st_size
-        yield path, path.name.encode()
+def _parts(files: Iterable[File], report: Report) -> Iterator[tuple[File, bytes]]:
+    for file in files:
+        yield file, places.searched_name(file).encode()
         try:
-            for part in contents.parts(path, kind):
-                report.searched[kind] = report.searched.get(kind, 0) + len(part)
-                yield path, part
-        except UnsearchableError as error:
-            report.unsearchable[path] = str(error)
+            with file.open("rb") as opened:
+                yield from _parts_of(file, opened, report)
+        except FileNotFoundError:
+            # It went away since it was listed.
+            continue
 
 
-def _look(batch: list[tuple[Path, str]], patterns: Mapping[str, str], report: Report) -> None:
+def _parts_of(file: File, opened: IO[bytes], report: Report) -> Iterator[tuple[File, bytes]]:
+    kind = contents.kind_of(opened)
+    report.files[kind] = report.files.get(kind, 0) + 1
+    report.stored[kind] = report.stored.get(kind, 0) + opened.seek(0, os.SEEK_END)
+    try:
+        for part in contents.parts(opened, kind):
+            report.searched[kind] = report.searched.get(kind, 0) + len(part)
+            yield file, part
+    except UnsearchableError as error:
+        report.unsearchable[file] = str(error)
+
+
+def _look(batch: list[tuple[File, str]], patterns: Mapping[str, str], report: Report) -> None:
     import polars as pl  # noqa: PLC0415 - slows every command's start
 
     if not batch or not patterns:

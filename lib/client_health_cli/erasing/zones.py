@@ -1,4 +1,4 @@
-"""The parts of a local lake, and what of people is in each of them."""
+"""The parts of a lake, and what of people is in each of them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from client_health_cli.erasing import raw_records
+from client_health_cli.erasing import places, raw_records
+from client_health_cli.erasing.places import File, Place
 from client_health_cli.erasing.search import SEPARATORS, SHORTEST, Values, search
 from client_health_cli.errors import LakeError
-from client_health_cli.published import published_table
+from client_health_cli.published import data_files, opened
 from register_contract import erasures, publications, runs, tables
 from register_contract.erasures import Zone
 
@@ -51,26 +52,26 @@ class Found:
     values: Values
     shared: int
     zones: tuple[Zone, ...]
-    files: tuple[Path, ...]
+    files: tuple[File, ...]
     rejections: tuple[str, ...] = ()
-    batches: tuple[Path, ...] = ()
+    batches: tuple[File, ...] = ()
 
 
-def everything(lake: Path) -> list[Path]:
-    """Return all files of a lake, but not those that an erasure itself needs."""
-    own = lake / erasures.FOLDER
-    return sorted(
-        path for path in lake.rglob("*") if path.is_file() and not path.is_relative_to(own)
-    )
+def everything(lake: Place) -> list[File]:
+    """Return all files of a lake, but not those that an erasure itself needs.
+
+    In S3, these are all object versions.
+    """
+    return [file for file in places.files(lake) if not _is_in(file, lake, erasures.FOLDER)]
 
 
-def find(lake: Path, values: Values) -> Found:
+def find(lake: Place, values: Values) -> Found:
     """Find people in a lake, by CPF and id, and what else tells of them.
 
     Parameters
     ----------
     lake
-        Its folder.
+        The lake.
     values
         CPFs and ids; names and streets that an earlier start has found.
 
@@ -79,10 +80,11 @@ def find(lake: Path, values: Values) -> Found:
     Found
         Names and streets in rows of others are never among the values.
     """
-    files = everything(lake)
+    files = [file for file in everything(lake) if places.is_current(file)]
     known, shared, staged = _names(files, lake, values)
     loose = [path for path in files if _zone(path, lake) in LOOSE]
     going = search(loose, known).with_values()
+    older = places.older(lake)
     drafts = [path for path in files if _DRAFT.match(path.name) and path not in loose]
     zones = _zones_of_tables(lake, files, values)
     raw = {name: _raw(name, files, lake, known) for name in raw_records.FOLDERS}
@@ -91,19 +93,20 @@ def find(lake: Path, values: Values) -> Found:
         inside = [path for path in going if _zone(path, lake) == name]
         zones.append(Zone(name, staged if name == runs.STAGING else None, len(inside)))
     zones.append(Zone("unfinished files", None, len(drafts)))
+    zones.append(Zone("older object versions", None, len(older)))
     kept = tuple(zone for zone in zones if zone.rows or zone.files)
     rejected, corrected = raw.values()
     return Found(
         known,
         shared,
         kept,
-        tuple(sorted({*going, *drafts})),
+        tuple(sorted({*going, *drafts, *older})),
         tuple(sorted({name for names in rejected.values() for name in names})),
         tuple(corrected),
     )
 
 
-def _raw(zone: str, files: list[Path], lake: Path, known: Values) -> dict[Path, tuple[str, ...]]:
+def _raw(zone: str, files: list[File], lake: Place, known: Values) -> dict[File, tuple[str, ...]]:
     """Return the files of a zone with rows of the people, and the names of these rows."""
     paths = raw_records.files_of(zone, files, lake)
     found = {path: raw_records.of_people(path, known) for path in paths}
@@ -120,46 +123,54 @@ def larger(one: Iterable[Zone], other: Iterable[Zone]) -> tuple[Zone, ...]:
     return tuple(merged.values())
 
 
-def _zone(path: Path, lake: Path) -> str:
-    return path.relative_to(lake).parts[0]
+def _zone(file: File, lake: Place) -> str:
+    return places.relative(file, lake).partition("/")[0]
 
 
-def _zones_of_tables(lake: Path, files: list[Path], values: Values) -> list[Zone]:
+def _is_in(file: File, lake: Place, folder: str) -> bool:
+    return places.relative(file, lake).startswith(f"{folder}/")
+
+
+def _zones_of_tables(lake: Place, files: list[File], values: Values) -> list[Zone]:
     """Return the tables that have rows of the people; of the published one, only what is seen."""
-    import polars as pl  # noqa: PLC0415 - slows every command's start
-
-    folders = {publications.TABLE: [Path(f) for f in _published_files(lake)]}
+    published = _published_files(lake)
+    folders = {publications.TABLE: [file for file in files if places.location(file) in published]}
     for table in tables.TABLES:
         if tables.PERSON in tables.field_names(table) and table is not tables.SUPPRESSIONS:
             # Every table that tells persons apart is restricted, but the published one.
-            folder = lake / tables.restricted_path(table)
-            folders[table.name] = [path for path in files if path.is_relative_to(folder)]
+            folder = tables.restricted_path(table)
+            folders[table.name] = [file for file in files if _is_in(file, lake, folder)]
     zones = []
-    for name, paths in folders.items():
+    for name, found in folders.items():
         counts = [
-            pl.scan_parquet(path, hive_partitioning=False)
-            .select(pl.col(tables.PERSON).is_in(list(values.all_ids)).sum())
-            .collect()
-            .item()
-            for path in paths
-            if path.suffix == ".parquet" and not path.name.startswith(".")
+            int(_read(file, [tables.PERSON])[tables.PERSON].is_in(list(values.all_ids)).sum())
+            for file in found
+            if file.suffix == ".parquet" and not file.name.startswith(".")
         ]
         zones.append(Zone(name, sum(counts), sum(count > 0 for count in counts)))
     return zones
 
 
-def _published_files(lake: Path) -> tuple[str, ...]:
-    if not (lake / "catalog.db").is_file():
-        return ()
+def _published_files(lake: Place) -> frozenset[str]:
+    if isinstance(lake, Path) and not (lake / "catalog.db").is_file():
+        return frozenset()
     try:
-        return published_table(str(lake), may_be_empty=True).files
+        with opened(str(lake)) as table:
+            return frozenset(data_files(str(lake), table.scan().plan_files()))
     except LakeError as error:
         if not error.missing:
             raise
-        return ()
+        return frozenset()
 
 
-def _names(files: list[Path], lake: Path, values: Values) -> tuple[Values, int, int]:
+def _read(file: File, columns: list[str]) -> pl.DataFrame:
+    import polars as pl  # noqa: PLC0415 - slows every command's start
+
+    with file.open("rb") as content:
+        return pl.read_parquet(content, columns=columns, hive_partitioning=False)
+
+
+def _names(files: list[File], lake: Place, values: Values) -> tuple[Values, int, int]:
     """Return the values with names and streets, how many are shared, and the staged rows."""
     names, streets = set(values.names), set(values.streets)
     staged = 0
@@ -195,7 +206,7 @@ def _bare(text: str) -> str:
     return re.sub(_SEPARATORS, "", text)
 
 
-def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFrame]:
+def _rows(files: list[File], lake: Place, values: Values) -> Iterator[pl.DataFrame]:
     """Yield names and streets of published and staged rows, and whose they are.
 
     Only accepted rows count as rows of others: a rejected row with a person's name and a damaged
@@ -209,9 +220,7 @@ def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFram
             continue
         if _zone(path, lake) == publications.TABLE:
             mine = pl.col(tables.PERSON).is_in(ids)
-            yield pl.read_parquet(
-                path, columns=[tables.PERSON, _NAME], hive_partitioning=False
-            ).select(
+            yield _read(path, [tables.PERSON, _NAME]).select(
                 pl.col(_NAME),
                 pl.lit(None, pl.String).alias(_STREET),
                 mine.alias(_MINE),
@@ -219,9 +228,9 @@ def _rows(files: list[Path], lake: Path, values: Values) -> Iterator[pl.DataFram
                 pl.lit(value=False).alias("staged"),
             )
         elif _zone(path, lake) == runs.STAGING:
-            staged = pl.read_parquet(path, columns=[_CPF, _NAME, _STREET, _MALFORMED])
+            staged = _read(path, [_CPF, _NAME, _STREET, _MALFORMED])
             yield _owned(staged, cpfs, staged=True)
-        elif any(path.is_relative_to(lake / one) for one in raw_records.FOLDERS.values()):
+        elif any(_is_in(path, lake, one) for one in raw_records.FOLDERS.values()):
             for rows in raw_records.shaped(path):
                 yield _owned(rows, cpfs, staged=False)
 
