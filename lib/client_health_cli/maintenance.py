@@ -259,7 +259,7 @@ def live_branches(upkeep: Upkeep) -> list[str]:
     """Return the branches of runs in a lake in S3, where no lock keeps runs away."""
     if not storage.is_s3(upkeep.place):
         return []
-    metadata = publication_record.metadata(upkeep.place, TABLES) or {}
+    metadata = publication_record.metadata(upkeep.place, tables_of(upkeep.place)) or {}
     return sorted(name for name in metadata.get("refs", {}) if name != publications.MAIN)
 
 
