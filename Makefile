@@ -48,8 +48,8 @@ chain-parts: $(STAMP)
 	@$(BIN)/python tools/python_shell.py
 	@$(ENV) $(BIN)/python -m glue_local.prepare --all
 
-deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
-	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given))
+deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com" TAGS="CostCenter=1"
+	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given)) $(foreach given,$(TAGS),--tag $(given))
 
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)

@@ -59,6 +59,11 @@ class Stack:
         found = self._describe(self.name) or {}
         return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
 
+    def parameters(self) -> dict[str, str]:
+        """Return the values of the stack's parameters; empty if there is no stack."""
+        found = self._describe(self.name) or {}
+        return {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
+
     def resources(self) -> dict[str, tuple[str, str]]:
         """Return type and physical name of each resource, by logical name."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
@@ -81,6 +86,7 @@ class Stack:
         *,
         url: str | None = None,
         parameters: Mapping[str, str],
+        tags: Mapping[str, str] | None = None,
     ) -> Plan | None:
         """Create a change set.
 
@@ -92,6 +98,8 @@ class Stack:
             URL of the template, if it is too long for the request.
         parameters
             New values; other parameters keep theirs, or have their default.
+        tags
+            Tags of the stack, which CloudFormation gives to its resources; none keeps those it has.
 
         Returns
         -------
@@ -127,6 +135,7 @@ class Stack:
                 ChangeSetType="CREATE" if creates else "UPDATE",
                 Parameters=given,
                 Capabilities=_CAPABILITIES,
+                **({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]} if tags else {}),
                 **({"TemplateURL": url} if url else {"TemplateBody": render(template)}),
             )
         except ClientError as error:
