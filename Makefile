@@ -90,6 +90,7 @@ docs: $(STAMP) ## Generate the tables and pages of READMEs and docs from the cod
 	@$(BIN)/python -m tools.reference_tables
 	@$(BIN)/python -m tools.errors_page
 	@$(BIN)/python -m tools.reliability_page
+	@$(BIN)/python -m tools.owner_files
 
 wheels: $(STAMP) ## Build a wheel of each package into dist/
 	@$(BIN)/python tools/build_wheels.py --out dist
