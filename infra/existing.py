@@ -56,8 +56,8 @@ class _Look:
         versions = self._ask(bucket, lambda: s3.get_bucket_versioning(Bucket=bucket))
         if versions is not None and versions.get("Status") != "Enabled":
             self._note(
-                f"{bucket} keeps no versions: a file that is replaced while a run reads it stops "
-                f"this run. Its owner should switch them on ({OWNERS_FILES}/uploads)"
+                f"{bucket} keeps no versions: a file that is replaced before its run has copied it "
+                f"stops this run. Its owner should switch them on ({OWNERS_FILES}/uploads)"
             )
         events = self._ask(bucket, lambda: s3.get_bucket_notification_configuration(Bucket=bucket))
         if events is not None and "EventBridgeConfiguration" not in events:

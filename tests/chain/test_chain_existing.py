@@ -32,12 +32,21 @@ class GivenChain(LocalChain):
             Bucket=UPLOADS, NotificationConfiguration={"EventBridgeConfiguration": {}}
         )
         self.client("glue").create_database(DatabaseInput={"Name": DATABASE})
+        self.client("glue").create_connection(
+            ConnectionInput={
+                "Name": "network",
+                "ConnectionType": "NETWORK",
+                "ConnectionProperties": {},
+            }
+        )
         self.key = self.client("kms").create_key()["KeyMetadata"]["Arn"]
         self.parameters = {
             **{"RawBucketName": UPLOADS, "UploadPrefix": FOLDER, "LakeBucketName": LAKE},
             **{"DatabaseName": DATABASE, "KeyArn": self.key},
             **{"PermissionsBoundary": BOUNDARY, "RolePath": "/data/"},
             "SessionTags": "CostCenter=1,Owner=data team",
+            # The local service takes a session's connection, and puts nothing into a network.
+            "ConnectionName": "network",
         }
         super().deploy()
 

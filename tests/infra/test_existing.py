@@ -192,7 +192,7 @@ def test_every_role_has_boundary_and_path(path: Any, parameters: dict[str, str])
         assert (role["PermissionsBoundary"], role["Path"]) == (BOUNDARY, "/data/")
     for _, role in Deployed(path, parameters=parameters).of_type("AWS::IAM::Role"):
         assert "PermissionsBoundary" not in role
-        assert role["Path"] == "/"
+        assert "Path" not in role
 
 
 def test_logs_that_are_named_by_roles_follow_their_path() -> None:
