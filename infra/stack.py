@@ -20,6 +20,7 @@ from infra.events import (
     is_refusal,
     refusal_of,
 )
+from infra.tags import as_list
 from infra.template import Template, render
 
 _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"]
@@ -135,7 +136,7 @@ class Stack:
                 ChangeSetType="CREATE" if creates else "UPDATE",
                 Parameters=given,
                 Capabilities=_CAPABILITIES,
-                **({"Tags": [{"Key": k, "Value": v} for k, v in tags.items()]} if tags else {}),
+                **({"Tags": as_list(tags)} if tags else {}),
                 **({"TemplateURL": url} if url else {"TemplateBody": render(template)}),
             )
         except ClientError as error:

@@ -14,8 +14,12 @@ _VALUE = re.compile(r"\A[A-Za-z0-9 _.:/=+@-]{0,256}\Z")
 # A session may have 50, and the job adds three; CloudFormation takes 50 for a stack.
 _MOST = 40
 # AWS's page on stack-level tags says only that propagation varies by resource type. It is known to
-# be missing for crawlers; job runs, too, cost money.
-_EXPLICIT = {"AWS::Glue::Crawler": "crawler", "AWS::Glue::Job": "job"}
+# be missing for crawlers; what jobs and queries cost is told apart by tags, too.
+_EXPLICIT = {
+    "AWS::Athena::WorkGroup": ("athena", "workgroup"),
+    "AWS::Glue::Crawler": ("glue", "crawler"),
+    "AWS::Glue::Job": ("glue", "job"),
+}
 
 
 def read_tags(texts: Iterable[str]) -> dict[str, str]:
@@ -45,6 +49,11 @@ def as_parameter(tags: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in tags.items())
 
 
+def as_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """Return tags as most of AWS's APIs take them."""
+    return [{"Key": name, "Value": value} for name, value in tags.items()]
+
+
 def tag_explicitly(
     clients: Callable[[str], Any],
     resources: Mapping[str, tuple[str, str]],
@@ -61,10 +70,15 @@ def tag_explicitly(
     tags
         The stack's tags; nothing is done without any.
     """
-    named = [(_EXPLICIT[kind], name) for kind, name in resources.values() if kind in _EXPLICIT]
+    named = [(*_EXPLICIT[kind], name) for kind, name in resources.values() if kind in _EXPLICIT]
     if not tags or not named:
         return
-    glue, account = clients("glue"), clients("sts").get_caller_identity()["Account"]
-    at = f"arn:{glue.meta.partition}:glue:{glue.meta.region_name}:{account}"
-    for kind, name in named:
-        glue.tag_resource(ResourceArn=f"{at}:{kind}/{name}", TagsToAdd=dict(tags))
+    account = clients("sts").get_caller_identity()["Account"]
+    for service, kind, name in named:
+        client = clients(service)
+        place = f"{client.meta.partition}:{service}:{client.meta.region_name}:{account}"
+        arn = f"arn:{place}:{kind}/{name}"
+        if service == "athena":
+            client.tag_resource(ResourceARN=arn, Tags=as_list(tags))
+        else:
+            client.tag_resource(ResourceArn=arn, TagsToAdd=dict(tags))

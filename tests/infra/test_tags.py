@@ -88,12 +88,14 @@ def test_a_stack_has_the_tags_until_it_gets_others(cloud: Any) -> None:
     assert change(TEMPLATE, TAGS) == [{"Key": k, "Value": v} for k, v in TAGS.items()]
 
 
-def test_job_and_crawler_are_tagged_by_the_command(cloud: Any) -> None:
+def test_job_crawler_and_work_group_are_tagged_by_the_command(cloud: Any) -> None:
     glue = cloud("glue")
     glue.create_database(DatabaseInput={"Name": "raw"})
     glue.create_crawler(Name="c", Role="r", DatabaseName="raw", Targets={"S3Targets": []})
     glue.create_job(Name="j", Role="r", Command={"Name": "pythonshell"})
+    cloud("athena").create_work_group(Name="w")
     resources = {
+        "WorkGroup": ("AWS::Athena::WorkGroup", "w"),
         "Crawler": ("AWS::Glue::Crawler", "c"),
         "Job": ("AWS::Glue::Job", "j"),
         "Function": ("AWS::Lambda::Function", "f"),
@@ -102,6 +104,9 @@ def test_job_and_crawler_are_tagged_by_the_command(cloud: Any) -> None:
     for kind, name in (("crawler", "c"), ("job", "j")):
         arn = f"arn:aws:glue:{REGION}:000000000000:{kind}/{name}"
         assert glue.get_tags(ResourceArn=arn)["Tags"] == TAGS
+    arn = f"arn:aws:athena:{REGION}:000000000000:workgroup/w"
+    found = cloud("athena").list_tags_for_resource(ResourceARN=arn)["Tags"]
+    assert {one["Key"]: one["Value"] for one in found} == TAGS
 
 
 def test_nobody_is_asked_if_there_are_no_tags() -> None:
