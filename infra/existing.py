@@ -40,9 +40,9 @@ def look(
     if name := parameters.get("LakeBucketName"):
         look.lake(name)
     if name := parameters.get("DatabaseName"):
-        look.catalog("DatabaseName", "database", name)
+        look.database(name)
     if name := parameters.get("ConnectionName"):
-        look.catalog("ConnectionName", "connection", name, HidePassword=True)
+        look.connection(name)
 
 
 class _Look:
@@ -77,9 +77,26 @@ class _Look:
                 f"owner must let those below lake/ expire ({OWNERS_FILES}/lake/lifecycle.json)"
             )
 
-    def catalog(self, parameter: str, kind: str, name: str, **more: Any) -> None:  # noqa: ANN401 - boto3's arguments
-        call = getattr(self._clients("glue"), f"get_{kind}")
-        self._exists(parameter, f"{kind} {name}", lambda: call(Name=name, **more))
+    def database(self, name: str) -> None:
+        glue = self._clients("glue")
+        found = self._exists(
+            "DatabaseName", f"database {name}", lambda: glue.get_database(Name=name)
+        )
+        place = found["Database"].get("LocationUri", "").rstrip("/") if found else ""
+        if place and not place.endswith(f"/lake/warehouse/{name}.db"):
+            raise SettingsError(
+                f"DatabaseName: the database {name} has the location {place}, where Iceberg would "
+                f"keep the tables' metadata, expected none or s3://<lake's bucket>/lake/warehouse/"
+                f"{name}.db: give a database without a location"
+            )
+
+    def connection(self, name: str) -> None:
+        glue = self._clients("glue")
+        self._exists(
+            "ConnectionName",
+            f"connection {name}",
+            lambda: glue.get_connection(Name=name, HidePassword=True),
+        )
 
     def _bucket(self, parameter: str, name: str) -> bool:
         """Return whether the bucket can be looked at; it exists here if so."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -24,36 +23,18 @@ from glue_local.emulator import Emulator
 # The tree is the same for both deployments.
 build_once = functools.cache(build_artifacts)
 SETTINGS = emulator_settings()
-REGIONS = itertools.cycle(["eu-west-1", "eu-west-2", "us-east-2", "us-west-2", "sa-east-1"])
 Clients = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
-def cloud(emulator_environment: None) -> Iterator[Emulator]:
+def clients(emulator_environment: None) -> Iterator[Clients]:
     with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def clients(cloud: Emulator) -> Clients:
-    """Return the clients of a region, in which the company has its things."""
-    session: Any = boto3.Session(
-        cloud.environment["AWS_ACCESS_KEY_ID"],
-        cloud.environment["AWS_SECRET_ACCESS_KEY"],
-        None,
-        next(REGIONS),
-    )
-    made = {
-        service: session.client(service, endpoint_url=cloud.endpoint)
-        for service in ("s3", "glue", "cloudformation", "kms", "sts")
-    }
-    return lambda service: made.get(service) or session.client(service, endpoint_url=cloud.endpoint)
+        yield emulator.client
 
 
 def bucket(clients: Clients, name: str, *, versions: bool = False, events: bool = False) -> str:
     s3 = clients("s3")
-    region = s3.meta.region_name
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+    s3.create_bucket(Bucket=name)
     if versions:
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     if events:
@@ -112,6 +93,29 @@ def test_a_database_and_a_connection_that_exist_are_taken(clients: Clients) -> N
         ConnectionInput={"Name": "net", "ConnectionType": "NETWORK", "ConnectionProperties": {}}
     )
     assert notes(clients, DatabaseName="theirs", ConnectionName="net") == []
+
+
+@pytest.mark.parametrize(
+    ("place", "refused"),
+    [
+        ("s3://theirs/data", True),
+        ("s3://theirs/lake/warehouse/another.db", True),
+        ("s3://theirs/lake/warehouse/placed.db/", False),
+    ],
+)
+def test_a_databases_location_must_be_where_the_roles_reach(
+    clients: Clients, place: str, refused: bool
+) -> None:
+    glue = clients("glue")
+    glue.create_database(DatabaseInput={"Name": "placed", "LocationUri": place})
+    try:
+        if refused:
+            with pytest.raises(SettingsError, match="give a database without a location"):
+                notes(clients, DatabaseName="placed")
+        else:
+            assert notes(clients, DatabaseName="placed") == []
+    finally:
+        glue.delete_database(Name="placed")
 
 
 def stubbed(answer: dict[str, Any] | None, code: str = "403") -> list[str]:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from infra.errors import SettingsError
 from infra.settings import Settings
@@ -18,20 +17,13 @@ from glue_local.emulator import Emulator
 from strict_glue import SessionSettings
 
 TAGS = {"CostCenter": "1", "Owner": "data team", "team:area": "a=b"}
-REGION = "eu-north-1"
 TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
 
 
 @pytest.fixture(scope="module")
 def cloud(emulator_environment: None) -> Iterator[Any]:
     with Emulator() as emulator:
-        session: Any = boto3.Session(
-            emulator.environment["AWS_ACCESS_KEY_ID"],
-            emulator.environment["AWS_SECRET_ACCESS_KEY"],
-            None,
-            REGION,
-        )
-        yield lambda service: session.client(service, endpoint_url=emulator.endpoint)
+        yield emulator.client
 
 
 def test_tags_are_read_from_the_command_line() -> None:
@@ -101,10 +93,11 @@ def test_job_crawler_and_work_group_are_tagged_by_the_command(cloud: Any) -> Non
         "Function": ("AWS::Lambda::Function", "f"),
     }
     tag_explicitly(cloud, resources, TAGS)
+    at = f"{glue.meta.region_name}:000000000000"
     for kind, name in (("crawler", "c"), ("job", "j")):
-        arn = f"arn:aws:glue:{REGION}:000000000000:{kind}/{name}"
+        arn = f"arn:aws:glue:{at}:{kind}/{name}"
         assert glue.get_tags(ResourceArn=arn)["Tags"] == TAGS
-    arn = f"arn:aws:athena:{REGION}:000000000000:workgroup/w"
+    arn = f"arn:aws:athena:{at}:workgroup/w"
     found = cloud("athena").list_tags_for_resource(ResourceARN=arn)["Tags"]
     assert {one["Key"]: one["Value"] for one in found} == TAGS
 
