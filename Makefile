@@ -48,9 +48,9 @@ chain-parts: $(STAMP)
 	@$(BIN)/python tools/python_shell.py
 	@$(ENV) $(BIN)/python -m glue_local.prepare --all
 
-deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com"
+deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com" TAGS="CostCenter=1"
 	@$(BIN)/python tools/side_environment.py sam
-	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given))
+	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given)) $(foreach given,$(TAGS),--tag $(given))
 
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
@@ -91,6 +91,7 @@ docs: $(STAMP) ## Generate the tables and pages of READMEs and docs from the cod
 	@$(BIN)/python -m tools.reference_tables
 	@$(BIN)/python -m tools.errors_page
 	@$(BIN)/python -m tools.reliability_page
+	@$(BIN)/python -m tools.owner_files
 
 wheels: $(STAMP) ## Build a wheel of each package into dist/
 	@$(BIN)/python tools/build_wheels.py --out dist

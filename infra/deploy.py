@@ -16,6 +16,7 @@ from rich.console import Console
 from infra import deployment
 from infra.errors import DeployError
 from infra.settings import Settings, read_parameters
+from infra.tags import read_tags
 from infra.terminal import TerminalListener
 
 app = typer.Typer(
@@ -43,6 +44,11 @@ Parameter = Annotated[
     list[str], typer.Option("--parameter", metavar="NAME=VALUE", help="Parameter of the template.")
 ]
 
+Tag = Annotated[
+    list[str],
+    typer.Option("--tag", metavar="NAME=VALUE", help="Tag of everything, sessions included."),
+]
+
 
 @app.command()
 def deploy(
@@ -53,6 +59,7 @@ def deploy(
     yes: Yes = False,
     force: Force = "",
     parameter: Parameter = [],  # noqa: B006 - typer's way, never changed
+    tag: Tag = [],  # noqa: B006
 ) -> None:
     """Create or update the chain: build, upload, show the changes, ask, change, wait.
 
@@ -64,6 +71,7 @@ def deploy(
         stack=stack,
         prefix=prefix,
         parameters=read_parameters(parameter),
+        tags=read_tags(tag),
         allowed=_names(force),
     )
     outputs = deployment.deploy(_clients(region), settings, listener)

@@ -8,6 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from infra import existing, governance
 from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
 from infra.changes import NAMED_BY
 from infra.errors import RefusedError
@@ -16,6 +17,7 @@ from infra.packages import kept_packages
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.studio import Places, studio_copy
+from infra.tags import tag_explicitly
 from infra.template import Template, deployable, load_template
 from infra.uploads import has_objects, is_there, upload, upload_file
 from register_contract import publications
@@ -60,10 +62,12 @@ def deploy(
     """
     s3 = clients("s3")
     poll = settings.poll_seconds
-    tags = settings.parameters.get("ColumnAccess") == "on"
-    if tags and not _has_table(clients("glue"), settings.database):
+    stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
+    database = _look(clients, settings, stack.parameters(), listener)
+    by_column = settings.parameters.get("ColumnAccess") == "on"
+    if by_column and not _has_table(clients("glue"), database):
         raise RefusedError(
-            f"ColumnAccess tags the columns of {settings.database}.{publications.TABLE}, which "
+            f"ColumnAccess tags the columns of {database}.{publications.TABLE}, which "
             "does not exist yet: deploy with ColumnAccess=off, and again with ColumnAccess=on "
             "after the first publication"
         )
@@ -90,16 +94,27 @@ def deploy(
     given = artifacts.parameters(bucket, packages=settings.packages)
     change(stack, template, settings, listener, given=given, upload_to=bucket)
     outputs = stack.outputs()
+    tag_explicitly(clients, stack.resources(), settings.tags)
     _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
-    _deploy_maintenance(clients, settings, outputs, listener)
+    _deploy_maintenance(clients, settings, stack, listener)
     return outputs
 
 
+def _look(clients: Clients, settings: Settings, had: Mapping[str, str], listener: Listener) -> str:
+    """Look at what is given and who governs the catalog, and return the table's database."""
+    parameters = {**had, **settings.given}
+    existing.look(clients, parameters, listener.note)
+    database = parameters.get("DatabaseName") or settings.database
+    if governance.RESOURCE not in settings.unsupported:
+        governance.look(clients, parameters, database, settings.raw_database, listener.note)
+    return database
+
+
 def _deploy_maintenance(
-    clients: Clients, settings: Settings, outputs: Mapping[str, str], listener: Listener
+    clients: Clients, settings: Settings, chain: Stack, listener: Listener
 ) -> None:
     """Create or update the maintenance of the published table, if the table exists."""
-    name = settings.maintenance_stack
+    name, outputs = settings.maintenance_stack, chain.outputs()
     database = outputs.get("DatabaseName", settings.database)
     if not _has_table(clients("glue"), database):
         listener.note(
@@ -111,6 +126,8 @@ def _deploy_maintenance(
     stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
     lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
     given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
+    # What both have, as the chain has it: it may be from an earlier deployment.
+    given = {**chain.parameters(), **given}
     change(stack, template, settings, listener, given=given)
 
 

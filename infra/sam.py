@@ -79,7 +79,9 @@ def deploy(
         Path(folder, "parameters.yaml").write_text(json.dumps(values), encoding="utf-8")
         # Once a week, it asks the internet for a newer version, unless this file says it has.
         Path(folder, "metadata.json").write_text(json.dumps({"lastVersionCheck": time.time()}))
-        tags = [f"{_quoted(name)}={_quoted(value)}" for name, value in stack.tags().items()]
+        # Without new ones, the stack keeps those it has; the SAM CLI would remove them.
+        given = settings.tags or stack.tags()
+        tags = [f"{_quoted(name)}={_quoted(value)}" for name, value in given.items()]
         command = [
             *(str(PROGRAM), "deploy", "--stack-name", stack.name, "--region", stack.region),
             *("--template-file", f"{folder}/template.json", "--capabilities", *CAPABILITIES),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from infra.errors import SettingsError
+from infra.tags import as_parameter
 from register_contract import contract
 
 HERE = Path(__file__).resolve().parent
@@ -34,6 +35,8 @@ class Settings:
         Start of the names of all resources, the default stack's included; see the template.
     parameters : mapping of str to str
         Values of the template's parameters; others keep theirs.
+    tags : mapping of str to str
+        Tags of the stacks, and of the sessions; without any, stacks keep theirs.
     allowed : frozenset of str
         Logical names of resources that may be lost.
     template, artifacts_template, maintenance_template : Path
@@ -52,6 +55,7 @@ class Settings:
     stack: str = ""
     prefix: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     allowed: frozenset[str] = frozenset()
     template: Path = HERE / "template.yaml"
     artifacts_template: Path = HERE / "artifacts.yaml"
@@ -77,13 +81,22 @@ class Settings:
 
     @property
     def given(self) -> dict[str, str]:
-        """The template's parameters, the prefix included."""
-        return {**self.parameters, **({"Prefix": self.prefix} if self.prefix else {})}
+        """The template's parameters, the prefix and the sessions' tags included."""
+        more = {"Prefix": self.prefix, "SessionTags": as_parameter(self.tags)}
+        return {**self.parameters, **{name: value for name, value in more.items() if value}}
 
     @property
     def database(self) -> str:
-        """Database of the published table, as the template names it."""
-        return f"{self.prefix.replace('-', '_')}{contract.DATABASE}"
+        """Database of the published table: the given one, or as the template names it."""
+        return self.parameters.get("DatabaseName") or self._named(contract.DATABASE)
+
+    @property
+    def raw_database(self) -> str:
+        """Database of the deliveries, as the template names it."""
+        return self._named(f"{contract.DATABASE}_raw")
+
+    def _named(self, database: str) -> str:
+        return f"{self.prefix.replace('-', '_')}{database}"
 
     @property
     def artifacts_stack(self) -> str:

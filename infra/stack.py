@@ -58,6 +58,11 @@ class Stack:
         found = (self._describe() or {}).get("Tags", [])
         return {t["Key"]: t["Value"] for t in found if not t["Key"].startswith("aws:")}
 
+    def parameters(self) -> dict[str, str]:
+        """Return the values of the stack's parameters; empty if there is no stack."""
+        found = self._describe() or {}
+        return {p["ParameterKey"]: p.get("ParameterValue", "") for p in found.get("Parameters", [])}
+
     def resources(self) -> dict[str, tuple[str, str]]:
         """Return type and physical name of each resource, by logical name."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)

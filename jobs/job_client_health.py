@@ -195,7 +195,7 @@ def request_from_arguments(arguments: Sequence[str]) -> RunRequest:
     Raises
     ------
     ConfigurationError
-        The lake or a source is not given.
+        The lake or a source is not given, or the tags are no tags.
     InputError
         ``--RAW`` does not have exactly one source of each format, or ``--CLAIM`` isn't a claim.
     """
@@ -242,8 +242,10 @@ def _request(given: argparse.Namespace) -> RunRequest:
         session=SessionSettings(
             role=given.SESSION_ROLE,
             default_arguments=_session_arguments(given),
+            options=_network(given.CONNECTION),
             # The reconciler finds a dead job's session by its tag, and ignores other starts.
             tags={
+                **SessionSettings.tags_of(given.TAGS),
                 "project": f"{given.PREFIX}{SESSION_PREFIX}",
                 **({"job": f"{given.PREFIX}{JOB}"} if claim else {}),
             },
@@ -395,6 +397,8 @@ def _parser() -> argparse.ArgumentParser:
         "SESSION_ROLE": "role of the interactive session",
         "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
+        "TAGS": "tags of the session besides the job's own, Name=value with commas",
+        "CONNECTION": "connection of AWS Glue that puts the session into a network",
     }
     for name, text in texts.items():
         parser.add_argument(f"--{name}", default="", help=text)
@@ -425,6 +429,10 @@ def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "--conf": " --conf ".join(filter(None, [given.SESSION_CONF, database])),
     }
     return {name: value for name, value in arguments.items() if value}
+
+
+def _network(connection: str) -> dict[str, Any]:
+    return {"Connections": {"Connections": [connection]}} if connection else {}
 
 
 def _is_true(text: str) -> bool:

@@ -112,6 +112,31 @@ class SessionSettings:
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     removed_variables: tuple[str, ...] = ()
 
+    @staticmethod
+    def tags_of(text: str) -> dict[str, str]:
+        """Return the tags in a text such as ``CostCenter=1,Owner=x``.
+
+        Parameters
+        ----------
+        text : str
+            ``Name=value``, separated by commas, which no tag may contain.
+
+        Raises
+        ------
+        ConfigurationError
+            A part has no name or no equals sign, or a name is there twice.
+        """
+        tags: dict[str, str] = {}
+        for part in filter(None, (part.strip() for part in text.split(","))):
+            name, sign, value = (piece.strip() for piece in part.partition("="))
+            if not name or not sign or name in tags:
+                raise ConfigurationError(
+                    f"the tag {part!r} isn't Name=value with a name of its own",
+                    next_step="write tags as Name=value, separated by commas",
+                )
+            tags[name] = value
+        return tags
+
 
 def _variable(limit: str) -> str:
     return f"GLUE_PAPERMILL_{limit.upper()}_SECONDS"

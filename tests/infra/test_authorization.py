@@ -15,7 +15,7 @@ from tests.support.reference import fits, is_known, knows_resources
 QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/readers"
 KEY = "arn:aws:kms:sa-east-1:123456789012:key/0"
 DEPLOYED = (
-    Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT}),
+    Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT, "ConnectionName": "network"}),
     Deployed(MAINTENANCE, parameters={"LakeBucket": "lake", "KeyArn": KEY}),
 )
 

@@ -127,6 +127,10 @@ class Deployed:
     def _holds(self, condition: str) -> bool:
         return bool(self._value(self.template["Conditions"][condition]))
 
+    def _decided(self, side: Any) -> bool:
+        named = isinstance(side, dict) and side.keys() == {"Condition"}
+        return self._holds(side["Condition"]) if named else bool(self._value(side))
+
     def _value(self, node: Any) -> Any:
         if isinstance(node, list):
             return [value for value in map(self._value, node) if value is not _ABSENT]
@@ -153,9 +157,9 @@ class Deployed:
         if function == "Fn::Equals":
             return len({str(self._value(side)) for side in argument}) == 1
         if function == "Fn::Not":
-            return not self._value(argument[0])
+            return not self._decided(argument[0])
         if function == "Fn::And":
-            return all(self._holds(side["Condition"]) for side in argument)
+            return all(map(self._decided, argument))
         if function == "Fn::Split":
             delimiter, text = argument
             return str(self._value(text)).split(delimiter)

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, WaiterError
 from infra.sam import CAPABILITIES, SamError
 from infra.settings import Settings
 from infra.stack import CHANGE_SETS, Stack
+from infra.tags import as_list
 from infra.template import Template, render
 
 EVERY = {"Delay": 0.05, "MaxAttempts": 2000}
@@ -30,7 +31,7 @@ def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
     def deploy(
         stack: Stack,
         template: Template,
-        _settings: Settings,
+        settings: Settings,
         parameters: Mapping[str, str],
         approve: Callable[[str], None],
         *,
@@ -55,6 +56,7 @@ def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
                 ChangeSetType="UPDATE" if had else "CREATE",
                 Parameters=given,
                 Capabilities=CAPABILITIES,
+                Tags=as_list(settings.tags or stack.tags()),
                 **source,
             )["Id"]
             named = {"ChangeSetName": made, "StackName": stack.name}

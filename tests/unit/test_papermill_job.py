@@ -1,6 +1,7 @@
 """The production job's arguments, as AWS Glue passes them."""
 
 import importlib.util
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.support.webhooks import SECRET, Webhook, is_slack_message
 
 from register_run.errors import InputError
 from strict_glue.errors import ConfigurationError
+from strict_glue.session_request import session_request
 
 JOB = Path(__file__).parents[2] / "jobs" / "job_client_health.py"
 
@@ -84,6 +86,31 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
         "--conf": "a=b",
     }
     assert request.session.id_prefix == "client-health"
+
+
+def test_a_session_gets_tags_and_network_of_the_deployment(job, raw):
+    arguments = ["--RAW", str(raw), "--LAKE", "/lake", "--CONNECTION", "network"]
+    tags = "CostCenter=1, Owner=data team,project=another,url=a=b"
+    session = job.request_from_arguments([*arguments, "--TAGS", tags]).session
+    asked = session_request({}, replace(session, role="arn:role"), {}, "r7")
+    # The job's own stay: the reconciler finds sessions by them.
+    assert asked["Tags"] == {
+        "CostCenter": "1",
+        "Owner": "data team",
+        "project": "client-health",
+        "url": "a=b",
+        "run-id": "r7",
+    }
+    assert asked["Connections"] == {"Connections": ["network"]}
+    plain = job.request_from_arguments(arguments[:4]).session
+    assert plain.options == {}
+    assert plain.tags == {"project": "client-health"}
+
+
+@pytest.mark.parametrize("tags", ["CostCenter", "=1", "a=1,a=2"])
+def test_tags_that_are_no_tags_are_named(job, raw, tags):
+    with pytest.raises(ConfigurationError, match="isn't Name=value"):
+        job.request_from_arguments(["--RAW", str(raw), "--LAKE", "/lake", "--TAGS", tags])
 
 
 @pytest.mark.parametrize(("given", "force"), [([], True), (["true"], True), (["false"], False)])
