@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,12 +19,15 @@ from infra.stack import Stack
 from infra.studio import Places, studio_copy
 from infra.template import Skipped, Template, deployable, load_template, render
 from infra.uploads import has_objects, is_there, upload, upload_file
-from register_contract import publications
+from register_contract import access, publications, tables
 
 BUCKET = "AWS::S3::Bucket"
 # The limit of CreateChangeSet for a template in the request; a longer one is read from S3.
 _BODY_LIMIT = 51_200
 _KEPT = ("Retain", "RetainExceptOnCreate")
+_PRINCIPAL = "QuickSightPrincipalArn"
+_SHOWN = tuple(table.name for table in tables.WITHOUT_PERSONS)
+_TAGGED = (publications.TABLE, *access.TABLES)
 Clients = Callable[[str], Any]
 
 
@@ -86,11 +89,12 @@ def deploy(
     s3 = clients("s3")
     poll = settings.poll_seconds
     tags = settings.parameters.get("ColumnAccess") == "on"
-    if tags and not _has_table(clients("glue"), settings.database):
+    missing = _missing(clients("glue"), settings.database, _TAGGED) if tags else None
+    if missing:
         raise RefusedError(
-            f"ColumnAccess tags the columns of {settings.database}.{publications.TABLE}, which "
-            "does not exist yet: deploy with ColumnAccess=off, and again with ColumnAccess=on "
-            "after the first publication"
+            f"ColumnAccess tags the columns of {settings.database}.{missing}, which does not exist "
+            "yet: deploy with ColumnAccess=off, and again with ColumnAccess=on after the next "
+            "publication"
         )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
     _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
@@ -122,7 +126,7 @@ def deploy(
     outputs = stack.outputs()
     _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
     _deploy_maintenance(clients, settings, outputs, listener)
-    return outputs
+    return {**outputs, **_deploy_quicksight(clients, settings, outputs, listener)}
 
 
 def _deploy_maintenance(
@@ -131,7 +135,7 @@ def _deploy_maintenance(
     """Create or update the maintenance of the published table, if the table exists."""
     name = settings.maintenance_stack
     database = outputs.get("DatabaseName", settings.database)
-    if not _has_table(clients("glue"), database):
+    if not _has_table(clients("glue"), database, publications.TABLE):
         listener.note(
             f"{name}: the table {database}.{publications.TABLE} does not exist yet, and its "
             "optimizers need it; run 'make deploy' again after the first publication"
@@ -139,14 +143,50 @@ def _deploy_maintenance(
         return
     template = _part_for(settings, _load(settings.maintenance_template), listener)
     stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
+    _Operation(settings, listener).apply(stack, template, _of_the_chain(outputs, database))
+
+
+def _deploy_quicksight(
+    clients: Clients, settings: Settings, outputs: Mapping[str, str], listener: Listener
+) -> dict[str, str]:
+    """Create or update the dashboard in QuickSight, or delete it; return its stack's outputs.
+
+    Its stack keeps whom it is for. Without a stack, this must be given; given as empty, it deletes
+    the stack.
+    """
+    name, principal = settings.quicksight_stack, settings.parameters.get(_PRINCIPAL)
+    stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
+    if principal == "" and stack.exists():
+        _delete(stack, listener)
+    if not (principal or stack.exists()):
+        return {}
+    database = outputs.get("DatabaseName", settings.database)
+    missing = _missing(clients("glue"), database, _SHOWN)
+    if missing:
+        listener.note(
+            f"{name}: the table {database}.{missing} does not exist yet, and the dashboard shows "
+            "it; run this command again after the next publication"
+        )
+        return {}
+    template = _part_for(settings, _load(settings.quicksight_template), listener)
+    _Operation(settings, listener).apply(stack, template, _of_the_chain(outputs, database))
+    return stack.outputs()
+
+
+def _of_the_chain(outputs: Mapping[str, str], database: str) -> dict[str, str]:
+    """Return the parameters of stacks for tables that the chain's runs create."""
     lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
-    given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
-    _Operation(settings, listener).apply(stack, template, given)
+    return {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
 
 
-def _has_table(glue: Any, database: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
+def _missing(glue: Any, database: str, names: Sequence[str]) -> str | None:  # noqa: ANN401 - boto3 makes its clients' classes up
+    """Return the first of these tables that does not exist."""
+    return next((name for name in names if not _has_table(glue, database, name)), None)
+
+
+def _has_table(glue: Any, database: str, name: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
     try:
-        glue.get_table(DatabaseName=database, Name=publications.TABLE)
+        glue.get_table(DatabaseName=database, Name=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise
@@ -165,7 +205,7 @@ def _part_for(settings: Settings, template: Template, listener: Listener) -> Tem
 
 
 def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
-    """Delete the chain's stack, after the table's maintenance stack; resources with data stay.
+    """Delete the chain's stack, after the stacks for its tables; resources with data stay.
 
     Raises
     ------
@@ -176,11 +216,13 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     """
     cloudformation, poll = clients("cloudformation"), settings.poll_seconds
     stack = Stack(cloudformation, settings.stack, poll_seconds=poll)
-    upkeep = Stack(cloudformation, settings.maintenance_stack, poll_seconds=poll)
+    names = (settings.quicksight_stack, settings.maintenance_stack)
+    dependent = [Stack(cloudformation, name, poll_seconds=poll) for name in names]
+    dependent = [one for one in dependent if one.exists()]
     if not stack.exists():
-        if upkeep.exists():
-            _delete(upkeep, listener)
-        else:
+        for one in dependent:
+            _delete(one, listener)
+        if not dependent:
             listener.note(f"there is no stack {stack.name}: nothing to remove")
         return
     resources = stack.resources()
@@ -204,10 +246,10 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     )
     if not listener.agrees(f"Delete the stack {stack.name}?"):
         raise Stopped
-    if upkeep.exists():
-        # Deleted first: its optimizers use this stack's key for the table.
-        listener.note(f"deleting {upkeep.name}, which keeps no data")
-        upkeep.delete(listener.event)
+    for one in dependent:
+        # Deleted first: they use this stack's key for its tables.
+        listener.note(f"deleting {one.name}, which keeps no data")
+        one.delete(listener.event)
     stack.delete(listener.event)
     for kind, physical in kept.values():
         if kind == BUCKET and has_objects(s3, physical):
