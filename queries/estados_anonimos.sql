@@ -1,9 +1,9 @@
--- The five states with the most clients, from clientoutput_anonima: without suppressed clients, and none while the table has regions instead.
+-- The five states with the most clients, from clientoutput_anonima: without suppressed clients; regions while the table has no states.
 SELECT
-  uf AS estado,
+  CASE WHEN uf = '*' THEN regiao ELSE uf END AS estado,
   CAST(sum(clientes) AS bigint) AS clientes
 FROM clientoutput_anonima
-WHERE uf NOT IN ('*', 'N/A')
-GROUP BY uf
+WHERE regiao NOT IN ('*', 'N/A')
+GROUP BY CASE WHEN uf = '*' THEN regiao ELSE uf END
 ORDER BY clientes DESC, estado
 LIMIT 5

@@ -61,7 +61,7 @@ def test_the_order_of_the_rows_in_the_files_changes_no_answer(
         # Times and snapshot ids differ between the lakes.
         expected, found = ([(row[1], *row[3:]) for row in rows] for rows in (expected, found))
     assert found == expected
-    # So few clients have no state in common that the anonymous table could name.
+    # So few clients have no place in common that the anonymous table could name.
     assert bool(expected) == (name != "estados_anonimos")
 
 
@@ -180,6 +180,21 @@ def test_without_persons_states_are_named_where_enough_clients_share_one(tmp_pat
     lakes.publish(tmp_path / "lake", "run", [*rows, *few])
     # Two clients alone can't be suppressed, so MG, the smallest other class, joins them.
     expected = [("SP", 81), ("SC", 47), ("PR", 46), ("BA", 45), ("RJ", 43)]
+    assert ask(tmp_path / "lake", "estados_anonimos") == expected
+
+
+def test_without_persons_regions_stand_for_states_that_too_few_clients_share(
+    tmp_path: Path,
+) -> None:
+    lakes.make(tmp_path / "lake")
+    states = ("SP", "MG", "RJ", "ES", "BA", "CE", "PE", "PR", "SC", "RS")
+    rows = [
+        lakes.client(10 * n + m, estado=state, data_nascimento=dt.date(1980, 5, 5))
+        for n, state in enumerate(states)
+        for m in range(3)
+    ]
+    lakes.publish(tmp_path / "lake", "run", rows)
+    expected = [("Sudeste", 12), ("Nordeste", 9), ("Sul", 9)]
     assert ask(tmp_path / "lake", "estados_anonimos") == expected
 
 
