@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ from infra.studio import Places, studio_copy
 from infra.tags import tag_explicitly
 from infra.template import Template, deployable, load_template
 from infra.uploads import has_objects, is_there, upload, upload_file
-from register_contract import publications
+from register_contract import access, publications, tables
 
 BUCKET = "AWS::S3::Bucket"
 _KEPT = ("Retain", "RetainExceptOnCreate")
+_PRINCIPAL = "QuickSightPrincipalArn"
+_SHOWN = tuple(table.name for table in tables.WITHOUT_PERSONS)
+_TAGGED = (publications.TABLE, *access.TABLES)
 Clients = Callable[[str], Any]
 __all__ = ["Clients", "Listener", "Stopped", "deploy", "undeploy"]
 
@@ -65,11 +68,12 @@ def deploy(
     stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
     database = _look(clients, settings, stack.parameters(), listener)
     by_column = settings.parameters.get("ColumnAccess") == "on"
-    if by_column and not _has_table(clients("glue"), database):
+    missing = _missing(clients("glue"), database, _TAGGED) if by_column else None
+    if missing:
         raise RefusedError(
-            f"ColumnAccess tags the columns of {database}.{publications.TABLE}, which "
-            "does not exist yet: deploy with ColumnAccess=off, and again with ColumnAccess=on "
-            "after the first publication"
+            f"ColumnAccess tags the columns of {database}.{missing}, which does not exist "
+            "yet: deploy with ColumnAccess=off, and again with ColumnAccess=on after the next "
+            "publication"
         )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
     change(store, _load(settings.artifacts_template), settings, listener)
@@ -97,7 +101,7 @@ def deploy(
     tag_explicitly(clients, stack.resources(), settings.tags)
     _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
     _deploy_maintenance(clients, settings, stack, listener)
-    return outputs
+    return {**outputs, **_deploy_quicksight(clients, settings, stack, listener)}
 
 
 def _look(clients: Clients, settings: Settings, had: Mapping[str, str], listener: Listener) -> str:
@@ -116,7 +120,7 @@ def _deploy_maintenance(
     """Create or update the maintenance of the published table, if the table exists."""
     name, outputs = settings.maintenance_stack, chain.outputs()
     database = outputs.get("DatabaseName", settings.database)
-    if not _has_table(clients("glue"), database):
+    if not _has_table(clients("glue"), database, publications.TABLE):
         listener.note(
             f"{name}: the table {database}.{publications.TABLE} does not exist yet, and its "
             "optimizers need it; run 'make deploy' again after the first publication"
@@ -124,16 +128,59 @@ def _deploy_maintenance(
         return
     template = _part_for(settings, _load(settings.maintenance_template), listener)
     stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
-    lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
-    given = {"LakeBucket": lake, "KeyArn": outputs["DataKeyArn"], "DatabaseName": database}
-    # What both have, as the chain has it: it may be from an earlier deployment.
-    given = {**chain.parameters(), **given}
+    given = _of_the_chain(chain, database)
     change(stack, template, settings, listener, given=given)
 
 
-def _has_table(glue: Any, database: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
+def _deploy_quicksight(
+    clients: Clients, settings: Settings, chain: Stack, listener: Listener
+) -> dict[str, str]:
+    """Create or update the dashboard in QuickSight, or delete it; return its stack's outputs.
+
+    Its stack keeps whom it is for. Without a stack, this must be given; given as empty, it deletes
+    the stack.
+    """
+    name, principal = settings.quicksight_stack, settings.parameters.get(_PRINCIPAL)
+    stack = Stack(clients("cloudformation"), name, poll_seconds=settings.poll_seconds)
+    if principal == "" and stack.exists():
+        _delete(stack, listener)
+    if not (principal or stack.exists()):
+        return {}
+    database = chain.outputs().get("DatabaseName", settings.database)
+    missing = _missing(clients("glue"), database, _SHOWN)
+    if missing:
+        listener.note(
+            f"{name}: the table {database}.{missing} does not exist yet, and the dashboard shows "
+            "it; run this command again after the next publication"
+        )
+        return {}
+    template = _part_for(settings, _load(settings.quicksight_template), listener)
+    given = _of_the_chain(chain, database)
+    change(stack, template, settings, listener, given=given)
+    return stack.outputs()
+
+
+def _of_the_chain(chain: Stack, database: str) -> dict[str, str]:
+    """Return the parameters of stacks for tables that the chain's runs create."""
+    outputs = chain.outputs()
+    lake = outputs["Lake"].removeprefix("s3://").partition("/")[0]
+    # What they have in common, as the chain has it: it may be from an earlier deployment.
+    return {
+        **chain.parameters(),
+        "LakeBucket": lake,
+        "KeyArn": outputs["DataKeyArn"],
+        "DatabaseName": database,
+    }
+
+
+def _missing(glue: Any, database: str, names: Sequence[str]) -> str | None:  # noqa: ANN401 - boto3 makes its clients' classes up
+    """Return the first of these tables that does not exist."""
+    return next((name for name in names if not _has_table(glue, database, name)), None)
+
+
+def _has_table(glue: Any, database: str, name: str) -> bool:  # noqa: ANN401 - boto3 makes its clients' classes up
     try:
-        glue.get_table(DatabaseName=database, Name=publications.TABLE)
+        glue.get_table(DatabaseName=database, Name=name)
     except ClientError as error:
         if error.response["Error"]["Code"] != "EntityNotFoundException":
             raise
@@ -152,7 +199,7 @@ def _part_for(settings: Settings, template: Template, listener: Listener) -> Tem
 
 
 def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
-    """Delete the chain's stack, after the table's maintenance stack; resources with data stay.
+    """Delete the chain's stack, after the stacks for its tables; resources with data stay.
 
     Raises
     ------
@@ -163,11 +210,13 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     """
     cloudformation, poll = clients("cloudformation"), settings.poll_seconds
     stack = Stack(cloudformation, settings.stack, poll_seconds=poll)
-    upkeep = Stack(cloudformation, settings.maintenance_stack, poll_seconds=poll)
+    names = (settings.quicksight_stack, settings.maintenance_stack)
+    dependent = [Stack(cloudformation, name, poll_seconds=poll) for name in names]
+    dependent = [one for one in dependent if one.exists()]
     if not stack.exists():
-        if upkeep.exists():
-            _delete(upkeep, listener)
-        else:
+        for one in dependent:
+            _delete(one, listener)
+        if not dependent:
             listener.note(f"there is no stack {stack.name}: nothing to remove")
         return
     resources = stack.resources()
@@ -191,10 +240,10 @@ def undeploy(clients: Clients, settings: Settings, listener: Listener) -> None:
     )
     if not listener.agrees(f"Delete the stack {stack.name}?"):
         raise Stopped
-    if upkeep.exists():
-        # Deleted first: its optimizers use this stack's key for the table.
-        listener.note(f"deleting {upkeep.name}, which keeps no data")
-        upkeep.delete()
+    for one in dependent:
+        # Deleted first: they use this stack's key for its tables.
+        listener.note(f"deleting {one.name}, which keeps no data")
+        one.delete()
     listener.note(f"deleting {stack.name}, which takes some minutes")
     stack.delete()
     for kind, physical in kept.values():

@@ -36,7 +36,8 @@ class Grant:
     tables: bool = False
 
 
-#: In the template's order; a test compares both. Maintenance has its own grant in its template.
+#: In the template's order; a test compares both. Maintenance and the dashboard in QuickSight have
+#: their own grants in their templates.
 GRANTS = (
     Grant("session", ("DESCRIBE", "CREATE_TABLE")),
     Grant("session", ("DESCRIBE", "ALTER"), tables=True),
@@ -48,8 +49,6 @@ GRANTS = (
     Grant("StewardRoleArn", ("DESCRIBE",), raw=True),
     Grant("StewardRoleArn", ("DESCRIBE", "SELECT"), raw=True, tables=True),
     Grant("StewardRoleArn", ("DESCRIBE",), tables=True),
-    Grant("quicksight", ("DESCRIBE",)),
-    Grant("quicksight", ("DESCRIBE", "SELECT"), tables=True),
 )
 _PEOPLE = {"ReaderRoleArn": "the role of readers", "StewardRoleArn": "the role of stewards"}
 
@@ -116,11 +115,7 @@ def _words(
     parameters: Mapping[str, str], database: str, raw_database: str, start: str, region: str
 ) -> Iterator[str]:
     for grant in GRANTS:
-        if grant.role == "quicksight":
-            if not parameters.get("QuickSightPrincipalArn"):
-                continue
-            role = parameters.get("QuickSightRoleArn") or f"{start}-quicksight-{region}"
-        elif grant.role in _PEOPLE:
+        if grant.role in _PEOPLE:
             role = parameters.get(grant.role) or _PEOPLE[grant.role]
         else:
             role = f"{start}-{grant.role}-{region}"

@@ -29,8 +29,8 @@ class Settings:
     ----------
     stack : str
         Name of the stack, by default ``client-health`` after the prefix; the artifacts bucket has a
-        separate stack, ``<stack>-artifacts``, and so has the table's maintenance,
-        ``<stack>-maintenance``.
+        separate stack, ``<stack>-artifacts``, and so have the table's maintenance,
+        ``<stack>-maintenance``, and the dashboard in QuickSight, ``<stack>-quicksight``.
     prefix : str
         Start of the names of all resources, the default stack's included; see the template.
     parameters : mapping of str to str
@@ -39,8 +39,8 @@ class Settings:
         Tags of the stacks, and of the sessions; without any, stacks keep theirs.
     allowed : frozenset of str
         Logical names of resources that may be lost.
-    template, artifacts_template, maintenance_template : Path
-        The three templates.
+    template, artifacts_template, maintenance_template, quicksight_template : Path
+        The four templates.
     unsupported : mapping of str to str
         Resource types that this place does not support, and why; empty on AWS.
     packages : bool
@@ -60,6 +60,7 @@ class Settings:
     template: Path = HERE / "template.yaml"
     artifacts_template: Path = HERE / "artifacts.yaml"
     maintenance_template: Path = HERE / "maintenance.yaml"
+    quicksight_template: Path = HERE / "quicksight.yaml"
     unsupported: Mapping[str, str] = field(default_factory=dict)
     packages: bool = True
     poll_seconds: float = 2.0
@@ -107,6 +108,11 @@ class Settings:
     def maintenance_stack(self) -> str:
         """Name of the stack with the optimizers of the published table."""
         return f"{self.stack}-maintenance"
+
+    @property
+    def quicksight_stack(self) -> str:
+        """Name of the stack with the dashboard in QuickSight."""
+        return f"{self.stack}-quicksight"
 
 
 def read_parameters(texts: Iterable[str]) -> dict[str, str]:

@@ -177,11 +177,20 @@ def columns_table(language: Language) -> str:
 
 def anonymous_table(language: Language) -> str:
     """Return the table of the anonymous table's columns."""
+    return _fields_table(tables.CLIENTOUTPUT_ANONIMA, language)
+
+
+def registrations_table(language: Language) -> str:
+    """Return the table of the columns with the clients by year of registration."""
+    return _fields_table(tables.CADASTROS_ANONIMOS, language)
+
+
+def _fields_table(table: tables.Table, language: Language) -> str:
     return _table(
         language.heads["anonymous"],
         (
             [f"`{field.name}`", field.type, getattr(field, language.meaning)]
-            for field in tables.CLIENTOUTPUT_ANONIMA.fields
+            for field in table.fields
         ),
     )
 
@@ -288,6 +297,7 @@ TABLES: Mapping[str, Callable[[Language], str]] = {
     "rules": rules_table,
     "columns": columns_table,
     "anonymous": anonymous_table,
+    "registrations": registrations_table,
     "ladder": ladder_table,
     "errors": errors_table,
     "exit-codes": exit_codes_table,
@@ -296,7 +306,9 @@ TABLES: Mapping[str, Callable[[Language], str]] = {
 # The tables that a document must have, by the start of its name.
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README": ("exit-codes",),
-    "reference": ("rules", "functions", "columns", "anonymous", "ladder", "errors"),
+    "reference": (
+        *("rules", "functions", "columns", "anonymous", "ladder", "registrations", "errors"),
+    ),
 }
 
 

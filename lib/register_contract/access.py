@@ -1,4 +1,4 @@
-"""Who may read which columns: a class for each column, and the classes of each kind of reader.
+"""Who may read what: a class for each column and table, and the classes of each kind of reader.
 
 On AWS, the classes are the values of an LF-Tag. Template, contract file, and documents read this
 module, or a test compares them with it.
@@ -10,6 +10,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from register_contract import tables
 from register_contract.columns import COLUMNS, Column
 
 #: Key of the LF-Tag.
@@ -53,6 +54,12 @@ GRANTS: Mapping[str, tuple[DataClass, ...]] = MappingProxyType(
         ),
         "Steward": tuple(DataClass),
     }
+)
+
+
+#: Tables whose columns all have one class, by name.
+TABLES: Mapping[str, DataClass] = MappingProxyType(
+    {table.name: DataClass.PUBLIC for table in tables.WITHOUT_PERSONS}
 )
 
 

@@ -195,6 +195,24 @@ CLIENTOUTPUT_ANONIMA = Table(
         Field("clientes", "bigint", "clients of the class", "clientes da classe"),
     ),
 )
+CADASTROS_ANONIMOS = Table(
+    "cadastros_anonimos",
+    "the published clients by year of registration, never of fewer than five",
+    "os clientes publicados por ano de cadastro, nunca de menos de cinco",
+    (
+        Field(RUN_ID, "string", "the run of the rows", "a execução das linhas"),
+        Field("day", "date", "day of its delivery", "dia da sua remessa"),
+        Field(
+            "ano",
+            "int",
+            "year of registration; null if missing, in the future, or suppressed",
+            "ano de cadastro; nulo se ausente, no futuro ou suprimido",
+        ),
+        Field("clientes", "bigint", "clients of the year", "clientes do ano"),
+    ),
+)
+#: The tables for readers who need no persons; none has a row of fewer than five clients.
+WITHOUT_PERSONS: tuple[Table, ...] = (CLIENTOUTPUT_ANONIMA, CADASTROS_ANONIMOS)
 _ERASURE = Field(ERASURE_ID, "string", "the erasure", "a eliminação")
 _ID_KEY = Field(
     ID_KEY,
@@ -264,7 +282,7 @@ TABLES: tuple[Table, ...] = (
     SUPPRESSIONS,
     ERASURES,
     LEGAL_HOLDS,
-    CLIENTOUTPUT_ANONIMA,
+    *WITHOUT_PERSONS,
 )
 
 

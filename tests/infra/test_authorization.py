@@ -8,15 +8,18 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from tests.support.deployed import MAINTENANCE, Deployed
+from tests.support.deployed import MAINTENANCE, QUICKSIGHT, Deployed
 from tests.support.policy import Grant, Permissions
 from tests.support.reference import fits, is_known, knows_resources
 
-QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/readers"
-KEY = "arn:aws:kms:sa-east-1:123456789012:key/0"
+GIVEN = {
+    "LakeBucket": "lake",
+    "KeyArn": "arn:aws:kms:sa-east-1:123456789012:key/0",
+    "QuickSightPrincipalArn": "arn:aws:quicksight:us-east-1:123456789012:group/default/readers",
+}
 DEPLOYED = (
-    Deployed(parameters={"QuickSightPrincipalArn": QUICKSIGHT, "ConnectionName": "network"}),
-    Deployed(MAINTENANCE, parameters={"LakeBucket": "lake", "KeyArn": KEY}),
+    Deployed(parameters={"ConnectionName": "network"}),
+    *(Deployed(path, parameters=GIVEN) for path in (MAINTENANCE, QUICKSIGHT)),
 )
 
 

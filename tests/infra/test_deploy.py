@@ -27,7 +27,7 @@ from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
 from infra import deployment
-from register_contract import contract
+from register_contract import contract, publications, tables
 
 # The tree is the same for all tests, so only the first deployment really builds it.
 build_once = functools.cache(build_artifacts)
@@ -35,6 +35,10 @@ SETTINGS = emulator_settings()
 OPTIMIZER = "AWS::Glue::TableOptimizer"
 UPKEEP = "client-health-maintenance"
 Deploy = Callable[[Callable[[str], Any], Settings, "Recorder"], dict[str, str]]
+QUICKSIGHT = "client-health-quicksight"
+GROUP = f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g"
+SHOWING = replace(SETTINGS, parameters={"QuickSightPrincipalArn": GROUP})
+EMPTIED = replace(SETTINGS, parameters={"QuickSightPrincipalArn": ""})
 # Each test has its own region, so it doesn't see what another test has left.
 REGIONS = itertools.cycle(
     f"{area}-{side}-{number}"
@@ -235,21 +239,22 @@ def test_the_copies_for_glue_studio_are_published_with_this_stacks_places(
 def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
     clients: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Without a principal, the template has no QuickSight resources; without roles, no grants.
+    # Without roles, the template has no grants.
     parameters = {
-        "QuickSightPrincipalArn": f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g",
         "AnalystRoleArn": f"arn:aws:iam::{'1' * 12}:role/analysts",
         "ColumnAccess": "on",
     }
     # Only the first publication creates it, and ColumnAccess asks for it.
-    monkeypatch.setattr("infra.deployment._has_table", lambda _glue, _database: True)
+    monkeypatch.setattr("infra.deployment._has_table", lambda *_: True)
     everything = replace(SETTINGS, unsupported={}, parameters=parameters)
     with pytest.raises(StackFailedError) as caught:
         deploy_quickly(clients, everything, Recorder())
     declared = load_template(SETTINGS.template.read_text())["Resources"].values()
     kinds = {resource["Type"] for resource in declared} & UNSUPPORTED.keys()
     assert [kind for kind in kinds if kind not in str(caught.value)] == []
-    assert UNSUPPORTED.keys() - kinds == {OPTIMIZER}
+    # Their stacks have tests of their own.
+    left = UNSUPPORTED.keys() - kinds
+    assert {kind for kind in left if not kind.startswith("AWS::QuickSight::")} == {OPTIMIZER}
 
 
 def test_the_emulator_keeps_the_buckets_the_function_the_job_and_the_catalogue(
@@ -407,11 +412,16 @@ def test_undeploying_asks_first(chain: Chain) -> None:
 # Maintenance of the published table
 
 
-def make_table(clients: Callable[[str], Any]) -> None:
-    """Create the table's catalog entry, as the first run does."""
-    database, _, table = contract.TABLE.partition(".")
+def make_table(clients: Callable[[str], Any], table: str = publications.TABLE) -> None:
+    """Create a table's catalog entry, as the first run does."""
     entry = {"Name": table, "Parameters": {"table_type": "ICEBERG"}}
-    clients("glue").create_table(DatabaseName=database, TableInput=entry)
+    clients("glue").create_table(DatabaseName=contract.DATABASE, TableInput=entry)
+
+
+def make_tables(clients: Callable[[str], Any]) -> None:
+    """Create the entries of the published table and of those without persons."""
+    for table in (publications.TABLE, *(one.name for one in tables.WITHOUT_PERSONS)):
+        make_table(clients, table)
 
 
 def stacks(clients: Callable[[str], Any]) -> list[str]:
@@ -471,6 +481,90 @@ def test_undeploying_removes_the_upkeep_first(clients: Callable[[str], Any]) -> 
     assert ends[UPKEEP] < ends["client-health"]
     assert len(listener.questions) == 1
     assert set(stacks(clients)) == {"client-health-artifacts"}
+
+
+# The dashboard in QuickSight
+
+
+def test_the_dashboard_waits_for_the_tables_that_it_shows(clients: Callable[[str], Any]) -> None:
+    listener = Recorder()
+    deploy_quickly(clients, SHOWING, listener)
+    make_table(clients)
+    make_table(clients, tables.CLIENTOUTPUT_ANONIMA.name)
+    deploy_quickly(clients, SHOWING, listener)
+    assert QUICKSIGHT not in stacks(clients)
+    told = [note for note in listener.notes if note.startswith(QUICKSIGHT)]
+    for note, table in zip(told, tables.WITHOUT_PERSONS, strict=True):
+        assert f"the table {contract.DATABASE}.{table.name} does not exist yet" in note
+        assert "run this command again after the next publication" in note
+
+
+def test_without_a_principal_there_is_no_dashboard(clients: Callable[[str], Any]) -> None:
+    deploy_quickly(clients, SETTINGS, Recorder())
+    make_tables(clients)
+    for settings in (SETTINGS, EMPTIED):
+        listener = Recorder()
+        deploy_quickly(clients, settings, listener)
+        assert QUICKSIGHT not in stacks(clients)
+        assert not [note for note in listener.notes if QUICKSIGHT in note]
+
+
+def test_the_dashboard_is_a_stack_that_keeps_whom_it_is_for_and_goes_without(
+    clients: Callable[[str], Any],
+) -> None:
+    outputs = deploy_quickly(clients, SETTINGS, Recorder())
+    make_tables(clients)
+    listener = Recorder()
+    shown = deploy_quickly(clients, SHOWING, listener)
+    assert set(listener.plans) == {UPKEEP, QUICKSIGHT}
+    assert shown["QuickSightUrl"].endswith("/dashboards/client-health")
+    kinds = {entry.type for entry in listener.left_out}
+    assert kinds >= {kind for kind in UNSUPPORTED if kind.startswith("AWS::QuickSight::")}
+    again = Recorder()
+    assert deploy_quickly(clients, SETTINGS, again) == shown
+    assert again.plans == {}
+    made = clients("cloudformation").describe_stacks(StackName=QUICKSIGHT)["Stacks"][0]
+    assert {p["ParameterKey"]: p["ParameterValue"] for p in made["Parameters"]}.items() >= {
+        "LakeBucket": outputs["Lake"].removeprefix("s3://").partition("/")[0],
+        "KeyArn": outputs["DataKeyArn"],
+        "DatabaseName": contract.DATABASE,
+        "QuickSightPrincipalArn": GROUP,
+    }.items()
+
+    with pytest.raises(Stopped):
+        deploy_quickly(clients, EMPTIED, Recorder(agrees=False))
+    assert QUICKSIGHT in stacks(clients)
+    gone = Recorder()
+    assert deploy_quickly(clients, EMPTIED, gone) == outputs
+    assert QUICKSIGHT not in stacks(clients)
+    assert gone.questions == [f"Delete the stack {QUICKSIGHT}?"]
+
+
+def test_what_quicksight_refuses_leaves_the_chain_as_it_is(clients: Callable[[str], Any]) -> None:
+    deploy_quickly(clients, SHOWING, Recorder())
+    make_tables(clients)
+    kinds = {kind: why for kind, why in UNSUPPORTED.items() if "QuickSight" not in kind}
+    with pytest.raises(StackFailedError, match="AWS::QuickSight::DataSource"):
+        deploy_quickly(clients, replace(SHOWING, unsupported=kinds), Recorder())
+    assert status(clients) == "CREATE_COMPLETE"
+    assert UPKEEP in stacks(clients)
+    # The next deployment deletes what is left of it.
+    deploy_quickly(clients, SHOWING, Recorder())
+    assert QUICKSIGHT in stacks(clients)
+
+
+def test_undeploying_removes_the_dashboard_first(clients: Callable[[str], Any]) -> None:
+    deploy_quickly(clients, SHOWING, Recorder())
+    make_tables(clients)
+    deploy_quickly(clients, SHOWING, Recorder())
+    cloudformation, listener = clients("cloudformation"), Recorder()
+    ids = {e["StackName"]: e["StackId"] for e in cloudformation.describe_stacks()["Stacks"]}
+    undeploy(clients, SHOWING, listener)
+    # A deleted stack's events are still there, under its id, the newest first.
+    events = {n: cloudformation.describe_stack_events(StackName=i) for n, i in ids.items()}
+    ends = {name: found["StackEvents"][0]["Timestamp"] for name, found in events.items()}
+    assert ends[QUICKSIGHT] < ends[UPKEEP] < ends["client-health"]
+    assert len(listener.questions) == 1
 
 
 def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], Any]) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from infra.errors import SettingsError
 from infra.settings import Settings
-from tests.support.deployed import MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import MAINTENANCE, QUICKSIGHT, TEMPLATE, Deployed
 from tests.support.policy import Permissions
 
 from register_contract import contract
@@ -26,12 +28,21 @@ NAMES = (
     *("DataSetId", "DataSourceId", "DatabaseName", "FunctionName", "LogGroupName"),
     *("ManagedPolicyName", "Name", "QueueName", "RoleName", "TagKey", "TopicName"),
 )
-QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/team"
 
 
 def deployed(prefix: str) -> Deployed:
-    given = {"Prefix": prefix, "QuickSightPrincipalArn": QUICKSIGHT, "ColumnAccess": "on"}
-    return Deployed(TEMPLATE, parameters=given)
+    return Deployed(TEMPLATE, parameters={"Prefix": prefix, "ColumnAccess": "on"})
+
+
+def of_the_chain(prefix: str) -> dict[str, str]:
+    """Return what the deploy command passes to the stacks for the chain's tables."""
+    return {
+        "LakeBucket": f"{prefix}cliente-data-lake-123456789012-sa-east-1",
+        "KeyArn": "arn:aws:kms:sa-east-1:123456789012:key/1",
+        "Prefix": prefix,
+        "DatabaseName": Settings(prefix=prefix).database,
+        "QuickSightPrincipalArn": "arn:aws:quicksight:us-east-1:123456789012:group/default/team",
+    }
 
 
 def names(environment: Deployed) -> set[tuple[str, str]]:
@@ -65,7 +76,7 @@ def strings(node: Any) -> list[str]:
 def test_no_name_is_in_two_environments(one: str, other: str) -> None:
     shared = names(deployed(one)) & names(deployed(other))
     assert not shared
-    assert len(names(deployed(one))) > 50
+    assert len(names(deployed(one))) > 45
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.permutations(PREFIXES, 2)))
@@ -126,16 +137,21 @@ def test_databases_have_an_underscore_for_the_hyphen() -> None:
     assert Settings(prefix="dev-").database == f"dev_{contract.DATABASE}"
 
 
-def test_the_maintenance_is_the_environments_too() -> None:
-    given = {
-        "LakeBucket": "lake",
-        "KeyArn": "arn:aws:kms:sa-east-1:123456789012:key/1",
-        "Prefix": "dev-",
-        "DatabaseName": f"dev_{contract.DATABASE}",
-    }
-    found = set(strings(Deployed(MAINTENANCE, parameters=given).resources))
-    assert "dev-client-health-maintenance-sa-east-1" in found
+@pytest.mark.parametrize(
+    ("path", "role"),
+    [
+        (MAINTENANCE, "dev-client-health-maintenance-sa-east-1"),
+        (QUICKSIGHT, "dev-client-health-quicksight-sa-east-1"),
+    ],
+    ids=["maintenance", "quicksight"],
+)
+def test_the_stacks_for_its_tables_are_the_environments_too(path: Path, role: str) -> None:
+    mine, plain = (Deployed(path, parameters=of_the_chain(prefix)) for prefix in ("dev-", ""))
+    assert not names(mine) & names(plain)
+    found = set(strings(mine.resources))
+    assert role in found
     assert not {text for text in found if f"/{contract.DATABASE}" in text}
+    assert not {text for text in found if re.search(rf"\b{contract.DATABASE}\.", text)}
 
 
 def test_stacks_are_named_after_the_prefix() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.deployed import MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import QUICKSIGHT as DASHBOARD
 from tests.support.policy import Permissions
 
 UPLOADS, LAKE, DATABASE = "their-uploads", "their-lake", "their_database"
@@ -22,7 +23,6 @@ EVERYTHING = {
     "DatabaseName": DATABASE,
     "KeyArn": KEY,
     # So that all that the template can make is there.
-    "QuickSightPrincipalArn": QUICKSIGHT,
     "ColumnAccess": "on",
     "LakeFormationGrants": "on",
     "ConnectionName": "network",
@@ -181,13 +181,17 @@ def test_without_an_uploader_no_other_account_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("path", "parameters"),
-    [(TEMPLATE, {**EVERYTHING, "ColumnAccess": "on"}), (MAINTENANCE, UPKEEP)],
-    ids=["chain", "maintenance"],
+    [
+        (TEMPLATE, {**EVERYTHING, "ColumnAccess": "on"}),
+        (MAINTENANCE, UPKEEP),
+        (DASHBOARD, {**UPKEEP, "QuickSightPrincipalArn": QUICKSIGHT}),
+    ],
+    ids=["chain", "maintenance", "dashboard"],
 )
 def test_every_role_has_boundary_and_path(path: Any, parameters: dict[str, str]) -> None:
     rules = {"PermissionsBoundary": BOUNDARY, "RolePath": "/data/"}
     roles = list(Deployed(path, parameters={**parameters, **rules}).of_type("AWS::IAM::Role"))
-    assert len(roles) == (7 if path == TEMPLATE else 1)
+    assert len(roles) == (6 if path == TEMPLATE else 1)
     for _, role in roles:
         assert (role["PermissionsBoundary"], role["Path"]) == (BOUNDARY, "/data/")
     for _, role in Deployed(path, parameters=parameters).of_type("AWS::IAM::Role"):

@@ -13,7 +13,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 from infra.governance import GRANTS, look
-from tests.support.deployed import MAINTENANCE, Deployed
+from tests.support.deployed import MAINTENANCE, QUICKSIGHT, Deployed
 
 ACCOUNT = "123456789012"
 PEOPLE = {f"{kind}RoleArn": f"arn:aws:iam::{ACCOUNT}:role/{kind}" for kind in ("Reader", "Steward")}
@@ -105,7 +105,6 @@ def test_roles_have_the_names_that_the_parameters_give_them() -> None:
     text = "\n".join(notes)
     assert "dev-client-health-session-sa-east-1: " in text
     assert f"{PEOPLE['ReaderRoleArn']}: " in text
-    assert "dev-client-health-quicksight-sa-east-1: " in text
 
 
 @pytest.mark.parametrize(("defaults", "governed"), [(TO_IAM, False), ([], True)])
@@ -139,9 +138,7 @@ def test_the_template_grants_what_is_told_and_no_more() -> None:
     deployed = Deployed(parameters=GIVEN)
     expected = []
     for grant in GRANTS:
-        role = PEOPLE.get(grant.role) or deployed.arn(
-            {"quicksight": "QuickSightRole"}.get(grant.role, f"{grant.role.title()}Role")
-        )
+        role = PEOPLE.get(grant.role) or deployed.arn(f"{grant.role.title()}Role")
         database = DATABASES[grant.raw]
         place: dict[str, Any] = (
             {"Table": {"CatalogId": ACCOUNT, "DatabaseName": database, "TableWildcard": {}}}
@@ -152,6 +149,18 @@ def test_the_template_grants_what_is_told_and_no_more() -> None:
     assert granted(deployed) == expected
     properties = [one for _, one in deployed.of_type("AWS::LakeFormation::PrincipalPermissions")]
     assert all(one["PermissionsWithGrantOption"] == [] for one in properties)
+
+
+def test_the_dashboards_role_is_granted_the_tables_without_persons_and_no_other() -> None:
+    given = {"LakeBucket": "lake", "KeyArn": "arn:aws:kms:sa-east-1:123456789012:key/0"}
+    given |= {"QuickSightPrincipalArn": GIVEN["QuickSightPrincipalArn"]}
+    assert granted(Deployed(QUICKSIGHT, parameters=given)) == []
+    deployed = Deployed(QUICKSIGHT, parameters={**given, "LakeFormationGrants": "on"})
+    found = granted(deployed)
+    assert {role for role, _, _ in found} == {deployed.arn("QuickSightRole")}
+    tables = [place["Table"] for _, _, place in found if "Table" in place]
+    assert {one["Name"] for one in tables} == {"clientoutput_anonima", "cadastros_anonimos"}
+    assert all(set(permissions) <= {"DESCRIBE", "SELECT"} for _, permissions, _ in found)
 
 
 def test_nothing_is_granted_unless_it_is_switched_on() -> None:

@@ -9,19 +9,21 @@ import json
 from typing import Any
 
 import pytest
-from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, QUICKSIGHT, TEMPLATE, Deployed
 
 REGION = "ap-southeast-1"
 PREFIX = "a" * 20
+OF_THE_CHAIN = {
+    "LakeBucket": f"{PREFIX}-lake-123456789012-{REGION}",
+    "KeyArn": f"arn:aws:kms:{REGION}:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+}
 GIVEN = {
-    TEMPLATE: {
-        "BucketPrefix": PREFIX,
-        "QuickSightPrincipalArn": f"arn:aws:quicksight:{REGION}:123456789012:group/default/readers",
-    },
+    TEMPLATE: {"BucketPrefix": PREFIX},
     ARTIFACTS: {"BucketPrefix": PREFIX},
-    MAINTENANCE: {
-        "LakeBucket": f"{PREFIX}-lake-123456789012-{REGION}",
-        "KeyArn": f"arn:aws:kms:{REGION}:123456789012:key/01234567-89ab-cdef-0123-456789abcdef",
+    MAINTENANCE: OF_THE_CHAIN,
+    QUICKSIGHT: {
+        **OF_THE_CHAIN,
+        "QuickSightPrincipalArn": f"arn:aws:quicksight:{REGION}:123456789012:group/default/readers",
     },
 }
 DEPLOYED = [Deployed(path, region=REGION, parameters=given) for path, given in GIVEN.items()]

@@ -1,4 +1,4 @@
-"""QuickSight shows the page's visuals, with the results of the same queries."""
+"""QuickSight shows the page's visuals, from the tables without persons alone."""
 
 from __future__ import annotations
 
@@ -10,20 +10,26 @@ from typing import Any
 
 import pytest
 import sqlglot
-from tests.support.deployed import ROOT, Deployed
+from tests.support.deployed import QUICKSIGHT, ROOT, Deployed
 from tests.support.policy import Permissions
 
 from client_health_cli.dashboard.visuals import VISUALS, Kind, Sort, Visual
 from client_health_cli.questions import question
-from register_contract import contract
+from register_contract import contract, tables
 
 READERS = "arn:aws:quicksight:us-east-1:123456789012:group/default/gestores"
 LAKE = "cliente-data-lake-123456789012-sa-east-1"
 ATHENA = "arn:aws:athena:sa-east-1:123456789012"
+GLUE = "arn:aws:glue:sa-east-1:123456789012"
+KEY = "arn:aws:kms:sa-east-1:123456789012:key/0"
+GIVEN = {"LakeBucket": LAKE, "KeyArn": KEY, "QuickSightPrincipalArn": READERS}
+WITHOUT_PERSONS = {table.name for table in tables.WITHOUT_PERSONS}
 DIRECTIONS = {
     ("value", "DESC"): Sort.VALUE_DESCENDING,
     ("category", "ASC"): Sort.CATEGORY_ASCENDING,
 }
+# The query that a visual shows on the page, by that of QuickSight.
+SHOWN = {one.anonymous: one.query for one in VISUALS}
 OF_VISUALS = ("AWS::QuickSight::Analysis", "AWS::QuickSight::Dashboard")
 
 
@@ -62,7 +68,7 @@ WELLS = {
 
 @pytest.fixture(scope="module")
 def shown() -> Deployed:
-    return Deployed(parameters={"QuickSightPrincipalArn": READERS})
+    return Deployed(QUICKSIGHT, parameters=GIVEN)
 
 
 def definition(shown: Deployed, kind: str) -> dict[str, Any]:
@@ -106,7 +112,8 @@ def visual(found: Mapping[str, Any], queries: Mapping[str, str]) -> Visual:
         name=properties["VisualId"],
         title=properties["Title"]["FormatText"]["PlainText"],
         kind=wells.kind,
-        query=queries[value["Column"]["DataSetIdentifier"]],
+        query=SHOWN[queries[value["Column"]["DataSetIdentifier"]]],
+        anonymous=queries[value["Column"]["DataSetIdentifier"]],
         category=category["Column"]["ColumnName"],
         value=value["Column"]["ColumnName"],
         value_title=only(chart[wells.value_label]["AxisLabelOptions"])["CustomLabel"],
@@ -166,20 +173,33 @@ def test_a_year_is_written_without_a_separator(shown: Deployed):
 
 def test_there_is_one_data_set_for_each_query_that_is_shown(shown: Deployed):
     names = sorted(custom["Name"] for custom in data_sets(shown).values())
-    assert names == sorted({one.query for one in VISUALS})
+    assert names == sorted(SHOWN)
 
 
-@pytest.mark.parametrize("name", sorted({one.query for one in VISUALS}))
+@pytest.mark.parametrize("name", sorted(SHOWN))
 def test_a_data_set_asks_what_the_file_asks(shown: Deployed, name: str):
     custom = next(found for found in data_sets(shown).values() if found["Name"] == name)
     _, _, sql = question(name, ROOT / "queries").sql.partition("\n")
     # QuickSight's connection has no default database, and may put the text on one line.
-    qualified, tables = re.subn(r"\bFROM clientoutput\b", f"FROM {contract.TABLE}", sql)
+    qualified = re.sub(r"\bFROM (?=[a-z_]+\b)", f"FROM {contract.DATABASE}.", sql)
     assert custom["SqlQuery"] == qualified
-    assert tables == sql.count("clientoutput") > 0
     assert "--" not in qualified
-    columns = sqlglot.parse_one(sql, dialect="athena").named_selects
-    assert [column["Name"] for column in custom["Columns"]] == columns
+    parsed = sqlglot.parse_one(qualified, dialect="athena")
+    read = {(table.db, table.name) for table in parsed.find_all(sqlglot.exp.Table)}
+    assert {database for database, _ in read} == {contract.DATABASE}
+    assert {table for _, table in read} < WITHOUT_PERSONS
+    assert [column["Name"] for column in custom["Columns"]] == parsed.named_selects
+
+
+@pytest.mark.parametrize("visual", VISUALS, ids=lambda visual: visual.name)
+def test_a_visuals_two_queries_have_the_same_columns(visual: Visual):
+    files = ROOT / "queries"
+    columns = [
+        sqlglot.parse_one(question(name, files).sql, dialect="athena").named_selects
+        for name in (visual.query, visual.anonymous)
+    ]
+    assert columns[0] == columns[1]
+    assert {visual.category, visual.value} <= set(columns[0])
 
 
 def test_every_category_has_its_columns_type(shown: Deployed):
@@ -194,11 +214,11 @@ def test_every_category_has_its_columns_type(shown: Deployed):
     }
     sheet = only(definition(shown, "AWS::QuickSight::Dashboard")["Sheets"])
     for declared, found in zip(VISUALS, sheet["Visuals"], strict=True):
-        assert types[declared.query, declared.value] == "INTEGER"
-        assert fields[types[declared.query, declared.category]] in json.dumps(found)
+        assert types[declared.anonymous, declared.value] == "INTEGER"
+        assert fields[types[declared.anonymous, declared.category]] in json.dumps(found)
 
 
-def test_each_look_asks_the_published_table_and_keeps_no_copy(shown: Deployed):
+def test_each_look_asks_the_tables_and_keeps_no_copy(shown: Deployed):
     modes = [found["ImportMode"] for _, found in shown.of_type("AWS::QuickSight::DataSet")]
     assert modes == ["DIRECT_QUERY"] * len(data_sets(shown))
 
@@ -206,10 +226,8 @@ def test_each_look_asks_the_published_table_and_keeps_no_copy(shown: Deployed):
 # Who has access
 
 
-def test_without_a_principal_nothing_is_made():
-    deployed = Deployed(parameters={"QuickSightRoleArn": "arn:aws:iam::123456789012:role/own"})
-    assert [name for name in deployed.resources if "QuickSight" in name] == []
-    assert "QuickSightUrl" not in deployed.outputs()
+def test_the_chains_stack_has_nothing_of_it():
+    assert "quicksight" not in json.dumps(Deployed().template).lower()
 
 
 def test_the_principal_gets_the_answers_and_not_the_source(shown: Deployed):
@@ -226,47 +244,83 @@ def test_the_principal_gets_the_answers_and_not_the_source(shown: Deployed):
         assert [action for action in permission["Actions"] if changing.search(action)] == []
 
 
-def test_queries_run_in_the_readers_work_group_with_a_role_of_their_own(shown: Deployed):
+def test_queries_run_in_a_work_group_and_with_a_role_of_their_own(shown: Deployed):
     source = shown.properties("QuickSightSource")["DataSourceParameters"]["AthenaParameters"]
-    assert source == {"WorkGroup": shown.ref("WorkGroup"), "RoleArn": shown.arn("QuickSightRole")}
+    group = shown.ref("QuickSightWorkGroup")
+    assert source == {"WorkGroup": group, "RoleArn": shown.arn("QuickSightRole")}
     (custom,) = {found["DataSourceArn"] for found in data_sets(shown).values()}
     assert custom == shown.arn("QuickSightSource")
+    settings = shown.properties("QuickSightWorkGroup")["WorkGroupConfiguration"]
+    assert settings["EnforceWorkGroupConfiguration"] is True
+    results = settings["ResultConfiguration"]
+    encrypted = {"EncryptionOption": "SSE_KMS", "KmsKey": KEY}
+    assert results["OutputLocation"] == f"s3://{LAKE}/query-results/quicksight/"
+    assert results["EncryptionConfiguration"] == encrypted
+    chain = Deployed(parameters={"ColumnAccess": "on"})
+    of_people = [
+        group["WorkGroupConfiguration"]["ResultConfiguration"]["OutputLocation"]
+        for _, group in chain.of_type("AWS::Athena::WorkGroup")
+    ]
+    assert len(of_people) == 3
+    assert results["OutputLocation"] not in of_people
 
 
-def test_the_role_may_what_readers_may_and_write_large_results(shown: Deployed):
+def test_the_role_reads_no_table_with_persons(shown: Deployed):
     role = shown.properties("QuickSightRole")
     trusted = only(role["AssumeRolePolicyDocument"]["Statement"])
     assert trusted["Principal"] == {"Service": "quicksight.amazonaws.com"}
-    assert role["ManagedPolicyArns"] == [shown.ref("ReaderPolicy")]
-    grants = Permissions(shown).grants("QuickSightRole")
-    lake = shown.arn("LakeBucket")
-    assert [(g.action, g.resource) for g in grants] == [("s3:ListBucketMultipartUploads", lake)]
-
-
-def test_the_role_reads_the_table_uses_the_key_and_writes_results(shown: Deployed):
+    assert "ManagedPolicyArns" not in role
     permissions = Permissions(shown)
+    grants = permissions.grants("QuickSightRole")
+    files = [grant.resource for grant in grants if grant.action == "s3:GetObject"]
+    assert {file.removeprefix(f"arn:aws:s3:::{LAKE}/") for file in files} == {
+        "query-results/quicksight/*",
+        *(f"lake/warehouse/{contract.DATABASE}.db/{name}/*" for name in WITHOUT_PERSONS),
+    }
+    entries = [
+        grant.resource.rpartition("/")[2]
+        for grant in grants
+        if grant.action == "glue:GetTable" and ":table/" in grant.resource
+    ]
+    assert set(entries) == WITHOUT_PERSONS
+    for key in (
+        "lake/clientoutput/convenio=SUS/x.parquet",
+        f"lake/warehouse/{contract.DATABASE}.db/clientoutput/metadata/x",
+        "lake/deliveries/x",
+        "query-results/readers/x.csv",
+    ):
+        assert not permissions.allows("QuickSightRole", "s3:GetObject", f"{LAKE}/{key}")
+
+
+def test_the_role_reads_the_tables_uses_the_key_and_writes_results(shown: Deployed):
+    permissions = Permissions(shown)
+    group = f"{ATHENA}:workgroup/client_health_quicksight"
+    table = f"{GLUE}:table/{contract.DATABASE}/clientoutput_anonima"
+    warehouse = f"{LAKE}/lake/warehouse/{contract.DATABASE}.db"
     for action, resource in (
-        ("s3:GetObject", f"{LAKE}/lake/clientoutput/convenio=SUS/x.parquet"),
-        ("s3:PutObject", f"{LAKE}/query-results/readers/x.csv"),
-        ("kms:Decrypt", shown.arn("DataKey")),
-        ("kms:GenerateDataKey", shown.arn("DataKey")),
+        ("s3:GetObject", f"{warehouse}/clientoutput_anonima/data/x.parquet"),
+        ("s3:GetObject", f"{warehouse}/cadastros_anonimos/metadata/x"),
+        ("s3:PutObject", f"{LAKE}/query-results/quicksight/x.csv"),
+        ("s3:ListBucketMultipartUploads", f"arn:aws:s3:::{LAKE}"),
+        ("glue:GetTable", table),
+        ("kms:Decrypt", KEY),
+        ("kms:GenerateDataKey", KEY),
         # The Athena actions in AWS's own policy for QuickSight.
-        ("athena:BatchGetQueryExecution", f"{ATHENA}:workgroup/client_health"),
-        ("athena:GetQueryResultsStream", f"{ATHENA}:workgroup/client_health"),
-        ("athena:ListQueryExecutions", f"{ATHENA}:workgroup/client_health"),
+        ("athena:BatchGetQueryExecution", group),
+        ("athena:GetQueryResultsStream", group),
+        ("athena:ListQueryExecutions", group),
         ("athena:GetTableMetadata", f"{ATHENA}:datacatalog/AwsDataCatalog"),
         ("athena:ListTableMetadata", f"{ATHENA}:datacatalog/AwsDataCatalog"),
         ("athena:ListWorkGroups", "*"),
         ("athena:ListDataCatalogs", "*"),
         ("athena:ListEngineVersions", "*"),
     ):
-        assert permissions.allows("ReaderPolicy", action, resource)
+        assert permissions.allows("QuickSightRole", action, resource)
 
 
 def test_a_role_that_is_given_is_used_and_none_is_made():
     own = "arn:aws:iam::123456789012:role/own"
-    given = {"QuickSightPrincipalArn": READERS, "QuickSightRoleArn": own}
-    deployed = Deployed(parameters=given)
+    deployed = Deployed(QUICKSIGHT, parameters={**GIVEN, "QuickSightRoleArn": own})
     source = deployed.properties("QuickSightSource")["DataSourceParameters"]["AthenaParameters"]
     assert source["RoleArn"] == own
     assert "QuickSightRole" not in deployed.resources
@@ -275,7 +329,7 @@ def test_a_role_that_is_given_is_used_and_none_is_made():
 @pytest.mark.parametrize(
     ("arn", "taken"),
     [
-        ("", True),
+        ("", False),
         (READERS, True),
         ("arn:aws:quicksight:sa-east-1:123456789012:user/default/ana/ana@example.com", True),
         ("arn:aws:iam::123456789012:role/gestores", False),

@@ -6,7 +6,7 @@ import re
 
 import pytest
 from infra.template import load_template
-from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, QUICKSIGHT, TEMPLATE, Deployed
 from tests.support.policy import ROLES, Permissions
 
 RAW = "cliente-data-raw-123456789012-sa-east-1"
@@ -358,7 +358,9 @@ def test_crawler_and_people_may_do_their_work(
     assert permissions.allows(role, action, resource)
 
 
-@pytest.mark.parametrize("path", [TEMPLATE, ARTIFACTS, MAINTENANCE], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [TEMPLATE, ARTIFACTS, MAINTENANCE, QUICKSIGHT], ids=lambda path: path.name
+)
 def test_every_resource_of_a_star_says_why(path):
     star = re.compile(r"""Resource:\s*\[?\s*["']\*["']""")
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from infra.template import load_template
-from tests.support.deployed import ARTIFACTS, MAINTENANCE, TEMPLATE, Deployed
+from tests.support.deployed import ARTIFACTS, MAINTENANCE, QUICKSIGHT, TEMPLATE, Deployed
 from tests.support.scanners import scan
 
 from register_contract.retention import RETENTION
@@ -63,7 +63,7 @@ def test_checkov_finds_nothing_but_exceptions_with_a_reason():
     assert found["summary"]["skipped"] == len(written) > 0
 
 
-@pytest.mark.parametrize("path", (*TEMPLATES, MAINTENANCE), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", (*TEMPLATES, MAINTENANCE, QUICKSIGHT), ids=lambda path: path.name)
 def test_the_template_is_within_cloudformations_limits(path: Path):
     found = load_template(path.read_text(encoding="utf-8"))
     # A template of more than 51,200 bytes must be read from a bucket; the deploy command does so.

@@ -69,7 +69,9 @@ def test_a_table_that_lags_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
     assert f"is of snapshot {before}; readers see" in said
     assert "client-health maintain" in said
     # The page never shows what was made from other rows.
-    assert "k-anonimato" not in page(tmp_path)
+    text = page(tmp_path)
+    assert "k-anonimato" not in text
+    assert "clientoutput_anonima" not in text
 
 
 def page(folder: Path) -> str:
@@ -85,6 +87,8 @@ def test_the_page_shows_the_steps_up_to_the_tables(tmp_path: Path) -> None:
     assert "k-anonimato: clientes em classes com menos de 5" in text
     assert "como publicado" in text
     assert "clientes suprimidos" in text
+    # Three clients alone can't be suppressed: the smallest other class, of 42, joins them.
+    assert "em clientoutput_anonima, 45 clientes (14,85\N{NBSP}%) estão suprimidos" in text
     assert contract.MASK not in text
 
 

@@ -60,4 +60,5 @@ def test_spark_answers_the_same(name: str, lake: Path, spark: SparkSession) -> N
     found = opened.spark.sql(sql)
     assert tuple(found.columns) == tuple(result.schema.names)
     assert [tuple(map(as_python, row)) for row in found.collect()] == expected
-    assert expected
+    # So few clients have no place in common that the anonymous table could name.
+    assert bool(expected) == (name != "estados_anonimos")

@@ -17,7 +17,7 @@ from pyiceberg.table import Table
 from pyiceberg.transforms import IdentityTransform
 from pyiceberg.types import DateType, IntegerType, NestedField, StringType, TimestampType
 
-from client_health.clean import classes
+from client_health.clean import classes, registrations
 from client_health.publish.data_files import ARROW_TYPES
 from register_contract import anonymity, contract, publications, tables
 
@@ -143,17 +143,22 @@ def publish(
 
 
 def _follow(catalog: SqlCatalog, lake: Path, run_id: str, data: pa.Table, snapshot: str) -> None:
-    """Make the anonymous table, as a run does after it has published."""
-    rows, report = classes.anonymous(classes.tally([pl.DataFrame(data)]))
-    described = rows.with_columns(
-        pl.lit(run_id).alias("run_id"), pl.lit("2026-01-31").str.to_date().alias("day")
-    )
-    properties = {
+    """Make the tables without persons, as a run does after it has published."""
+    rows = pl.DataFrame(data)
+    counted, report = classes.anonymous(classes.tally([rows]))
+    years = registrations.anonymous([registrations.by_year(rows, dt.date(2026, 1, 31))])
+    made_from = {
         anonymity.SOURCE_SNAPSHOT: snapshot,
         anonymity.RECIPE: anonymity.recipe(),
-        anonymity.REPORT: report.dump(),
     }
-    write(catalog, lake, tables.CLIENTOUTPUT_ANONIMA, described, properties)
+    for table, found, properties in (
+        (tables.CLIENTOUTPUT_ANONIMA, counted, {**made_from, anonymity.REPORT: report.dump()}),
+        (tables.CADASTROS_ANONIMOS, years, made_from),
+    ):
+        described = found.with_columns(
+            pl.lit(run_id).alias("run_id"), pl.lit("2026-01-31").str.to_date().alias("day")
+        )
+        write(catalog, lake, table, described, properties)
 
 
 def write(

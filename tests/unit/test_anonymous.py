@@ -17,7 +17,7 @@ from client_health.errors import PublishError
 from client_health.publish import anonymous, maintenance, records
 from client_health.publish.lake import Lake
 from register_contract import anonymity, contract, tables
-from register_contract.tables import CLIENTOUTPUT_ANONIMA
+from register_contract.tables import CADASTROS_ANONIMOS, CLIENTOUTPUT_ANONIMA, WITHOUT_PERSONS
 
 DAYS = ("2026-01-01", "2026-01-02")
 
@@ -48,7 +48,15 @@ def head(lake: Lake) -> Any:
 
 
 def followed(lake: Lake) -> str:
-    return str(head(lake).summary[anonymity.SOURCE_SNAPSHOT])
+    """Return the snapshot that both tables were made from."""
+    made = [lake.snapshot(table=records.name(lake, table)) for table in WITHOUT_PERSONS]
+    (source,) = {one.summary[anonymity.SOURCE_SNAPSHOT] for one in made if one}
+    return str(source)
+
+
+def years(lake: Lake) -> dict[int | None, int]:
+    """Return the clients of each year of registration."""
+    return dict(records.read(lake, CADASTROS_ANONIMOS).select("ano", "clientes").iter_rows())
 
 
 def test_the_table_is_made_from_what_readers_see_and_names_it(lake: Lake) -> None:
@@ -62,6 +70,28 @@ def test_the_table_is_made_from_what_readers_see_and_names_it(lake: Lake) -> Non
     assert rows.select("run_id", "day").unique().rows() == [("r1", date.fromisoformat(DAYS[1]))]
     assert report is not None
     assert (report.table.clients, report.suppressed, report.table.smallest) == (16, 5, 5)
+
+
+def test_the_years_of_registration_come_from_the_same_rows(lake: Lake) -> None:
+    run(lake, 0, Gold=7, SUS=9)
+    anonymous.follow(lake)
+    assert years(lake) == {2020: 16}
+    late = f"UPDATE {lake.table} SET data_cadastro = TIMESTAMP_NTZ '{DAYS[1]} 00:00:00'"
+    lake.spark.sql(f"{late} WHERE convenio = 'Gold'")
+    anonymous.follow(lake)
+    # A day after the delivery's own is in the future, whatever day it is today.
+    assert years(lake) == {2020: 9, None: 7}
+    lake.spark.sql(f"DELETE FROM {lake.table} WHERE convenio = 'Gold' AND id LIKE '%0'")
+    anonymous.follow(lake)
+    assert sum(years(lake).values()) == sum(counts(lake).values()) == 15
+
+
+def test_a_table_that_is_missing_is_made_although_the_other_one_is_current(lake: Lake) -> None:
+    snapshot = run(lake, 0, Gold=7)
+    anonymous.follow(lake)
+    lake.spark.sql(f"DROP TABLE {records.name(lake, CADASTROS_ANONIMOS)}")
+    anonymous.follow(lake)
+    assert (followed(lake), years(lake)) == (snapshot, {2020: 7})
 
 
 def test_nothing_is_written_again_while_readers_see_the_same(lake: Lake) -> None:
@@ -122,15 +152,16 @@ def test_all_files_of_a_health_plan_are_one_class(lake: Lake) -> None:
 
 
 def test_what_the_table_showed_before_expires(lake: Lake) -> None:
-    table, folder = records.name(lake, CLIENTOUTPUT_ANONIMA), Path(lake.uri, "warehouse")
+    folder = Path(lake.uri, "warehouse")
+    snapshots = [f"{records.name(lake, table)}.snapshots" for table in WITHOUT_PERSONS]
     run(lake, 0, Gold=7)
     anonymous.follow(lake)
     first = set(folder.rglob("*.parquet"))
     run(lake, 1, Gold=6)
     anonymous.follow(lake)
-    assert lake.spark.table(f"{table}.snapshots").count() == 2
+    assert [lake.spark.table(one).count() for one in snapshots] == [2, 2]
     anonymous.expire(lake, days=0)
-    assert lake.spark.table(f"{table}.snapshots").count() == 1
+    assert [lake.spark.table(one).count() for one in snapshots] == [1, 1]
     assert counts(lake) == {"Gold": 6}
     # Iceberg deletes a file together with the snapshot that replaced it.
     lake.rollback(str(lake.history().published[0].snapshot_id))

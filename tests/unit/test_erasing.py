@@ -27,7 +27,7 @@ from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 from register_contract import erasures
 from register_contract.contract import Limits
-from register_contract.tables import CLIENTOUTPUT_ANONIMA, ERASURES, SUPPRESSIONS
+from register_contract.tables import ERASURES, SUPPRESSIONS, WITHOUT_PERSONS
 
 KEY = b"k" * 32
 # In all three sources; the last rows of CSV and JSON, which also come rejected, one of them with
@@ -203,13 +203,14 @@ def test_killed_after_any_step_the_same_command_ends_the_same(
     assert counted["clientoutput"] == len(NUMBERS)
     assert {"staging", "deliveries", "runs", "unfinished files"} < set(counted)
     assert set(records.read(table, SUPPRESSIONS)["id"]) == set(people().ids)
-    # The anonymous table has none of the counts that they were in.
+    # The tables without persons have none of the counts that they were in.
     recounted = anonymous.follow(table)
     assert classes is not None
     assert recounted is not None
     assert classes.measured[0].clients - recounted.measured[0].clients == len(NUMBERS)
-    name = records.name(table, CLIENTOUTPUT_ANONIMA)
-    assert table.spark.table(f"{name}.snapshots").count() == 1
+    for one in WITHOUT_PERSONS:
+        assert table.spark.table(f"{records.name(table, one)}.snapshots").count() == 1
+        assert records.read(table, one)["clientes"].sum() == seen
 
     # The same delivery again, another one, and a rollback bring nobody back.
     for again in (lake, replace(lake, run_id="r4")):

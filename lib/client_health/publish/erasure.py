@@ -20,13 +20,13 @@ from register_contract import contract, erasures, publications
 from register_contract.erasures import Request
 from register_contract.publications import MAIN
 from register_contract.tables import (
-    CLIENTOUTPUT_ANONIMA,
     ERASURES,
     ID_KEY,
     PERSON,
     REJECTED,
     SUPPRESSIONS,
     TABLES,
+    WITHOUT_PERSONS,
 )
 
 _TASKS = 8
@@ -122,9 +122,10 @@ def expire(lake: Lake, request: Request) -> None:
 
 
 def recount(lake: Lake, request: Request) -> None:
-    """Count the anonymous table again: next to its older counts, it would show who is gone."""
+    """Make the tables without persons again: next to older counts, they would show who is gone."""
     if anonymous.follow(lake) is not None:
-        _expire(lake, records.name(lake, CLIENTOUTPUT_ANONIMA))
+        for table in WITHOUT_PERSONS:
+            _expire(lake, records.name(lake, table))
 
 
 def _expire(lake: Lake, table: str) -> None:

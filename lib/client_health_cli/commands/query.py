@@ -65,11 +65,11 @@ def query(  # noqa: PLR0917 - one for each option
 ) -> None:
     """Query the published table with SQL.
 
-    The table is clientoutput, at its current snapshot; clientoutput_anonima is the same clients
-    without persons. quality_results and column_profiles are what runs found. Only SELECT is
-    allowed, and only on these tables. FOR VERSION AS OF reads an older snapshot of clientoutput;
-    its number 0 is the run published before. Without an ORDER BY, rows are sorted by their
-    values, so that the same query gives the same answer.
+    The table is clientoutput, at its current snapshot; clientoutput_anonima and cadastros_anonimos
+    count the same clients without persons. quality_results and column_profiles are what runs found.
+    Only SELECT is allowed, and only on these tables. FOR VERSION AS OF reads an older snapshot of
+    clientoutput; its number 0 is the run published before. Without an ORDER BY, rows are sorted by
+    their values, so that the same query gives the same answer.
 
     Example: client-health query --lake data/lake --name convenios
 

@@ -119,6 +119,8 @@ def write(
         stages=STAGES,
         largest_first=_largest_first,
         steps=_steps(anonymous),
+        anonymous=anonymous,
+        suppressed_share=_suppressed_share(anonymous),
         quality=quality or RuleHistory(),
         smallest=cube.SMALLEST,
         others=cube.OTHERS,
@@ -152,6 +154,11 @@ def _steps(report: Report | None) -> list[tuple[str, Measured]]:
         report.table.step: suppressed,
     }
     return [(meanings[one.step], one) for one in (*report.measured, report.table)]
+
+
+def _suppressed_share(report: Report | None) -> float:
+    """Return the share of clients whose values the anonymous table suppresses, 0 to 1."""
+    return report.suppressed / report.table.clients if report and report.table.clients else 0.0
 
 
 def _fields(visual: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass

@@ -35,7 +35,9 @@ class Visual:
     kind
         Kind of chart.
     query
-        The query in `queries/` that it shows.
+        The query in `queries/` whose answer the page shows.
+    anonymous
+        The query over the tables without persons, with the same columns, that QuickSight shows.
     category
         Column of the query with the classes.
     value
@@ -50,6 +52,7 @@ class Visual:
     title: str
     kind: Kind
     query: str
+    anonymous: str
     category: str
     value: str = "clientes"
     value_title: str = "Clientes"
@@ -62,6 +65,7 @@ VISUALS: tuple[Visual, ...] = (
         "Clientes por ano de cadastro, após 2020",
         Kind.LINE,
         "clientes_por_ano",
+        "clientes_por_ano_anonimos",
         "ano",
         sort=Sort.CATEGORY_ASCENDING,
     ),
@@ -70,8 +74,23 @@ VISUALS: tuple[Visual, ...] = (
         "Clientes por convênio, exceto SUS",
         Kind.TREEMAP,
         "convenios",
+        "convenios_anonimos",
         "convenio",
     ),
-    Visual("sexo", "Clientes por sexo", Kind.PIE, "clientes_por_sexo", "sexo"),
-    Visual("estados", "Os cinco estados com mais clientes", Kind.BAR, "estados", "estado"),
+    Visual(
+        "sexo",
+        "Clientes por sexo",
+        Kind.PIE,
+        "clientes_por_sexo",
+        "clientes_por_sexo_anonimos",
+        "sexo",
+    ),
+    Visual(
+        "estados",
+        "Os cinco estados com mais clientes",
+        Kind.BAR,
+        "estados",
+        "estados_anonimos",
+        "estado",
+    ),
 )
