@@ -19,7 +19,7 @@ from infra.errors import DeployError, SettingsError
 from infra.smoke import places, report
 from infra.smoke.checks import Result, State
 from infra.smoke.removal import Removal
-from infra.smoke.run import refuse, run
+from infra.smoke.run import need, refuse, run
 from infra.smoke.table import ROWS, outcome
 from infra.smoke.trial import Trial
 
@@ -53,6 +53,7 @@ def smoke(
     Exit codes: 0 all checks passed or were skipped; 1 a check failed, something remains, or you
     declined; 2 usage; 4 AWS can't be reached.
     """
+    need(prefix)
     console = Console(soft_wrap=True, highlight=False, markup=False)
     with tempfile.TemporaryDirectory(prefix="smoke-") as name:
         folder, note = Path(name), console.print
@@ -65,10 +66,15 @@ def smoke(
             refuse(trial)
             where = trial.chain.client("s3").meta.region_name
             console.print(f"prefix {prefix}, region {where}")
+            if trial.marker.exists():
+                console.print(
+                    f"there is a stack {trial.marker.name}: what a smoke run left is removed "
+                    "first, so no other may be running"
+                )
             if not (yes or emulator or _agrees(console)):
                 console.print("stopped, nothing was made")
                 raise typer.Exit(_FAILED)
-            _remove_earlier(trial, console)
+            _remove_earlier(trial)
             if remove:
                 return
             started = time.monotonic()
@@ -103,10 +109,9 @@ def _caller(trial: Trial) -> str:
     return arn
 
 
-def _remove_earlier(trial: Trial, console: Console) -> None:
+def _remove_earlier(trial: Trial) -> None:
     if not trial.marker.exists():
         return
-    console.print(f"there is a stack {trial.marker.name}: removing what an earlier run left")
     left = Removal(trial).remove()
     if left:
         raise DeployError(f"an earlier run left what can't be removed: {'; '.join(left)}")

@@ -16,7 +16,6 @@ def deploy(trial: Trial) -> str:
     trial.chain.deploy()
     resources = stack_of(trial).resources()
     trial.marker.complete(trial.chain.outputs, resources["ReaderPolicy"][1])
-    expect(resources, "the stack has no resources, expected those of infra/template.yaml")
     return f"{len(resources)} resources, version {trial.chain.artifacts_version}"
 
 

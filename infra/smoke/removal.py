@@ -171,8 +171,10 @@ class Removal:
             )
 
     def _delete_key(self, key: str) -> None:
-        if key and not _is_ending(self._client("kms"), key):
-            self._client("kms").schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DAYS)
+        kms = self._client("kms")
+        with absent():
+            if key and not _is_ending(kms, key):
+                kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DAYS)
 
     def _delete_artifacts(self) -> None:
         cloudformation = self._client("cloudformation")

@@ -27,18 +27,29 @@ _STOPPED = "stopped from outside"
 _LONGEST = 600
 
 
+def need(prefix: str) -> None:
+    """Refuse to run without a prefix.
+
+    Raises
+    ------
+    SettingsError
+        It is empty.
+    """
+    if not prefix:
+        raise SettingsError(
+            "a smoke run removes everything with its prefix, so it needs one: --prefix smoke-"
+        )
+
+
 def refuse(trial: Trial) -> None:
     """Refuse to run where others could lose something.
 
     Raises
     ------
     SettingsError
-        The prefix is empty, or something has it that no smoke run made.
+        Something has the prefix that no smoke run made.
     """
-    if not trial.prefix:
-        raise SettingsError(
-            "a smoke run removes everything with its prefix, so it needs one: --prefix smoke-"
-        )
+    need(trial.prefix)
     if trial.marker.exists():
         return
     found = Removal(trial).remains()

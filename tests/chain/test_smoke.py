@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
-import subprocess
+import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from infra.smoke import __main__ as command
 from infra.smoke import places
+from infra.smoke.checks import Check, NotAsExpectedError
 from infra.smoke.on_the_emulator import DIFFERENCES
 from infra.smoke.order import CHECKS, REMOVAL
 from infra.smoke.table import ROWS
-from infra.smoke.trial import Trial
+from infra.smoke.trial import Pace, Trial
 
 from register_run.storage import s3_parts
 
@@ -35,48 +38,79 @@ PASSED_ROWS = {
 }
 
 
+@dataclass
+class Ended:
+    """The results of a smoke run."""
+
+    code: int
+    said: str
+    report: dict[str, Any]
+
+    def checks(self) -> dict[str, tuple[str, str]]:
+        return {one["id"]: (one["state"], one["words"]) for one in self.report["checks"]}
+
+
+def smoke(out: Path, patch: pytest.MonkeyPatch) -> Ended:
+    """Run the command in this process."""
+    patch.setattr(sys, "argv", ["smoke", "--emulator", "--out", str(out)])
+    patch.setattr(signal, "signal", lambda *_: None)
+    said = io.StringIO()
+    with redirect_stdout(said), pytest.raises(SystemExit) as ended:
+        command.main()
+    (written,) = out.glob("smoke-*.json")
+    assert isinstance(ended.value.code, int)
+    return Ended(ended.value.code, said.getvalue(), json.loads(written.read_text()))
+
+
+def attempted(check: Check) -> Check:
+    """Return a check that passes if a skipped one would fail here, as its reason says."""
+
+    def attempt(trial: Trial) -> str:
+        quick = replace(trial, pace=Pace(poll=0.1, publish=1.0, soon=1.0))
+        try:
+            found = check.run(quick)
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        raise NotAsExpectedError(f"{check.id} can be checked here: {found}")
+
+    return Check(f"attempt-{check.id}", check.title, attempt, check.needs[:0])
+
+
 @pytest.fixture(scope="module")
-def ended(
-    tmp_path_factory: pytest.TempPathFactory, emulator_environment: None, root: Path
-) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
-    out = tmp_path_factory.mktemp("report")
-    asked = [sys.executable, "-m", "infra.smoke", "--emulator", "--out", str(out)]
-    done = subprocess.run(asked, cwd=root, capture_output=True, text=True, check=False)
-    reports = sorted(out.glob("smoke-*.json"))
-    assert reports, done.stdout + done.stderr
-    return done, json.loads(reports[0].read_text())
+def ended(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -> Ended:
+    attempts = tuple(attempted(check) for check in CHECKS if check.id in DIFFERENCES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(command, "run", partial(command.run, checks=(*CHECKS, *attempts)))
+        return smoke(tmp_path_factory.mktemp("report"), patch)
 
 
-def test_each_check_passes_or_is_skipped_with_the_reason_of_the_emulator(
-    ended: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
-) -> None:
-    done, report = ended
-    found = {one["id"]: (one["state"], one["words"]) for one in report["checks"]}
+def test_each_check_passes_or_is_skipped_with_the_reason_of_the_emulator(ended: Ended) -> None:
+    found = ended.checks()
     wanted = {*(check.id for check in CHECKS), REMOVAL}
-    assert {name: state for name, (state, _) in found.items()} == {
+    assert {name: found[name][0] for name in wanted} == {
         name: "SKIPPED" if name in SKIPPED_CHECKS else "PASS" for name in wanted
-    }, done.stdout
+    }, ended.said
     assert {name: found[name][1] for name in SKIPPED_CHECKS} == dict(DIFFERENCES)
-    assert done.returncode == 0
+    assert ended.code == 0
 
 
-def test_each_row_of_the_page_is_printed_with_its_state(
-    ended: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
-) -> None:
-    done, report = ended
-    states = {row["part"]: row["state"] for row in report["rows"]}
+@pytest.mark.parametrize("name", sorted(SKIPPED_CHECKS))
+def test_a_skipped_check_would_fail_here(ended: Ended, name: str) -> None:
+    state, words = ended.checks()[f"attempt-{name}"]
+    assert state == "PASS", words
+
+
+def test_each_row_of_the_page_is_printed_with_its_state(ended: Ended) -> None:
+    states = {row["part"]: row["state"] for row in ended.report["rows"]}
     assert states == {row.part: "PASS" if row.part in PASSED_ROWS else "SKIPPED" for row in ROWS}
     for part, state in states.items():
-        assert f"{state:7} {part}: " in done.stdout
+        assert f"{state:7} {part}: " in ended.said
+    assert "a rehearsal, which settles none of them" in ended.said
 
 
-def test_the_report_says_where_it_was_made(
-    ended: tuple[subprocess.CompletedProcess[str], dict[str, Any]],
-) -> None:
-    _, report = ended
-    assert report["place"] == "emulator"
-    assert report["region"] == "us-east-1"
-    assert report["seconds"] > 10
+def test_the_report_says_where_it_was_made(ended: Ended) -> None:
+    assert (ended.report["place"], ended.report["region"]) == ("emulator", "us-east-1")
+    assert ended.report["seconds"] > 10
 
 
 def names_of_everything(trial: Trial) -> dict[str, list[str]]:
@@ -121,10 +155,7 @@ def without_the_script(trial: Trial) -> Callable[[], None]:
 
 
 def test_a_chain_that_publishes_nothing_fails_and_leaves_nothing(
-    tmp_path: Path,
-    emulator_environment: None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, emulator_environment: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before: dict[str, list[str]] = {}
     after: dict[str, list[str]] = {}
@@ -140,20 +171,22 @@ def test_a_chain_that_publishes_nothing_fails_and_leaves_nothing(
             trial.chain.client("s3").create_bucket(Bucket="cliente-data-of-others-us-east-1")
             before.update(names_of_everything(trial))
             yield trial
-            after.update(names_of_everything(trial))
 
+    def removed(trial: Trial, **given: Any) -> list[Any]:
+        results = run(trial, **given)
+        after.update(names_of_everything(trial))
+        return results
+
+    run = command.run
+    monkeypatch.setattr(command, "run", removed)
     monkeypatch.setattr(places, "on_the_emulator", broken)
-    monkeypatch.setattr(sys, "argv", ["smoke", "--emulator", "--out", str(tmp_path)])
-    with pytest.raises(SystemExit) as ended:
-        command.main()
-    assert ended.value.code == 1
-    (written,) = tmp_path.glob("smoke-*.json")
-    report = json.loads(written.read_text())
-    found = {one["id"]: one for one in report["checks"]}
-    assert found["publish"]["state"] == "FAIL"
-    assert "the delivery is failed, expected published" in found["publish"]["words"]
-    assert found["second-upload"]["words"] == "needs publish"
-    assert {found[name]["state"] for name in ("deploy", "deploy-again", REMOVAL)} == {"PASS"}
-    assert {row["part"]: row["state"] for row in report["rows"]}["start of the job"] == "FAIL"
+    ended = smoke(tmp_path, monkeypatch)
+    assert ended.code == 1
+    found = ended.checks()
+    assert found["publish"][0] == "FAIL"
+    assert "the delivery is failed, expected published" in found["publish"][1]
+    assert found["second-upload"][1] == "needs publish"
+    assert {found[name][0] for name in ("deploy", "deploy-again", REMOVAL)} == {"PASS"}
+    assert {row["part"]: row["state"] for row in ended.report["rows"]}["start of the job"] == "FAIL"
     assert after == before
-    assert "FAIL    publish" in capsys.readouterr().out
+    assert "FAIL    publish" in ended.said

@@ -6,6 +6,9 @@ The checks and the removal are stand-ins here: what they do themselves is tested
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,6 +137,35 @@ def test_it_refuses_an_empty_prefix_and_what_no_smoke_run_made() -> None:
     with pytest.raises(SettingsError, match="smoke-cliente-data-raw exists already"):
         run.refuse(trial())
     run.refuse(trial(marked=True))
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command where AWS can't be reached."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    nowhere = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_MAX_ATTEMPTS": "1",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "infra.smoke", "--region", "sa-east-1", "--yes", *arguments],
+        cwd=Path(__file__).resolve().parents[2],
+        env={**kept, **nowhere},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_exit_codes_of_wrong_usage_and_of_an_aws_that_does_not_answer() -> None:
+    without = command("--prefix", "")
+    assert (without.returncode, "needs one" in without.stderr) == (2, True)
+    unusable = command("--prefix", "no hyphen")
+    assert (unusable.returncode, "such as dev-" in unusable.stderr) == (2, True)
+    unreached = command()
+    assert (unreached.returncode, "can't be reached" in unreached.stderr) == (4, True)
 
 
 def test_needs_name_earlier_checks() -> None:
