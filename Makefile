@@ -54,7 +54,7 @@ deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS=
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
 
-smoke: $(STAMP) ## Check on a throwaway AWS account what no emulator can show, and remove all of it: REGION=sa-east-1
+smoke: $(STAMP) $(if $(EMULATOR),chain-parts) ## Check on a throwaway AWS account what no emulator can show, and remove all of it: REGION=sa-east-1
 	@$(ENV) $(BIN)/python -m infra.smoke $(if $(REGION),--region $(REGION)) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(YES),--yes) $(if $(KEEP),--keep) $(if $(REMOVE),--remove) $(if $(EMULATOR),--emulator)
 
 test: $(STAMP) lint chain-parts ## Run every check and every test

@@ -32,12 +32,20 @@ ROWS = (
     Row("deploy command", ("deploy", "deploy-again", "removal"), "AWS's reasons for failures"),
     Row("packages of the job", ("publish",)),
     Row("start of the job", ("publish", "kill"), "how long it takes on other days"),
-    Row("library in the session", ("session-worker", "publish")),
-    Row("S3 of the session", ("session-worker", "publish"), "renewal of credentials after an hour"),
+    Row("library in the session", ("session-worker", "publish"), "workers with other processors"),
+    Row(
+        "S3 of the session",
+        ("session-worker", "publish"),
+        "renewal of credentials, and S3A of Hadoop 3.4, which only maintenance by command uses",
+    ),
     Row("data files of the table", ("reader-query",)),
     Row("catalog of the session", ("publish",)),
     Row("copies for Glue Studio", (), "Glue Studio's page has no API: open a copy once by hand"),
-    Row("permissions", ("reader-query", "reader-denied", "notebook-role", "publish"), "stewards"),
+    Row(
+        "permissions",
+        ("reader-query", "reader-denied", "notebook-role", "publish"),
+        "the policies for stewards, explorers, and uploads",
+    ),
     Row(
         "notebooks in Glue Studio",
         (),
@@ -54,7 +62,11 @@ ROWS = (
     ),
     Row("prices", (), "the bill comes a day later: see the account's Cost Explorer"),
     Row("crawler", ("crawler",)),
-    Row("events and reconciler", ("publish", "second-upload", "kill", "lost-events")),
+    Row(
+        "events and reconciler",
+        ("publish", "second-upload", "kill", "lost-events"),
+        "how late an event can be",
+    ),
     Row(
         "logs and metrics",
         ("reconciler-log", "job-logs", "session-logs", "metrics", "alarms"),

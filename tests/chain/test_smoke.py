@@ -127,7 +127,7 @@ def names_of_everything(trial: Trial) -> dict[str, list[str]]:
         "functions": [
             one["FunctionName"] for one in client("lambda").list_functions()["Functions"]
         ],
-        "jobs": client("glue").list_jobs()["JobNames"],
+        "jobs": [job["Name"] for job in client("glue").get_jobs()["Jobs"]],
         "roles": [role["RoleName"] for role in client("iam").list_roles()["Roles"]],
         "groups": [
             group["logGroupName"] for group in client("logs").describe_log_groups()["logGroups"]
