@@ -19,13 +19,13 @@ from infra.smoke.watching import SESSION_LOGS
 from infra.stack import Stack
 
 _KEY_DAYS = 7  # the least that KMS takes
-_PATIENCE = 300.0
+_PATIENCE = 600.0
 _POLL_SECONDS = 1.0
 _LIVE = ("PROVISIONING", "READY", "STOPPING")
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Removal:
     """Removes what has the prefix; each step works if an earlier run has already done a part.
 
@@ -36,6 +36,7 @@ class Removal:
     """
 
     trial: Trial
+    _key: str = ""
 
     def remove(self) -> list[str]:
         """Remove everything.
@@ -48,24 +49,23 @@ class Removal:
         marker = self.trial.marker
         if not marker.exists():
             return []
-        stack = Stack(self._client("cloudformation"), self.trial.chain.settings.stack)
-        key = marker.given().get("DataKeyArn") or self._key_of(stack)
         left: list[str] = []
         steps: tuple[tuple[str, Callable[[], None]], ...] = (
-            ("job runs and sessions", self._quiet),
-            ("the roles' policies", marker.release),
-            ("the chain's stacks", self._undeploy),
-            ("the artifacts' stack", self._delete_artifacts),
-            ("log streams of sessions", self._forget_sessions),
-            ("log groups", self._delete_log_groups),
-            ("the databases", self._drop_databases),
-            ("the secret", self._delete_secret),
-            # Access logs of the other buckets are written for hours: theirs comes last.
-            *((f"bucket {name}", self._bucket_step(name)) for name in self._buckets()),
-            ("the key", lambda: self._delete_key(key)),
+            # First: once its stack is deleted, no name leads to the key.
+            ("look up the key", self._find_key),
+            ("stop job runs and sessions", self._quiet),
+            ("take the roles' policies away", marker.release),
+            ("delete the chain's stacks", self._undeploy),
+            ("delete the artifacts' stack", self._delete_artifacts),
+            ("delete log streams of sessions", self._forget_sessions),
+            ("delete log groups", self._delete_log_groups),
+            ("delete the databases", self._drop_databases),
+            ("delete the secret", self._delete_secret),
+            ("delete the buckets", self._delete_buckets),
+            ("schedule the key's deletion", self._delete_key),
         )
         for what, step in steps:
-            self.trial.note(f"  removing {what}")
+            self.trial.note(f"  {what}")
             try:
                 step()
             except (DeployError, ClientError, BotoCoreError, WaiterError) as error:
@@ -83,9 +83,11 @@ class Removal:
     def _client(self, service: str) -> Any:  # noqa: ANN401 - boto3 makes its clients' classes up
         return self.trial.chain.client(service)
 
-    def _key_of(self, stack: Stack) -> str:
+    def _find_key(self) -> None:
+        stack = Stack(self._client("cloudformation"), self.trial.chain.settings.stack)
         found = stack.resources() if stack.exists() else {}
-        return found.get("DataKey", ("", ""))[1]
+        of_stack = found.get("DataKey", ("", ""))[1]
+        self._key = self.trial.marker.given().get("DataKeyArn") or of_stack
 
     def _quiet(self) -> None:
         """Stop what works; without its rules, the function starts nothing again."""
@@ -170,11 +172,11 @@ class Removal:
                 SecretId=self.trial.names.secret, ForceDeleteWithoutRecovery=True
             )
 
-    def _delete_key(self, key: str) -> None:
+    def _delete_key(self) -> None:
         kms = self._client("kms")
         with absent():
-            if key and not _is_ending(kms, key):
-                kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=_KEY_DAYS)
+            if self._key and not _is_ending(kms, self._key):
+                kms.schedule_key_deletion(KeyId=self._key, PendingWindowInDays=_KEY_DAYS)
 
     def _delete_artifacts(self) -> None:
         cloudformation = self._client("cloudformation")
@@ -184,26 +186,18 @@ class Removal:
             StackName=name, WaiterConfig={"Delay": 2, "MaxAttempts": 150}
         )
 
-    def _buckets(self) -> list[str]:
-        found = leftovers.buckets(self._client("s3"), self.trial.names)
-        return sorted(found, key=lambda name: ("-logs-" in name, name))
-
-    def _bucket_step(self, name: str) -> Callable[[], None]:
-        def delete() -> None:
-            s3, deadline = self._client("s3"), time.monotonic() + _PATIENCE
-            while True:
-                _empty(s3, name)
-                try:
-                    with absent():
-                        s3.delete_bucket(Bucket=name)
-                except ClientError as error:
-                    late = time.monotonic() > deadline
-                    if late or error.response["Error"]["Code"] != "BucketNotEmpty":
-                        raise
-                else:
-                    return
-
-        return delete
+    def _delete_buckets(self) -> None:
+        """Delete each bucket with all versions; what fails keeps no other from its turn."""
+        s3, failed = self._client("s3"), []
+        found = leftovers.buckets(s3, self.trial.names)
+        # Access logs of the other buckets are written for hours: theirs comes last.
+        for name in sorted(found, key=lambda name: ("-logs-" in name, name)):
+            try:
+                _delete_bucket(s3, name)
+            except (DeployError, ClientError) as error:
+                failed.append(f"bucket {name}: {error}")
+        if failed:
+            raise DeployError("; ".join(failed))
 
     def _until_gone(self, words: str, holds: Callable[[], bool]) -> None:
         deadline = time.monotonic() + _PATIENCE
@@ -211,6 +205,21 @@ class Removal:
             if time.monotonic() > deadline:
                 raise DeployError(f"{words} within {_PATIENCE:.0f} s")
             time.sleep(min(self.trial.pace.poll, _POLL_SECONDS))
+
+
+def _delete_bucket(s3: Any, name: str) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        _empty(s3, name)
+        try:
+            with absent():
+                s3.delete_bucket(Bucket=name)
+        except ClientError as error:
+            late = time.monotonic() > deadline
+            if late or error.response["Error"]["Code"] != "BucketNotEmpty":
+                raise
+        else:
+            return
 
 
 def _empty(s3: Any, bucket: str) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from botocore.exceptions import ClientError
 from infra.deployment import undeploy
 from infra.errors import SettingsError
+from infra.local_aws import LocalAws
 from infra.smoke import places, removal
 from infra.smoke.checks import State
 from infra.smoke.order import CHECKS
@@ -84,7 +89,7 @@ def test_what_an_interrupted_removal_left_is_removed_by_the_next(
         patched.setattr(removal, "_empty", lambda s3, bucket: None)
         patched.setattr(removal, "_PATIENCE", 0.0)
         left = Removal(trial).remove()
-    assert [words for words in left if words.startswith("bucket smoke-cliente-data-raw-")]
+    assert "bucket smoke-cliente-data-raw-" in " ".join(left)
     assert trial.marker.exists(), "the next run would not know that a smoke run made the rest"
     assert key_state(trial) == ("PendingDeletion", 7)
 
@@ -92,3 +97,68 @@ def test_what_an_interrupted_removal_left_is_removed_by_the_next(
     assert not trial.marker.exists()
     assert Removal(trial).remains() == []
     assert trial.chain.stacks() == []
+
+
+def test_no_role_has_a_policy_of_the_chain_when_its_stack_is_deleted(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    holders: list[set[str]] = []
+
+    def look() -> None:
+        iam = trial.chain.client("iam")
+        arns = [
+            one["Arn"]
+            for one in iam.list_policies(Scope="Local")["Policies"]
+            if one["PolicyName"].startswith("smoke-")
+        ]
+        assert len(arns) > 2
+        found = [iam.list_entities_for_policy(PolicyArn=arn)["PolicyRoles"] for arn in arns]
+        holders.append({role["RoleName"] for roles in found for role in roles})
+
+    def watched(*given: Any) -> None:
+        look()
+        undeploy(*given)
+
+    (deployed, _) = run(trial, checks=DEPLOY, keep=True)
+    assert deployed.state is State.PASS, deployed.words
+    look()
+    monkeypatch.setattr(removal, "undeploy", watched)
+    assert Removal(trial).remove() == []
+    assert holders == [{"smoke-client-health-smoke-reader-us-east-1"}, set()]
+
+
+def test_on_an_account_a_check_acts_with_the_credentials_of_the_role(tmp_path: Path) -> None:
+    noted: list[str] = []
+    with (
+        LocalAws(tmp_path) as place,
+        place.at_the_chain(),
+        places.on_aws("smoke-", "us-east-1", tmp_path, noted.append) as trial,
+    ):
+        assert trial.differences == {}
+        trial.marker.create()
+        acting = trial.acting(trial.marker.outputs()["ReaderRoleArn"])
+        named = acting("sts").get_caller_identity()["Arn"]
+        assert ":assumed-role/smoke-client-health-smoke-reader-us-east-1/smoke" in named
+        assert acting("s3") is acting("s3")
+        assert ":assumed-role/" not in trial.chain.client("sts").get_caller_identity()["Arn"]
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "no"}}, "AssumeRole")
+
+
+def test_a_role_that_cannot_be_assumed_yet_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(places, "_ROLE_POLL_SECONDS", 0.0)
+    given = {"AccessKeyId": "a", "SecretAccessKey": "b", "SessionToken": "c"}
+    sts = Mock()
+    sts.assume_role.side_effect = [refused("AccessDenied"), {"Credentials": given}]
+    assert places._assumed(sts, "role", "sa-east-1")("s3").meta.region_name == "sa-east-1"
+    sts.assume_role.side_effect = [refused("ValidationError")]
+    with pytest.raises(ClientError, match="ValidationError"):
+        places._assumed(sts, "role", "sa-east-1")
+    monkeypatch.setattr(places, "_NEW_ROLE_SECONDS", 0.0)
+    sts.assume_role.side_effect = [refused("AccessDenied")] * 2
+    with pytest.raises(ClientError, match="AccessDenied"):
+        places._assumed(sts, "role", "sa-east-1")
