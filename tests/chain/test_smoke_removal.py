@@ -127,7 +127,9 @@ def test_no_role_has_a_policy_of_the_chain_when_its_stack_is_deleted(
     assert holders == [{"smoke-client-health-smoke-reader-us-east-1"}, set()]
 
 
-def test_on_an_account_a_check_acts_with_the_credentials_of_the_role(tmp_path: Path) -> None:
+def test_on_an_account_a_check_acts_with_the_credentials_of_the_role(
+    tmp_path: Path, emulator_environment: None
+) -> None:
     noted: list[str] = []
     with (
         LocalAws(tmp_path) as place,
