@@ -20,7 +20,7 @@ ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy lint format notebook notebook-outputs pictures docs sample-data wheels lock clean
+.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy smoke lint format notebook notebook-outputs pictures docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -54,6 +54,10 @@ deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS=
 
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)
+
+smoke: $(STAMP) $(if $(EMULATOR),chain-parts) ## Check on a throwaway AWS account what no emulator can show, and remove all of it: REGION=sa-east-1
+	@$(BIN)/python tools/side_environment.py sam
+	@$(ENV) $(BIN)/python -m infra.smoke $(if $(REGION),--region $(REGION)) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(YES),--yes) $(if $(KEEP),--keep) $(if $(REMOVE),--remove) $(if $(EMULATOR),--emulator)
 
 test: $(STAMP) lint chain-parts ## Run every check and every test
 	@$(ENV) $(BIN)/python -m pytest -n 5 --dist loadscope --no-loadscope-reorder

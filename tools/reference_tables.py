@@ -1,9 +1,10 @@
 """Write the tables that repeat the code: ``python -m tools.reference_tables``.
 
-The reference pages have all of them, the READMEs the exit codes, each in two languages. Rules and
-columns come from ``register_contract.contract``, exit codes from the errors of the runner and of
-the command. Each table is between two comments that name it; the tool leaves the rest alone. With
-``--check`` it writes nothing, and exits with 1 if a table has drifted.
+The reference pages have most of them, the READMEs the exit codes, each in two languages; the page
+about deploying has what a smoke run checks. Rules and columns come from
+``register_contract.contract``, exit codes from the errors of the runner and of the command. Each
+table is between two comments that name it; the tool leaves the rest alone. With ``--check`` it
+writes nothing, and exits with 1 if a table has drifted.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
+from infra.smoke.on_the_emulator import DIFFERENCES
+from infra.smoke.order import CHECKS, REMOVAL, REMOVAL_TITLE
+from infra.smoke.table import ROWS
+
 import client_health.errors
 import client_health_cli.errors
 import register_run.cell_errors
@@ -27,7 +32,8 @@ from register_contract import anonymity, contract, rule_expressions, tables
 ROOT = Path(__file__).resolve().parent.parent
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
-FILES = (*READMES, *REFERENCES)
+DEPLOY = ROOT / "docs" / "deploy.md"
+FILES = (*READMES, *REFERENCES, DEPLOY)
 _BLOCK = re.compile(r"<!-- table: (?P<name>[\w-]+) -->\n(?P<body>.*?)<!-- /table -->", re.DOTALL)
 _SUCCESS = 0
 
@@ -78,6 +84,8 @@ ENGLISH = Language(
         "exit-codes": ("exit code", "meaning"),
         "errors": ("exit code", "meaning", "errors"),
         "functions": ("for", "functions"),
+        "smoke-rows": ("part", "settled by", "still unknown then"),
+        "smoke-checks": ("check", "what it checks", "on the emulator"),
     },
     effects={
         "error": "row rejected",
@@ -293,6 +301,29 @@ def functions_table(language: Language) -> str:
     )
 
 
+def smoke_rows_table(language: Language) -> str:
+    """Return the table of what a smoke run settles, by the rows of "Never run on AWS"."""
+    return _table(
+        language.heads["smoke-rows"],
+        (
+            [row.part, ", ".join(f"`{name}`" for name in row.checks) or "nothing", row.left]
+            for row in ROWS
+        ),
+    )
+
+
+def smoke_checks_table(language: Language) -> str:
+    """Return the table of a smoke run's checks."""
+    named = [(check.id, check.title) for check in CHECKS]
+    return _table(
+        language.heads["smoke-checks"],
+        (
+            [f"`{name}`", title, DIFFERENCES.get(name, "runs")]
+            for name, title in (*named, (REMOVAL, REMOVAL_TITLE))
+        ),
+    )
+
+
 TABLES: Mapping[str, Callable[[Language], str]] = {
     "rules": rules_table,
     "columns": columns_table,
@@ -302,10 +333,13 @@ TABLES: Mapping[str, Callable[[Language], str]] = {
     "errors": errors_table,
     "exit-codes": exit_codes_table,
     "functions": functions_table,
+    "smoke-rows": smoke_rows_table,
+    "smoke-checks": smoke_checks_table,
 }
 # The tables that a document must have, by the start of its name.
 DOCUMENTS: Mapping[str, Sequence[str]] = {
     "README": ("exit-codes",),
+    "deploy": ("smoke-rows", "smoke-checks"),
     "reference": (
         *("rules", "functions", "columns", "anonymous", "ladder", "registrations", "errors"),
     ),

@@ -27,9 +27,14 @@ Clients = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
-def clients(emulator_environment: None) -> Iterator[Clients]:
+def cloud(emulator_environment: None, sam_environment: None) -> Iterator[Emulator]:
     with Emulator() as emulator:
-        yield emulator.client
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def clients(cloud: Emulator) -> Clients:
+    return cloud.client
 
 
 def bucket(clients: Clients, name: str, *, versions: bool = False, events: bool = False) -> str:
@@ -143,7 +148,8 @@ def test_a_bucket_of_another_region_is_refused(answer: dict[str, Any] | None) ->
         stubbed(answer, "301")
 
 
-def test_a_stack_takes_and_leaves_what_it_is_given(clients: Clients) -> None:
+def test_a_stack_takes_and_leaves_what_it_is_given(cloud: Emulator, clients: Clients) -> None:
+    plain = replace(SETTINGS, environment=cloud.environment)
     console = Console(quiet=True)
     uploads = bucket(clients, "kept-uploads", versions=True, events=True)
     lake = bucket(clients, "kept-lake")
@@ -151,7 +157,7 @@ def test_a_stack_takes_and_leaves_what_it_is_given(clients: Clients) -> None:
     glue.create_database(DatabaseInput={"Name": "kept"})
     parameters = {"RawBucketName": uploads, "LakeBucketName": lake, "DatabaseName": "kept"}
     tags = {"CostCenter": "1"}
-    settings = replace(SETTINGS, parameters=parameters, tags=tags)
+    settings = replace(plain, parameters=parameters, tags=tags)
     listener = TerminalListener(console, yes=True)
     outputs = deploy(clients, settings, listener, build=build_once)
     assert outputs["DatabaseName"] == "kept"
@@ -160,10 +166,10 @@ def test_a_stack_takes_and_leaves_what_it_is_given(clients: Clients) -> None:
         assert stack["Tags"] == [{"Key": "CostCenter", "Value": "1"}]
 
     # Parameters and tags that are left out stay, and nothing changes.
-    again = deploy(clients, SETTINGS, listener, build=build_once)
+    again = deploy(clients, plain, listener, build=build_once)
     assert again == outputs
 
-    undeploy(clients, SETTINGS, listener)
+    undeploy(clients, plain, listener)
     s3 = clients("s3")
     for name in (uploads, lake):
         s3.head_bucket(Bucket=name)

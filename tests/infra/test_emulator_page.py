@@ -159,6 +159,24 @@ def update_that_the_policy_forbids(cloud: Cloud) -> None:
     client.get_waiter("stack_update_complete").wait(StackName="policy", WaiterConfig={"Delay": 1})
 
 
+def delete_a_stack_with_a_policy_that_a_role_has(cloud: Cloud) -> None:
+    document = json.loads(policy())
+    named = {"ManagedPolicyName": "attached", "PolicyDocument": document}
+    stack(cloud, "f", {"Type": "AWS::IAM::ManagedPolicy", "Properties": named})
+    iam, cloudformation = cloud.client("iam"), cloud.client("cloudformation")
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName="f", WaiterConfig={"Delay": 1}
+    )
+    iam.create_role(RoleName="outside", AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.attach_role_policy(
+        RoleName="outside", PolicyArn="arn:aws:iam::000000000000:policy/attached"
+    )
+    cloudformation.delete_stack(StackName="f")
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName="f", WaiterConfig={"Delay": 1}
+    )
+
+
 LETS_PASS: dict[str, Callable[[Cloud], object]] = {
     "a request that is not signed": partial(put, config=Config(signature_version=UNSIGNED)),
     "a signature of another key": partial(put, aws_secret_access_key="another"),
@@ -167,6 +185,7 @@ LETS_PASS: dict[str, Callable[[Cloud], object]] = {
     "plain HTTP": put_though_plain_http_is_denied,
     "a large policy": lambda cloud: managed(cloud, "b", policy(resources=200)),
     "a role's large policy": inline,
+    "the deletion of a policy that a role has": delete_a_stack_with_a_policy_that_a_role_has,
     "large variables": lambda cloud: function(cloud, "c", {"A": "x" * 5000}),
     "an update that the stack policy forbids": update_that_the_policy_forbids,
     "another property": lambda cloud: stack(

@@ -19,6 +19,7 @@ from glue_local.errors import CODES
 from register_contract import contract
 
 ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "docs" / "deploy.md"
 READMES = (ROOT / "README.md", ROOT / "README.pt-BR.md")
 REFERENCES = (ROOT / "docs" / "reference.md", ROOT / "docs" / "reference.pt-BR.md")
 DOCUMENTS = (*READMES, *sorted((ROOT / "docs").rglob("*.md")))
@@ -72,6 +73,7 @@ CELLS = (
     (READMES[1], "| 3 |"),
     (REFERENCES[0], "`cpf_ausente`"),
     (REFERENCES[1], "`cpf_ausente`"),
+    (DEPLOY, "`reader-denied`"),
 )
 
 
