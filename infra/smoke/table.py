@@ -54,12 +54,21 @@ ROWS = (
     Row("table maintenance", ("maintenance-stack", "optimizers"), "what the daily runs delete"),
     Row("Athena's console", (), "a console has no API; `reader-query` runs queries as a reader"),
     Row("QuickSight", (), "needs a subscription of the account, which costs money"),
+    Row(
+        "erasing people from S3", (), "a person's command, not the chain's: erase a made-up person"
+    ),
     Row("alerts", (), "Slack and Teams need your webhook, and a failure to report"),
     Row(
         "access by column",
         (),
         "needs an administrator of the account's data lake, and roles of your people",
     ),
+    Row("given buckets, key, and database", (), "the smoke run makes its own, to remove them"),
+    Row("uploader in another account", (), "needs a second account"),
+    Row("boundary and path of roles", (), "needs your boundary; the smoke run has none"),
+    Row("tags", (), "the smoke run has one of its own; the bill comes later"),
+    Row("network", (), "needs your VPC and its endpoints"),
+    Row("Lake Formation's grants", (), "needs an administrator of the account's data lake"),
     Row("prices", (), "the bill comes a day later: see the account's Cost Explorer"),
     Row("crawler", ("crawler",)),
     Row(
