@@ -42,6 +42,12 @@ MOVED_ERRORS = ("MainMovedError",)
 #: The folder of a lake for unmasked rows on their way: ingested ones, and rejected ones.
 STAGING = "staging"
 
+#: The folder of a lake with a folder for each run, and the folder in that one for its costs.
+RUNS = "runs"
+_COSTS = "costs"
+
+_COST = re.compile(rf"\A[^/]+/{_COSTS}/[^/]+\.json\Z")
+
 # A run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
 
@@ -119,6 +125,16 @@ def notebook_path(run_id: str, stage: str) -> str:
 def rules_path(run_id: str) -> str:
     """Return the path of a run's rules in the lake, which the runner wrote for the session."""
     return f"runs/{run_id}/rules.json"
+
+
+def cost_path(run_id: str, name: str) -> str:
+    """Return the path in the lake of what a session or job run of a run used."""
+    return f"{RUNS}/{run_id}/{_COSTS}/{name}.json"
+
+
+def is_cost(name: str) -> bool:
+    """Return whether a file has a cost, by its name below `RUNS`."""
+    return bool(_COST.match(name))
 
 
 def staging_path(run_id: str, name: str = "") -> str:
