@@ -13,7 +13,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from infra import deployment
+from infra import deployment, promotion
 from infra.errors import DeployError
 from infra.settings import Settings, read_parameters
 from infra.terminal import TerminalListener
@@ -68,6 +68,29 @@ def deploy(
     )
     outputs = deployment.deploy(_clients(region), settings, listener)
     for name, value in sorted(outputs.items()):
+        listener.note(f"{name}: {value}")
+
+
+@app.command()
+def promote(
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="NAME-", help="Prefix of the other environment.")
+    ] = "",
+    prefix: Prefix = "",
+    version: Annotated[str, typer.Option(help="The version that is expected there.")] = "",
+    region: Region = "",
+    yes: Yes = False,
+    force: Force = "",
+) -> None:
+    """Deploy exactly what another environment has: the same bytes by digest, nothing built.
+
+    Exit codes: as for deploy; 3 also if files, version, or template are not those deployed there.
+    """
+    listener = TerminalListener(Console(), yes=yes)
+    target = Settings(prefix=prefix, allowed=_names(force))
+    made = promotion.promote(_clients(region), Settings(prefix=source), target, listener, version)
+    for name, value in sorted(made.items()):
         listener.note(f"{name}: {value}")
 
 

@@ -94,9 +94,9 @@ def deploy(
         )
     store = Stack(clients("cloudformation"), settings.artifacts_stack, poll_seconds=poll)
     _Operation(settings, listener).apply(store, _load(settings.artifacts_template), {})
-    bucket = _bucket_of(store)
+    bucket = bucket_of(store)
 
-    listener.note("building wheels, Lambda zip, and notebook bundle")
+    listener.note("collecting wheels, Lambda zip, and notebook bundle")
     artifacts = build()
     written = [
         name
@@ -279,7 +279,8 @@ def _load(path: Path) -> Template:
     return load_template(path.read_text(encoding="utf-8"))
 
 
-def _bucket_of(stack: Stack) -> str:
+def bucket_of(stack: Stack) -> str:
+    """Return the bucket of an artifacts stack."""
     found = [physical for kind, physical in stack.resources().values() if kind == BUCKET]
     if len(found) != 1:
         raise StackFailedError(

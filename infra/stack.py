@@ -59,6 +59,11 @@ class Stack:
         found = self._describe(self.name) or {}
         return {o["OutputKey"]: o["OutputValue"] for o in found.get("Outputs", [])}
 
+    def parameters(self) -> dict[str, str]:
+        """Return the values of the stack's parameters."""
+        found = self._describe(self.name) or {}
+        return {p["ParameterKey"]: p["ParameterValue"] for p in found.get("Parameters", [])}
+
     def resources(self) -> dict[str, tuple[str, str]]:
         """Return type and physical name of each resource, by logical name."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=self.name)
