@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from infra import deployment, promotion
+from infra import drift as drifts
 from infra.errors import DeployError
 from infra.settings import Settings, read_parameters
 from infra.terminal import TerminalListener
@@ -92,6 +93,23 @@ def promote(
     made = promotion.promote(_clients(region), Settings(prefix=source), target, listener, version)
     for name, value in sorted(made.items()):
         listener.note(f"{name}: {value}")
+
+
+@app.command()
+def drift(*, stack: StackName = "", prefix: Prefix = "", region: Region = "") -> None:
+    """Show what was changed past CloudFormation: resources, properties, and what isn't checked.
+
+    Exit codes: 0 as deployed; 2 usage; 3 something differs; 4 CloudFormation or AWS failed.
+    """
+    listener = TerminalListener(Console(), yes=False)
+    settings = Settings(stack=stack, prefix=prefix)
+    differs = False
+    for found in drifts.detect(_clients(region), settings):
+        listener.drifted(found)
+        differs = differs or bool(found.differences)
+    if differs:
+        listener.note("'make deploy' alone doesn't undo this: change it back, or in the template")
+        raise typer.Exit(3)
 
 
 @app.command()

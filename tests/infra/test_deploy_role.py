@@ -36,6 +36,16 @@ OF_PEOPLE = ("AWS::QuickSight::", "AWS::LakeFormation::")
 # Calls that a deployment makes only if something goes wrong, or on another day.
 SELDOM = {
     "cloudformation:DeleteChangeSet": "a change that is refused, or empty",
+    **dict.fromkeys(
+        (
+            "cloudformation:BatchDescribeTypeConfigurations",
+            "cloudformation:DescribeStackDriftDetectionStatus",
+            "cloudformation:DescribeStackResourceDrifts",
+            "cloudformation:DetectStackDrift",
+            "cloudformation:DetectStackResourceDrift",
+        ),
+        "`make drift`, which the emulator doesn't have",
+    ),
     "glue:GetTables": "a database that a stack doesn't keep",
     "s3:AbortMultipartUpload": "an upload in parts that failed",
 }
