@@ -185,6 +185,7 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
         "QuickSightPrincipalArn": f"arn:aws:quicksight:us-east-1:{'1' * 12}:group/default/g",
         "AnalystRoleArn": f"arn:aws:iam::{'1' * 12}:role/analysts",
         "ColumnAccess": "on",
+        "MonthlyBudget": "1",
     }
     # Only the first publication creates it, and ColumnAccess asks for it.
     monkeypatch.setattr("infra.deployment._has_table", lambda _glue: True)

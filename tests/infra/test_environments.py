@@ -22,7 +22,15 @@ SHARED = (
 )
 # Everything that has a name of its own, by the property that has it.
 NAMES = (
-    *("AlarmName", "AliasName", "AnalysisId", "BucketName", "DashboardId", "DashboardName"),
+    *(
+        "AlarmName",
+        "AliasName",
+        "AnalysisId",
+        "BucketName",
+        "BudgetName",
+        "DashboardId",
+        "DashboardName",
+    ),
     *("DataSetId", "DataSourceId", "DatabaseName", "FunctionName", "LogGroupName"),
     *("ManagedPolicyName", "Name", "QueueName", "RoleName", "TagKey", "TopicName"),
 )
@@ -31,6 +39,7 @@ QUICKSIGHT = "arn:aws:quicksight:us-east-1:123456789012:group/default/team"
 
 def deployed(prefix: str) -> Deployed:
     given = {"Prefix": prefix, "QuickSightPrincipalArn": QUICKSIGHT, "ColumnAccess": "on"}
+    given["MonthlyBudget"] = "20"
     return Deployed(TEMPLATE, parameters=given)
 
 
@@ -38,6 +47,7 @@ def names(environment: Deployed) -> set[tuple[str, str]]:
     found = set()
     for resource in environment.resources.values():
         properties = resource.get("Properties", {})
+        properties = {**properties, **properties.get("Budget", {})}
         # A saved query is known by its work group.
         if resource["Type"] == "AWS::Athena::NamedQuery":
             continue
