@@ -188,7 +188,7 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
         "MonthlyBudget": "1",
     }
     # Only the first publication creates it, and ColumnAccess asks for it.
-    monkeypatch.setattr("infra.deployment._has_table", lambda _glue: True)
+    monkeypatch.setattr("infra.deployment._has_table", lambda *_: True)
     everything = replace(SETTINGS, unsupported={}, parameters=parameters)
     with pytest.raises(StackFailedError) as caught:
         deploy(clients, everything, Recorder())
