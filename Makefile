@@ -20,7 +20,7 @@ ENV = env JAVA_HOME="$(JAVA_HOME_17)"
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy undeploy smoke lint format notebook notebook-outputs pictures docs sample-data wheels lock clean
+.PHONY: help setup run test test-fast bench bench-check e2e chain-parts deploy promote drift undeploy smoke lint format notebook notebook-outputs pictures docs sample-data wheels lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-18s %s\n", $$1, $$2}'
@@ -51,6 +51,12 @@ chain-parts: $(STAMP)
 deploy: $(STAMP) ## Create or update the AWS chain: REGION=sa-east-1 PARAMETERS="AlarmEmail=you@example.com" TAGS="CostCenter=1"
 	@$(BIN)/python tools/side_environment.py sam
 	@$(BIN)/python -m infra.deploy deploy $(DEPLOYED) $(foreach given,$(PARAMETERS),--parameter $(given)) $(foreach given,$(TAGS),--tag $(given))
+
+promote: $(STAMP) ## Deploy exactly what another environment has: FROM=dev- TO=test- REGION=sa-east-1 VERSION=0.2.0-1a2b3c4d5e
+	@$(BIN)/python -m infra.deploy promote --from "$(FROM)" --prefix "$(TO)" $(if $(VERSION),--version $(VERSION)) $(if $(REGION),--region $(REGION)) $(if $(YES),--yes) $(if $(FORCE),--force $(FORCE))
+
+drift: $(STAMP) ## Show what was changed past CloudFormation: REGION=sa-east-1
+	@$(BIN)/python -m infra.deploy drift --stack $(STACK) $(if $(PREFIX),--prefix $(PREFIX)) $(if $(REGION),--region $(REGION))
 
 undeploy: $(STAMP) ## Delete the AWS chain; what holds data is kept and named
 	@$(BIN)/python -m infra.deploy undeploy $(DEPLOYED)

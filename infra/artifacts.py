@@ -133,9 +133,10 @@ def build_artifacts(
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         files[f"notebooks/{notebook.name}"] = notebook.read_bytes()
     packages = packages_key(lock)
-    return Artifacts(f"{number}-{_digest(files, packages)}", files, library, packages)
+    return Artifacts(f"{number}-{digest(files, packages)}", files, library, packages)
 
 
-def _digest(files: Mapping[str, bytes], packages: str) -> str:
+def digest(files: Mapping[str, bytes], packages: str) -> str:
+    """Return the digest in a version's name: of its files, and of the key of their packages."""
     lines = [f"{hashlib.sha256(files[name]).hexdigest()} {name}\n" for name in sorted(files)]
     return hashlib.sha256("".join([*lines, packages]).encode()).hexdigest()[:10]

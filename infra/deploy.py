@@ -13,7 +13,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from infra import deployment
+from infra import deployment, promotion
+from infra import drift as drifts
 from infra.errors import DeployError
 from infra.settings import Settings, read_parameters
 from infra.tags import read_tags
@@ -77,6 +78,46 @@ def deploy(
     outputs = deployment.deploy(_clients(region), settings, listener)
     for name, value in sorted(outputs.items()):
         listener.note(f"{name}: {value}")
+
+
+@app.command()
+def promote(
+    *,
+    source: Annotated[
+        str, typer.Option("--from", metavar="NAME-", help="Prefix of the other environment.")
+    ] = "",
+    prefix: Prefix = "",
+    version: Annotated[str, typer.Option(help="The version that is expected there.")] = "",
+    region: Region = "",
+    yes: Yes = False,
+    force: Force = "",
+) -> None:
+    """Deploy exactly what another environment has: the same bytes by digest, nothing built.
+
+    Exit codes: as for deploy; 3 also if files, version, or template are not those deployed there.
+    """
+    listener = TerminalListener(Console(), yes=yes)
+    target = Settings(prefix=prefix, allowed=_names(force))
+    made = promotion.promote(_clients(region), Settings(prefix=source), target, listener, version)
+    for name, value in sorted(made.items()):
+        listener.note(f"{name}: {value}")
+
+
+@app.command()
+def drift(*, stack: StackName = "", prefix: Prefix = "", region: Region = "") -> None:
+    """Show what was changed past CloudFormation: resources, properties, and what isn't checked.
+
+    Exit codes: 0 as deployed; 2 usage; 3 something differs; 4 CloudFormation or AWS failed.
+    """
+    listener = TerminalListener(Console(), yes=False)
+    settings = Settings(stack=stack, prefix=prefix)
+    differs = False
+    for found in drifts.detect(_clients(region), settings):
+        listener.drifted(found)
+        differs = differs or bool(found.differences)
+    if differs:
+        listener.note("'make deploy' alone doesn't undo this: change it back, or in the template")
+        raise typer.Exit(3)
 
 
 @app.command()

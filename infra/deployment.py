@@ -79,7 +79,7 @@ def deploy(
     change(store, _load(settings.artifacts_template), settings, listener)
     bucket = store.outputs()["ArtifactsBucketName"]
 
-    listener.note("building wheels, Lambda zip, and notebook bundle")
+    listener.note("collecting wheels, Lambda zip, and notebook bundle")
     artifacts = build()
     written = [
         name

@@ -8,6 +8,7 @@ from infra.settings import Settings
 
 UNSUPPORTED = {
     "AWS::Athena::NamedQuery": "the emulator's CloudFormation has no saved queries",
+    "AWS::Budgets::Budget": "the emulator has no bills",
     "AWS::Glue::Classifier": "the emulator does not crawl, so it has no classifiers",
     "AWS::Glue::SecurityConfiguration": "the emulator encrypts nothing",
     "AWS::Glue::TableOptimizer": "the emulator optimizes no tables",

@@ -34,6 +34,8 @@ class LocalChain(Chain, AbstractContextManager["LocalChain"]):
         Endpoint in front of the emulator that clients use instead, such as a recorder.
     service_arguments : tuple of str
         Further arguments of the local service.
+    in_shell : bool
+        Whether jobs run in the stand-in for Python Shell, if there is one.
     """
 
     def __init__(
@@ -43,8 +45,11 @@ class LocalChain(Chain, AbstractContextManager["LocalChain"]):
         parameters: Mapping[str, str] | None = None,
         endpoint: str = "",
         service_arguments: tuple[str, ...] = (),
+        *,
+        in_shell: bool = True,
     ) -> None:
-        place = LocalAws(folder, endpoint, service_arguments)
+        shell = {} if in_shell else {"python_shell": None}
+        place = LocalAws(folder, endpoint, service_arguments, **shell)
         super().__init__(place.client, place.settings(parameters or {}), listener, folder)
         self.folder = folder
         self.python_shell = place.python_shell

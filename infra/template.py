@@ -70,6 +70,18 @@ def render(template: Template) -> str:
     return json.dumps(template, separators=(",", ":"))
 
 
+def without_marks(template: Template) -> Template:
+    """Return a deployed template as it was before the SAM CLI added its name to each resource."""
+
+    def plain(resource: Node) -> Node:
+        own = {k: v for k, v in resource.get("Metadata", {}).items() if k != "SamResourceId"}
+        rest = {key: value for key, value in resource.items() if key != "Metadata"}
+        return {**rest, "Metadata": own} if own else rest
+
+    resources = {name: plain(resource) for name, resource in template["Resources"].items()}
+    return {**template, "Resources": resources}
+
+
 @dataclass(frozen=True)
 class Skipped:
     """A resource or output that is left out, and the reason."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from rich.console import Console
+from rich.markup import escape
 from rich.prompt import Confirm
 from rich.table import Table
 
 from infra.changes import Plan
+from infra.drift import Drift
 from infra.template import Skipped
 
 
@@ -48,6 +50,23 @@ class TerminalListener:
             table.add_row(entry.name, entry.type, entry.reason)
         if skipped:
             self._console.print(table)
+
+    def drifted(self, drift: Drift) -> None:
+        """Show how a stack differs from its template, and what could not be checked."""
+        if not drift.differences:
+            self.note(f"{drift.stack}: as deployed")
+        else:
+            table = Table(title=f"{drift.stack}: differs from its template")
+            for heading in ("resource", "type", "property", "what", "template", "found"):
+                table.add_column(heading, overflow="fold")
+            for one in drift.differences:
+                row = (one.resource, one.type, one.path, one.what, one.expected, one.actual)
+                # Values such as [1] are not markup.
+                table.add_row(*map(escape, row))
+            self._console.print(table)
+        if drift.unchecked:
+            kinds = ", ".join(f"{name} ({kind})" for name, kind in drift.unchecked.items())
+            self.note(f"{drift.stack}: CloudFormation can't check {kinds}")
 
     def output(self, line: str) -> None:
         """Print a line of the SAM CLI, which reports CloudFormation's events."""

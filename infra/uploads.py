@@ -39,7 +39,18 @@ def upload(s3: Any, bucket: str, key: str, content: bytes) -> bool:  # noqa: ANN
 
 def upload_file(s3: Any, bucket: str, key: str, path: Path) -> None:  # noqa: ANN401
     """Write a large object, in parts."""
-    s3.upload_file(str(path), bucket, key)
+    s3.upload_file(str(path), bucket, key, ExtraArgs={"Metadata": {_DIGEST: file_digest(path)}})
+
+
+def digest_of(s3: Any, bucket: str, key: str) -> str:  # noqa: ANN401
+    """Return the digest that an object had when it was written; empty for an older one."""
+    return str(s3.head_object(Bucket=bucket, Key=key).get("Metadata", {}).get(_DIGEST, ""))
+
+
+def file_digest(path: Path) -> str:
+    """Return the digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _DIGEST).hexdigest()
 
 
 def has_objects(s3: Any, bucket: str) -> bool:  # noqa: ANN401

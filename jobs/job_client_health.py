@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
@@ -31,12 +32,21 @@ from register_run import (
     Stage,
     Terminated,
     alerting,
+    cost,
     find_sources,
     run_pipeline,
+    storage,
     webhook,
 )
 from register_run.metrics import embedded, of_receipts
-from strict_glue import ConfigurationError, Limits, SessionSettings, StrictGlueError, failure
+from strict_glue import (
+    ConfigurationError,
+    Limits,
+    SessionSettings,
+    StrictGlueError,
+    Usage,
+    failure,
+)
 
 JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
@@ -164,11 +174,17 @@ class JobListener(LogListener):
     def __init__(self, crawler: str = "") -> None:
         self._crawler = crawler
         self.run_id = ""
+        self.session_seconds: Optional[float] = None
 
     def run_started(self, run_id: str, delivery: Delivery) -> None:
         """Keep the run's name for the outcome."""
         self.run_id = run_id
         super().run_started(run_id, delivery)
+
+    def session_used(self, used: Usage) -> None:
+        """Keep what the session used for the metrics."""
+        self.session_seconds = used.dpu_seconds
+        super().session_used(used)
 
     def delivery_kept(self, delivery: Delivery) -> None:
         """Start the crawler; if that fails, the run continues without a catalog of raw copies."""
@@ -290,17 +306,19 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         raise
     finally:
         status = found.status if found else ("stopped" if code in runs.EXITS_FOR_GOOD else "failed")
-        _tell(found, code, time.monotonic() - started, given.PREFIX)
+        own = find_job_run(given.CLAIM, f"{given.PREFIX}{JOB}") if given.CLAIM else {}
+        used = {"SessionDpuSeconds": listener.session_seconds, "JobDpuSeconds": _used(own)}
+        _tell(found, code, time.monotonic() - started, used, given.PREFIX)
         if given.CLAIM:
-            start = find_job_run(given.CLAIM, f"{given.PREFIX}{JOB}")
-            _leave(given.CLAIM, Outcome(code, status, listener.run_id, start, message))
+            _leave(given.CLAIM, Outcome(code, status, listener.run_id, own.get("Id", ""), message))
+            _account(given, listener, own.get("Id", ""), used["JobDpuSeconds"])
         # Last: whatever channels do, numbers and outcome are written.
         alerts.ended(ended)
     return code
 
 
-def find_job_run(claim: str, job: str = JOB) -> str:
-    """Return the id of this run of the job, which AWS Glue does not pass to a Python Shell job.
+def find_job_run(claim: str, job: str = JOB) -> Mapping[str, Any]:
+    """Return this run of the job, of which AWS Glue passes nothing to a Python Shell job.
 
     Parameters
     ----------
@@ -311,17 +329,17 @@ def find_job_run(claim: str, job: str = JOB) -> str:
 
     Returns
     -------
-    str
-        Id of the newest active run for it; empty if there is none, or it can't be looked up.
+    mapping
+        The newest active run for it; empty if there is none, or it can't be looked up.
     """
     try:
         found = boto3.client("glue", config=_QUICK).get_job_runs(JobName=job, MaxResults=20)
     except (ClientError, BotoCoreError) as error:
         log.warning("the id of this job run was not found (%s)", error)
-        return ""
+        return {}
     active = (run for run in found["JobRuns"] if run["JobRunState"] in _ACTIVE)
-    ids = (run["Id"] for run in active if run.get("Arguments", {}).get("--CLAIM") == claim)
-    return next(ids, "")
+    own = (run for run in active if run.get("Arguments", {}).get("--CLAIM") == claim)
+    return next(own, {})
 
 
 def _channels(given: argparse.Namespace) -> list[alerting.Channel]:
@@ -348,13 +366,39 @@ def _asked(given: argparse.Namespace) -> RunRequest:
         raise failure("claim or uploads", error) from error
 
 
-def _tell(found: Optional[RunOutcome], code: int, seconds: float, prefix: str) -> None:
+def _used(own: Mapping[str, Any]) -> Optional[float]:
+    """Return this job run's DPU-seconds so far; AWS Glue reports none for a Python Shell run."""
+    if not own.get("MaxCapacity"):
+        return None
+    age: float = (datetime.now(timezone.utc) - own["StartedOn"]).total_seconds()
+    return round(float(own["MaxCapacity"]) * age, 3)
+
+
+def _account(
+    given: argparse.Namespace, listener: JobListener, job_run: str, used: Optional[float]
+) -> None:
+    """Write what this job run used into the run's folder; its session's cost is there already."""
+    if used is None or not listener.run_id:
+        return
+    lake = storage.normalise(given.LAKE or _lake_of(given.OUTPUT_PATH))
+    own = cost.Cost(job_run, cost.JOB, used, reported=False)
+    cost.keep(lake, listener.run_id, own, listener)
+
+
+def _tell(
+    found: Optional[RunOutcome],
+    code: int,
+    seconds: float,
+    used: Mapping[str, Optional[float]],
+    prefix: str,
+) -> None:
     """Write the metrics that the alarms of the deployed stack use."""
     metrics = {
         "RunSucceeded": int(code == 0),
         "RunFailed": int(code != 0),
         "GateStopped": int(code == runs.EXIT_GATE),
         "DurationSeconds": round(seconds, 1),
+        **{name: value for name, value in used.items() if value is not None},
         **(of_receipts(found.receipts) if found and found.status == "published" else {}),
     }
     line = embedded(metrics, {"Job": f"{prefix}{JOB}"}, {"ExitCode": code}, prefix=prefix)

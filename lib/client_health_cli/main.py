@@ -25,6 +25,7 @@ from client_health_cli.commands import (
     query,
     rejected,
     report,
+    restore,
     resubmit,
     rollback,
     rules,
@@ -50,7 +51,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
-_UPKEEP = (history, rollback, maintain)
+_UPKEEP = (history, rollback, maintain, restore)
 _CORRECTIONS = (rejected, resubmit)
 _PRIVACY = (erase, hold)
 _DATA = (*_READERS, *_CORRECTIONS, *_UPKEEP, *_PRIVACY)

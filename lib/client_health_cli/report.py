@@ -18,7 +18,7 @@ from client_health_cli.dashboard import html
 from client_health_cli.databases import tables_of
 from client_health_cli.errors import LakeError, RunFailedError, SettingsError
 from register_contract import contract, runs
-from register_run import publication_record, storage
+from register_run import cost, publication_record, storage
 from strict_glue import (
     ConfigurationError,
     KernelDied,
@@ -93,7 +93,7 @@ class Part:
     finding: str = ""
 
 
-def write(lake: str, run_id: str) -> str:
+def write(lake: str, run_id: str, price: float | None = None) -> str:
     """Return the page of a run.
 
     Parameters
@@ -102,6 +102,8 @@ def write(lake: str, run_id: str) -> str:
         A folder, or an s3:// prefix.
     run_id
         The run.
+    price
+        Price of a DPU-hour; None for no money on the page.
 
     Raises
     ------
@@ -136,7 +138,7 @@ def write(lake: str, run_id: str) -> str:
         policy=html.policy(),
         css=html.style("report.css"),
         run_id=run_id,
-        facts=_facts(run_id, found, known, parts),
+        facts=[*_facts(run_id, found, known, parts), ("Cost", _cost(place, run_id, price))],
         columns=[name for name, _, _ in _COUNTS],
         rows=_rows(receipts),
         parts=parts,
@@ -164,6 +166,16 @@ def _facts(
         ("Library", receipt.get("library_version", UNKNOWN)),
         ("Rules", receipt.get("rules", UNKNOWN)),
     ]
+
+
+def _cost(lake: str, run_id: str, price: float | None) -> str:
+    """Return what sessions and job runs of the run used, and for a price, what that costs."""
+    seconds = cost.of_run(lake, run_id)
+    if seconds is None:
+        return UNKNOWN
+    hours = cost.hours(seconds)
+    money = "" if price is None else f", {hours * price:.2f} at {price:g} for each"
+    return f"{hours:.4f} DPU-hours{money}"
 
 
 def _gates(found: Mapping[str, Any], failed: Part | None) -> str:

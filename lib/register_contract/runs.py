@@ -46,6 +46,11 @@ STAGING = "staging"
 #: A version with the key and size of a note (see :func:`rewritten_name`) is the rewritten one if it
 #: was uploaded at most this long before or after the note.
 REWRITTEN_WITHIN = timedelta(hours=1)
+#: The folder of a lake with a folder for each run, and the folder in that one for its costs.
+RUNS = "runs"
+_COSTS = "costs"
+
+_COST = re.compile(rf"\A[^/]+/{_COSTS}/[^/]+\.json\Z")
 
 # A run's name becomes a folder and a branch of the table.
 _RUN_ID = re.compile(r"\A[A-Za-z0-9][A-Za-z0-9_.-]{0,63}\Z")
@@ -140,6 +145,16 @@ def rewritten_name(key: str, size: int) -> str:
         Its new size in bytes.
     """
     return "rewritten/" + _digest(f"{key}\t{size}")
+
+
+def cost_path(run_id: str, name: str) -> str:
+    """Return the path in the lake of what a session or job run of a run used."""
+    return f"{RUNS}/{run_id}/{_COSTS}/{name}.json"
+
+
+def is_cost(name: str) -> bool:
+    """Return whether a file has a cost, by its name below `RUNS`."""
+    return bool(_COST.match(name))
 
 
 def staging_path(run_id: str, name: str = "") -> str:

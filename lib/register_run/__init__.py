@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # importing typing takes longer than this whole module
 if TYPE_CHECKING:
     from register_run import (
         alerting,
+        cost,
         lock,
         metrics,
         publication_record,
@@ -55,6 +56,7 @@ __all__ = [
     "Terminated",
     "__version__",
     "alerting",
+    "cost",
     "find_sources",
     "lock",
     "metrics",
@@ -84,6 +86,7 @@ _HOMES = {
     "Stage": "register_run.request",
     "Terminated": "register_run.errors",
     "alerting": "register_run.alerting",
+    "cost": "register_run.cost",
     "find_sources": "register_run.delivery",
     "lock": "register_run.lock",
     "metrics": "register_run.metrics",

@@ -37,6 +37,7 @@ from strict_glue import (
     SessionError,
     StageTimeout,
     StrictGlueError,
+    Usage,
     shorten,
 )
 
@@ -145,6 +146,10 @@ class Alerts(Listener):
         """Pass it on."""
         self._stage = ""
         self._listener.stage_finished(stage, receipt, seconds)
+
+    def session_used(self, used: Usage) -> None:
+        """Pass it on."""
+        self._listener.session_used(used)
 
     def warned(self, text: str) -> None:
         """Keep the warning: all of a run's are sent together."""

@@ -4,6 +4,7 @@ import logging
 
 from register_contract.receipts import Receipt
 from register_run.delivery import Delivery
+from strict_glue import Usage
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,9 @@ class Listener:
 
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
         """Note that a stage is done and its receipt is accepted."""
+
+    def session_used(self, used: Usage) -> None:
+        """Note what the run's session used; it has ended, or is about to."""
 
     def warned(self, text: str) -> None:
         """Note something about the run that people should look at, although the run goes on."""
@@ -67,6 +71,11 @@ class LogListener(Listener):
     def stage_finished(self, stage: str, receipt: Receipt, seconds: float) -> None:
         """Log how many rows a stage handed over, and how long it took."""
         log.info("%s: %d rows in %.1f s", stage, receipt["handover"]["rows"], seconds)
+
+    def session_used(self, used: Usage) -> None:
+        """Log what the session used."""
+        kind = "reported by the service" if used.reported else "its capacity times its age"
+        log.info("session %s: %.1f DPU-seconds, %s", used.session_id, used.dpu_seconds, kind)
 
     def warned(self, text: str) -> None:
         """Log a warning."""

@@ -6,6 +6,7 @@ session in any case.
 """
 
 import contextlib
+import functools
 import signal
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,7 @@ from register_contract import resubmissions, runs
 from register_contract.publications import History, Publication
 from register_contract.receipts import Receipt, notices
 from register_contract.refusals import Refusal
-from register_run import lock, publication_record, receipt, storage, team_rules
+from register_run import cost, lock, publication_record, receipt, storage, team_rules
 from register_run.delivery import Delivery
 from register_run.errors import GateStopped, MainMoved, ReceiptError, Terminated
 from register_run.listener import Listener
@@ -335,7 +336,8 @@ def _session(run: Run, started: int) -> Iterator[tuple[Session, Kernels]]:
                 next_step="write the same %%configure in all notebooks: a run has one session",
             )
         asked = wishes
-    sessions = OwnSessions(run.request.session, run.request.limits, run.listener.note)
+    account = functools.partial(cost.keep_usage, run.lake, run.run_id, run.listener)
+    sessions = OwnSessions(run.request.session, run.request.limits, run.listener.note, account)
     if not storage.is_s3(run.lake):
         # The lock keeps others off the run. In S3 there is no lock, so a session may be in use.
         _stop_leftovers(sessions.client, run)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from strict_glue.progress_watch import ProgressWatch
     from strict_glue.session import Session, alive
     from strict_glue.signals import unwinding
+    from strict_glue.usage import Usage, usage_of
 
 __all__ = [
     "NEXT",
@@ -46,6 +47,7 @@ __all__ = [
     "StageTimeout",
     "StatementError",
     "StrictGlueError",
+    "Usage",
     "alive",
     "engine",
     "failure",
@@ -54,12 +56,14 @@ __all__ = [
     "session_request",
     "shorten",
     "unwinding",
+    "usage_of",
 ]
 _HOMES = {
     "Kernels": "strict_glue.kernels",
     "OwnSessions": "strict_glue.own_session",
     "ProgressWatch": "strict_glue.progress_watch",
     "Session": "strict_glue.session",
+    "Usage": "strict_glue.usage",
     "alive": "strict_glue.session",
     "engine": "strict_glue.engine",
     "failure": "strict_glue.api",
@@ -67,6 +71,7 @@ _HOMES = {
     "kernelspec": "strict_glue.kernelspec",
     "session_request": "strict_glue.session_request",
     "unwinding": "strict_glue.signals",
+    "usage_of": "strict_glue.usage",
 }
 
 

@@ -13,6 +13,7 @@ from strict_glue.errors import StrictGlueError
 from strict_glue.guard import Guard
 from strict_glue.session import Session
 from strict_glue.settings import Limits, SessionSettings
+from strict_glue.usage import Usage, usage_of
 
 if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
@@ -30,11 +31,14 @@ class OwnSessions:
         How long things may take.
     note : callable
         Called with a line for people.
+    used : callable
+        Called with what a session used, after its end, if the service says so.
     """
 
     settings: SessionSettings
     limits: Limits
     note: Callable[[str], None]
+    used: Callable[[Usage], None] = lambda _: None
 
     @functools.cached_property
     def client(self) -> "GlueClient":
@@ -61,8 +65,14 @@ class OwnSessions:
         wanted = session_request.session_request(asked, self.settings, variables, name)
         session = Session.create(self.client, wanted, self.limits)
         guard = Guard(session.session_id, {**variables, **self.limits.environment()})
+        patience = self.limits.stop
         try:
             yield session
+        except Exception:
+            raise
+        except BaseException:
+            patience = 0.0  # somebody wants it to end now
+            raise
         finally:
             try:
                 session.stop()
@@ -71,6 +81,7 @@ class OwnSessions:
                 self.note(f"session {session.session_id} may still run: {error.message}")
             else:
                 guard.dismiss()
+                self._account(session, patience)
 
     def wait(self, session: Session) -> None:
         """Wait until a session is ready.
@@ -90,6 +101,13 @@ class OwnSessions:
         with self.created(asked, name) as session:
             self.wait(session)
             yield session
+
+    def _account(self, session: Session, patience: float) -> None:
+        found = usage_of(session, patience)
+        if found is None:
+            self.note(f"session {session.session_id}: the service doesn't say what it used")
+        else:
+            self.used(found)
 
     def _variables(self) -> dict[str, str]:
         removed = self.settings.removed_variables

@@ -337,6 +337,17 @@ def test_metrics_of_each_start_stand_in_the_jobs_log(day: Day) -> None:
     for line in succeeded:
         rows = line["RowsPublished"] + line["RowsRejected"] + line["RowsDuplicate"]
         assert rows == line["RowsIn"] > 3 * ROWS - 1
+        assert line["SessionDpuSeconds"] > 0
+        assert line["JobDpuSeconds"] > 0
+
+
+def test_what_a_run_cost_is_in_its_folder_by_session_and_job(day: Day) -> None:
+    s3 = day.chain.client("s3")
+    run_id = run_id_of(day.chain, claim_of(day.claims, FIRST)[0].delivery_id)
+    bucket, prefix = s3_parts(f"{day.chain.lake}/runs/{run_id}/costs/")
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
+    bodies = [s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in listed]
+    assert sorted(json.loads(body)["kind"] for body in bodies) == ["job", "session"]
 
 
 def test_a_second_deployment_changes_nothing(day: Day) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,7 @@ class GivenChain(LocalChain):
             }
         )
         self.key = self.client("kms").create_key()["KeyMetadata"]["Arn"]
-        self.parameters = {
+        given = {
             **{"RawBucketName": UPLOADS, "UploadPrefix": FOLDER, "LakeBucketName": LAKE},
             **{"DatabaseName": DATABASE, "KeyArn": self.key},
             **{"PermissionsBoundary": BOUNDARY, "RolePath": "/data/"},
@@ -48,6 +49,7 @@ class GivenChain(LocalChain):
             # The local service takes a session's connection, and puts nothing into a network.
             "ConnectionName": "network",
         }
+        self.settings = replace(self.settings, parameters=given)
         super().deploy()
 
 
@@ -57,7 +59,7 @@ def chain(
 ) -> Iterator[GivenChain]:
     folder = tmp_path_factory.mktemp("existing")
     console = Console(file=(folder / "deploy.log").open("w"))
-    with GivenChain(folder, TerminalListener(console, yes=True), python_shell=None) as chain:
+    with GivenChain(folder, TerminalListener(console, yes=True), in_shell=False) as chain:
         yield chain
 
 

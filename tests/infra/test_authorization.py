@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 
 import pytest
-from tests.support.deployed import MAINTENANCE, QUICKSIGHT, Deployed
+from tests.support.deployed import DEPLOY_ROLE, MAINTENANCE, QUICKSIGHT, Deployed
 from tests.support.policy import Grant, Permissions
 from tests.support.reference import fits, is_known, knows_resources
 
@@ -17,9 +17,12 @@ GIVEN = {
     "KeyArn": "arn:aws:kms:sa-east-1:123456789012:key/0",
     "QuickSightPrincipalArn": "arn:aws:quicksight:us-east-1:123456789012:group/default/readers",
 }
+OF_CI = {"ProviderArn": "arn:aws:iam::123456789012:oidc-provider/issuer", "Subject": "repo:a/b"}
 DEPLOYED = (
     Deployed(parameters={"ConnectionName": "network"}),
     *(Deployed(path, parameters=GIVEN) for path in (MAINTENANCE, QUICKSIGHT)),
+    Deployed(DEPLOY_ROLE, parameters=OF_CI),
+    Deployed(DEPLOY_ROLE, parameters={**OF_CI, "BoundaryArn": "arn:aws:iam::1:policy/b"}),
 )
 
 
@@ -30,7 +33,8 @@ def statements() -> list:
         (one, name)
         for one in DEPLOYED
         for kind in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
-        for name, _ in one.of_type(kind)
+        for name, found in one.of_type(kind)
+        if "Policies" in found or "PolicyDocument" in found
     ]
     for one, name in roles:
         for grant in Permissions(one).grants(name):

@@ -22,7 +22,7 @@ from infra.emulator import UNSUPPORTED, emulator_settings
 from infra.errors import RefusedError, SettingsError, StackFailedError
 from infra.settings import Settings, read_parameters
 from infra.stack import Stack
-from infra.template import Skipped, deployable, load_template, render
+from infra.template import Skipped, deployable, load_template, render, without_marks
 from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
@@ -187,6 +187,7 @@ def test_the_template_arrives_as_it_was_given_except_for_a_note_of_the_sam_cli(
     given = deployable(load_template(SETTINGS.template.read_text()), UNSUPPORTED).template
     stack = Stack(chain.clients("cloudformation"), "client-health")
     arrived = load_template(stack.template())
+    assert without_marks(arrived) == given
     for name, resource in arrived["Resources"].items():
         # The SAM CLI reads the template, adds this, and writes it again.
         assert resource["Metadata"].pop("SamResourceId") == name
@@ -243,6 +244,7 @@ def test_every_resource_left_out_for_the_emulator_is_refused_by_it(
     parameters = {
         "AnalystRoleArn": f"arn:aws:iam::{'1' * 12}:role/analysts",
         "ColumnAccess": "on",
+        "MonthlyBudget": "1",
     }
     # Only the first publication creates it, and ColumnAccess asks for it.
     monkeypatch.setattr("infra.deployment._has_table", lambda *_: True)

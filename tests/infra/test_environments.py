@@ -24,14 +24,23 @@ SHARED = (
 )
 # Everything that has a name of its own, by the property that has it.
 NAMES = (
-    *("AlarmName", "AliasName", "AnalysisId", "BucketName", "DashboardId", "DashboardName"),
+    *(
+        "AlarmName",
+        "AliasName",
+        "AnalysisId",
+        "BucketName",
+        "BudgetName",
+        "DashboardId",
+        "DashboardName",
+    ),
     *("DataSetId", "DataSourceId", "DatabaseName", "FunctionName", "LogGroupName"),
     *("ManagedPolicyName", "Name", "QueueName", "RoleName", "TagKey", "TopicName"),
 )
 
 
 def deployed(prefix: str) -> Deployed:
-    return Deployed(TEMPLATE, parameters={"Prefix": prefix, "ColumnAccess": "on"})
+    given = {"Prefix": prefix, "ColumnAccess": "on", "MonthlyBudget": "20"}
+    return Deployed(TEMPLATE, parameters=given)
 
 
 def of_the_chain(prefix: str) -> dict[str, str]:
@@ -49,6 +58,7 @@ def names(environment: Deployed) -> set[tuple[str, str]]:
     found = set()
     for resource in environment.resources.values():
         properties = resource.get("Properties", {})
+        properties = {**properties, **properties.get("Budget", {})}
         # A saved query is known by its work group.
         if resource["Type"] == "AWS::Athena::NamedQuery":
             continue

@@ -24,6 +24,7 @@ from client_health_cli.published import published_table
 from client_health_cli.questions import questions
 from client_health_cli.results import rows_of
 from register_contract import contract
+from register_run import Listener, cost
 
 QUESTIONS = questions(Path(__file__).resolve().parents[2] / "queries")
 WRITTEN = dt.datetime(2026, 2, 7, 12, 0, tzinfo=dt.UTC)
@@ -203,6 +204,18 @@ def test_the_second_tab_shows_rows_rules_and_durations(page: Page) -> None:
     for said in ("run-22", "run-1", "1.234", "nome_ausente", "1\N{NBSP}min 01\N{NBSP}s", "3.042"):
         assert said in page.text
     assert [run["published"] for run in page.data["runs"]] == [3_000, 1_500]
+
+
+def test_the_second_tab_shows_what_a_run_cost(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    lakes.make(lake)
+    lakes.publish(lake, "run", lakes.clients(9))
+    assert "DPU-h" not in page_of(lake, tmp_path)[1].text
+    for name, seconds in (("s1", 350.0), ("jr_1", 10.0)):
+        spent = cost.Cost(name, cost.SESSION, seconds, reported=True)
+        cost.keep(str(lake), "run", spent, Listener())
+    assert "0,1000\N{NBSP}DPU-h" in page_of(lake, tmp_path)[1].text
+    assert len(receipts_of(str(lake))) == 3, "a cost is no receipt"
 
 
 def test_a_run_that_was_not_published_is_shown_as_such(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from client_health_cli import report
 from client_health_cli.errors import LakeError, SettingsError
 from client_health_cli.main import app
 from register_contract.runs import INGEST, STAGES, TRANSFORM, notebook_path
+from register_run import Listener, cost
 
 RUN = "r75d52766cee0a0a6"
 OLDER = "r0000000000000001"
@@ -46,6 +47,15 @@ def rows(text: str) -> dict[str, list[str]]:
 
 
 # What it says
+
+
+def test_the_top_says_what_the_run_cost(lake: Path) -> None:
+    assert facts(report.write(str(lake), OLDER))["Cost"] == report.UNKNOWN
+    for name, kind, seconds in (("s1", cost.SESSION, 700.0), ("jr_1", cost.JOB, 20.0)):
+        cost.keep(str(lake), RUN, cost.Cost(name, kind, seconds, reported=True), Listener())
+    assert facts(report.write(str(lake), RUN))["Cost"] == "0.2000 DPU-hours"
+    shown = facts(report.write(str(lake), RUN, 0.44))["Cost"]
+    assert shown == "0.2000 DPU-hours, 0.09 at 0.44 for each"
 
 
 def test_the_top_says_which_run_and_what_became_of_it(page: str, lake: Path) -> None:

@@ -29,6 +29,15 @@ def test_a_session_is_described_as_it_was_asked_for(api: Api, session: str) -> N
     assert (described["WorkerType"], described["NumberOfWorkers"]) == ("G.1X", 5)
 
 
+def test_a_session_says_what_it_used_once_it_has_ended(api: Api) -> None:
+    name = api.create(WorkerType="G.025X", NumberOfWorkers=4)
+    assert "DPUSeconds" not in api.client.get_session(Id=name)["Session"]
+    api.stop(name)
+    ended = api.client.get_session(Id=name)["Session"]
+    # AWS's formula: the time times the capacity, here four quarters of a DPU.
+    assert ended["DPUSeconds"] == ended["ExecutionTime"] > 0
+
+
 def test_an_id_is_taken_once(api: Api, session: str) -> None:
     create = api.client.create_session
     assert code_of(create, Id=session, Role=api.role, **CREATE) == "AlreadyExistsException"

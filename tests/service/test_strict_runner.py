@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.misbehaving import Endpoint, change, refuse
+from tests.support.misbehaving import ENDED_DPU_SECONDS, Endpoint, change, refuse
 from tests.support.papermill_helpers import STAGES, Place, Recorder, write_notebook
 
+from register_run import cost
 from register_run.delivery import Delivery
 from register_run.errors import (
     GateStopped,
@@ -115,6 +116,10 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
         assert place.receipt(run_id, stage) == outcome.receipts[stage]
     # All stages use one session, which is gone at the end.
     assert len(_statuses(api, run_id)) == 1
+    ((used,),) = heard.of("used")
+    ended = api.client.get_session(Id=used.session_id)["Session"]
+    assert (used.dpu_seconds, used.reported) == (ended["DPUSeconds"], True)
+    assert cost.of_run(str(place.lake), run_id) == used.dpu_seconds > 0
     _wait_until_none_runs(api, run_id)
 
     again = Recorder()
@@ -167,6 +172,10 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     file.write_text(json.dumps(metadata))
     heard = Recorder()
     assert run_pipeline(shared_place.request(), heard).status == "published"
+    run_id = _run_id(shared_place)
+    files = shared_place.lake.glob(f"runs/{run_id}/costs/*.json")
+    assert len(list(files)) == 3, "each start has its session, also one that failed"
+    assert cost.of_lake(str(shared_place.lake)) == {run_id: 3 * ENDED_DPU_SECONDS}
     assert [name for name, _ in heard.of("skipped")] == [FIRST]
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
     assert any(SECOND in text and "is repeated" in text for (text,) in heard.of("note"))

@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = ROOT / "infra" / "template.yaml"
 ARTIFACTS = ROOT / "infra" / "artifacts.yaml"
 MAINTENANCE = ROOT / "infra" / "maintenance.yaml"
+DEPLOY_ROLE = ROOT / "infra" / "deploy-role.yaml"
 QUICKSIGHT = ROOT / "infra" / "quicksight.yaml"
 _ABSENT = object()
 _IN_TEXT = re.compile(r"\$\{([^}!]+)\}")

@@ -24,6 +24,8 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 JSON = "application/x-amz-json-1.1"
+#: What each ended session of a shared one says that it used.
+ENDED_DPU_SECONDS = 1.5
 _PAGE = b"<html><head><title>Sign in</title></head><body>Welcome to the guest network</body></html>"
 FORGET = """\
 if "_at_start" not in globals():
@@ -329,6 +331,8 @@ class Endpoint:
 
     def _described(self, name: str) -> dict[str, Any]:
         found = {"Id": name, "Status": self.sessions[name], "Role": "", "CreatedOn": 0}
+        if self.sessions[name] not in {"READY", "PROVISIONING"}:
+            found["DPUSeconds"] = ENDED_DPU_SECONDS
         if self._messages.get(name):
             found["ErrorMessage"] = self._messages[name]
         return found

@@ -263,6 +263,9 @@ class Recorder(Listener):
     def stage_finished(self, stage, receipt, seconds):
         self.events.append(("finished", stage, seconds))
 
+    def session_used(self, used):
+        self.events.append(("used", used))
+
     def warned(self, text):
         self.events.append(("warned", text))
 

@@ -133,10 +133,11 @@ class Recorder:
         self._record(request, body, scope["service"])
         host = urlsplit(self.upstream).netloc
         connection = http.client.HTTPConnection(host, timeout=120)
-        headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_THE_HOP}
+        # Some clients write these names in small letters.
+        own = _OF_THE_HOP | {"host", "content-length", "expect"}
+        headers = {k: v for k, v in request.headers.items() if k.lower() not in own}
         headers["Host"] = host
         headers["Content-Length"] = str(len(body))
-        headers.pop("Expect", None)
         try:
             connection.request(request.command, request.path, body, headers)
             answer = connection.getresponse()

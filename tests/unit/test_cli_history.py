@@ -16,6 +16,7 @@ from client_health_cli.gate_results import Gates
 from client_health_cli.main import app
 from register_contract.publications import History, Publication
 from register_contract.refusals import Refusal
+from register_run import Listener, cost
 
 AN_EARLIER, THE_LAST = "r-first", "r-second"
 
@@ -52,6 +53,22 @@ def test_a_table_is_for_people(lake: Path, capsys: pytest.CaptureFixture[str]) -
     assert head.split()[:3] == ["run", "day", "recorded"]
     assert set(rule) == {"-", " "}
     assert len(lines) == 2
+
+
+def test_what_a_run_cost_is_told_in_dpu_hours_and_for_a_price_as_money(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spent = cost.Cost("s1", cost.SESSION, 1800.0, reported=True)
+    cost.keep(str(lake), THE_LAST, spent, Listener())
+    last, first = listed(lake, capsys)
+    assert (last["dpu_hours"], first["dpu_hours"]) == (0.5, None)
+    assert "cost" not in last
+    app(
+        ["history", "--lake", str(lake), "--format", "json", "--dpu-hour-price", "0.44"],
+        standalone_mode=False,
+    )
+    last, first = json.loads(capsys.readouterr().out)
+    assert (last["cost"], first["cost"]) == (0.22, None)
 
 
 def publication(number: int) -> Publication:

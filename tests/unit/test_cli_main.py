@@ -28,6 +28,7 @@ COMMANDS = (
     ["history"],
     ["rollback"],
     ["maintain"],
+    ["restore"],
 )
 
 

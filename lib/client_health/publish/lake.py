@@ -25,7 +25,7 @@ from client_health import storage
 from client_health.errors import MainMovedError, PublishError, SettingsError
 from client_health.publish.data_files import DataFile
 from client_health.spark_session import configure, setting
-from register_contract import contract, publications
+from register_contract import contract, local_catalog, publications
 from register_contract.publications import MAIN, History, OldLakeError, Publication
 from register_contract.retention import BRANCH_DAYS
 from register_contract.tables import PERSON
@@ -37,17 +37,6 @@ _FOOTERS_AT_ONCE = 8
 _CATALOG_CONF = f"spark.sql.catalog.{contract.CATALOG}"
 # Readers keep SQLite open while Spark writes: with write-ahead logging, both can continue.
 _SQLITE_OPTIONS = "journal_mode=WAL&busy_timeout=20000"
-# Iceberg's own tables for a JDBC catalog (schema V1). Created here once, because Iceberg's own
-# check takes a lock on every start.
-_SQLITE_TABLES = (
-    "CREATE TABLE IF NOT EXISTS iceberg_tables (catalog_name VARCHAR(255) NOT NULL,"
-    " table_namespace VARCHAR(255) NOT NULL, table_name VARCHAR(255) NOT NULL,"
-    " metadata_location VARCHAR(1000), previous_metadata_location VARCHAR(1000),"
-    " iceberg_type VARCHAR(5), PRIMARY KEY (catalog_name, table_namespace, table_name))",
-    "CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (catalog_name VARCHAR(255) NOT NULL,"
-    " namespace VARCHAR(255) NOT NULL, property_key VARCHAR(255), property_value VARCHAR(1000),"
-    " PRIMARY KEY (catalog_name, namespace, property_key))",
-)
 
 
 @dataclass(frozen=True)
@@ -499,10 +488,10 @@ def _literal(text: str) -> str:
 def _local_settings(uri: str) -> dict[str, str]:
     root = Path(uri.removeprefix("file://")).absolute()
     root.mkdir(parents=True, exist_ok=True)
-    database = root / "catalog.db"
+    database = root / local_catalog.FILE
     with sqlite3.connect(database, timeout=20) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
-        for statement in _SQLITE_TABLES:
+        for statement in local_catalog.STATEMENTS:
             connection.execute(statement)
     connection.close()
     return {

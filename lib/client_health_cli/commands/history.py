@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("run", "day", "recorded", "published", "resubmitted", "rejected", "duplicates", "gates"),
-    *("state", "snapshot"),
+    *("state", "snapshot", "dpu_hours"),
 )
 
 
@@ -33,6 +33,9 @@ def history(
     result_format: Annotated[
         Format, typer.Option("--format", help="table, csv, or json.")
     ] = Format.TABLE,
+    dpu_hour_price: Annotated[
+        float | None, typer.Option(help="Price of a DPU-hour: adds the column `cost`.", min=0)
+    ] = None,
 ) -> None:
     """List the published and the stopped runs, newest first.
 
@@ -40,7 +43,9 @@ def history(
     is kept), `erased` (its rows are gone because people were erased; no rollback brings them back),
     `withdrawn` (readers saw it until the table was rolled back), or `stopped` by a gate. `gates`
     says whether all gates passed, or names those that stopped the run or that a person let pass;
-    it is empty for runs from before the history of quality. The snapshot is what
+    it is empty for runs from before the history of quality. `dpu_hours` is what the sessions and
+    job runs of a run used; for a lake on this machine, what sessions of the same size and time use
+    on AWS. The snapshot is what
     `FOR VERSION AS OF` of a query takes. Times are in UTC.
 
     Example: client-health history --lake data/lake
@@ -57,7 +62,7 @@ def history(
     from client_health_cli.errors import RunFailedError  # noqa: PLC0415
     from client_health_cli.gate_results import gates_of  # noqa: PLC0415
     from client_health_cli.results import FORMATS  # noqa: PLC0415
-    from register_run import publication_record, storage  # noqa: PLC0415
+    from register_run import cost, publication_record, storage  # noqa: PLC0415
     from strict_glue import StrictGlueError  # noqa: PLC0415
 
     place = storage.normalise(lake)
@@ -74,8 +79,19 @@ def history(
             "published to",
         )
     texts = ("run", "day", "recorded", "gates", "state", "snapshot")
-    kinds = {name: pa.string() if name in texts else pa.int64() for name in COLUMNS}
+    kinds: dict[str, pa.DataType] = {
+        name: pa.string() if name in texts else pa.int64() for name in COLUMNS
+    }
+    kinds["dpu_hours"] = pa.float64()
     told = rows(found, metadata, gates_of(lake))
+    used = cost.of_lake(place)
+    for row in told:
+        row["dpu_hours"] = cost.hours(used[row["run"]]) if row["run"] in used else None
+    if dpu_hour_price is not None:
+        kinds["cost"] = pa.float64()
+        for row in told:
+            hours = row["dpu_hours"]
+            row["cost"] = None if hours is None else round(hours * dpu_hour_price, 4)
     listed = pa.Table.from_pylist(told, schema=pa.schema(kinds))
     FORMATS[result_format.value](listed.to_reader(), sys.stdout)
 

@@ -17,13 +17,16 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="The run.")],
     lake: Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")],
     out: Annotated[Path, typer.Option(help="The HTML file to write.")],
+    dpu_hour_price: Annotated[
+        float | None, typer.Option(help="Price of a DPU-hour, to show the cost as money.", min=0)
+    ] = None,
 ) -> None:
     """Write a run's executed notebooks as one page.
 
     It is for people without access to the lake. It needs no network and no server. At its top are
-    the run, its delivery, its state, the rows by source, and the gates. It has no personal data,
-    and no parameters, paths, or tracebacks: of an error in somebody else's words, it shows only the
-    name.
+    the run, its delivery, its state, the rows by source, the gates, and what it cost. It has no
+    personal data, and no parameters, paths, or tracebacks: of an error in somebody else's words, it
+    shows only the name.
 
     Example: client-health report r75d52766cee0a0a6 --lake data/lake --out data/run.html
 
@@ -34,5 +37,5 @@ def report(
     from client_health_cli.dashboard import files  # noqa: PLC0415
     from client_health_cli.terminal import size_text  # noqa: PLC0415
 
-    size = files.save(out, page.write(lake, run))
+    size = files.save(out, page.write(lake, run, dpu_hour_price))
     typer.echo(f"{out} ({size_text(size)})")

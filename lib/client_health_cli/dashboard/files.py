@@ -16,6 +16,7 @@ from client_health_cli.dashboard.last_runs import receipts_of
 from client_health_cli.dashboard.rule_history import rule_history
 from client_health_cli.errors import SettingsError
 from client_health_cli.published import published_table
+from register_run import cost
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ def write_pages(lake: str, out: Path, dictionary_file: Path, written: dt.datetim
         anonymous=anonymous_report(table),
         limits=rules.limits,
         quality=rule_history(table, rules),
+        costs=cost.of_lake(lake),
     )
     save(dictionary_file, dictionary.write(rules))
     return Pages(out, dictionary_file, save(out, text))

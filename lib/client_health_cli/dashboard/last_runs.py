@@ -10,7 +10,7 @@ from typing import Any, Final, TypeGuard
 
 from client_health_cli.published import PublishedTable, Snapshot
 from register_contract import contract, publications
-from register_contract.runs import INGEST, QUALITY, STAGES, TRANSFORM
+from register_contract.runs import INGEST, QUALITY, RUNS, STAGES, TRANSFORM, is_cost
 from register_run import storage
 
 LAST: Final = 20
@@ -44,6 +44,8 @@ class Run:
         Rows by rule; None if unknown.
     seconds
         Duration of each stage.
+    dpu_seconds
+        What its sessions and job runs used; None if unknown.
     """
 
     run_id: str
@@ -54,6 +56,7 @@ class Run:
     rejections: Mapping[str, int] | None
     warnings: Mapping[str, int] | None
     seconds: Mapping[str, float]
+    dpu_seconds: float | None = None
 
     def total(self, count: str) -> int | None:
         """Return the sum of the sources; None if one of them is unknown."""
@@ -68,7 +71,11 @@ class Run:
         return rejected / ingested if ingested and rejected is not None else None
 
 
-def last_runs(table: PublishedTable, receipts: Iterable[Mapping[str, Any]]) -> tuple[Run, ...]:
+def last_runs(
+    table: PublishedTable,
+    receipts: Iterable[Mapping[str, Any]],
+    costs: Mapping[str, float] | None = None,
+) -> tuple[Run, ...]:
     """Return the last runs, newest first.
 
     Parameters
@@ -77,6 +84,8 @@ def last_runs(table: PublishedTable, receipts: Iterable[Mapping[str, Any]]) -> t
         Its snapshots show which runs were published, and replace lost receipts.
     receipts
         Receipts of any runs and stages.
+    costs
+        DPU-seconds by run.
     """
     by_run: dict[str, dict[str, Mapping[str, Any]]] = {}
     for receipt in receipts:
@@ -86,7 +95,11 @@ def last_runs(table: PublishedTable, receipts: Iterable[Mapping[str, Any]]) -> t
         recorded = _recorded(snapshot)
         if recorded is not None:
             by_run.setdefault(run_id, {}).setdefault(recorded["stage"], recorded)
-    runs = [_run(run_id, found, published.get(run_id)) for run_id, found in by_run.items()]
+    used = costs or {}
+    runs = [
+        _run(run_id, found, published.get(run_id), used.get(run_id))
+        for run_id, found in by_run.items()
+    ]
     return tuple(sorted(runs, key=lambda run: (run.started_at, run.run_id), reverse=True)[:LAST])
 
 
@@ -99,14 +112,20 @@ def receipts_of(lake: str) -> tuple[Mapping[str, Any], ...]:
         A folder, or an s3:// prefix.
     """
     found = []
-    for file in storage.list_files(storage.join(lake, "runs")):
-        receipt = _read(file.uri) if file.uri.endswith(".json") else None
+    for file in storage.list_files(storage.join(lake, RUNS)):
+        named = file.uri.endswith(".json") and not is_cost(file.name)
+        receipt = _read(file.uri) if named else None
         if _is_receipt(receipt):
             found.append(receipt)
     return tuple(found)
 
 
-def _run(run_id: str, found: Mapping[str, Mapping[str, Any]], snapshot: Snapshot | None) -> Run:
+def _run(
+    run_id: str,
+    found: Mapping[str, Mapping[str, Any]],
+    snapshot: Snapshot | None,
+    dpu_seconds: float | None,
+) -> Run:
     ordered = [found[stage] for stage in STAGES if stage in found] or list(found.values())
     judged = found.get("02_transform") or found.get("03_quality")
     names = [name for name in contract.SOURCE_NAMES if any(name in one["rows"] for one in ordered)]
@@ -119,6 +138,7 @@ def _run(run_id: str, found: Mapping[str, Mapping[str, Any]], snapshot: Snapshot
         rejections=judged["rejections"] if judged else None,
         warnings=judged["warnings"] if judged else None,
         seconds={stage: found[stage]["duration_seconds"] for stage in STAGES if stage in found},
+        dpu_seconds=dpu_seconds,
     )
 
 

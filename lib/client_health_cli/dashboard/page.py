@@ -62,6 +62,7 @@ def write(
     anonymous: Report | None = None,
     limits: contract.Limits = contract.LIMITS,
     quality: RuleHistory | None = None,
+    costs: Mapping[str, float] | None = None,
 ) -> str:
     """Return the page.
 
@@ -81,6 +82,8 @@ def write(
         The limits that hold.
     quality
         The rules and columns of the last runs; None if unknown.
+    costs
+        DPU-seconds by run; None if unknown.
 
     Returns
     -------
@@ -89,7 +92,7 @@ def write(
     """
     with queries.connected(table) as connection:
         counts = cube.build(connection)
-    runs = last_runs(table, receipts)
+    runs = last_runs(table, receipts, costs)
     published = table.published
     newest = published[-1] if published else None
     current = next((run for run in runs if newest and run.run_id == newest.run_id), None)

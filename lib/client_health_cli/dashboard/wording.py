@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from register_run import cost
+
 UNKNOWN: Final = "–"
 # Brazil has had no summer time since 2019, so this needs no time zone data.
 BRASILIA: Final = dt.timezone(dt.timedelta(hours=-3))
@@ -38,6 +40,11 @@ def seconds(value: float | None) -> str:
     return f"{minutes}\N{NBSP}min {rest:02}\N{NBSP}s"
 
 
+def dpu_hours(dpu_seconds: float) -> str:
+    """Format a cost: `0,0512 DPU-h`."""
+    return f"{cost.hours(dpu_seconds):.4f}".replace(".", ",") + "\N{NBSP}DPU-h"
+
+
 def day(time: dt.datetime) -> str:
     """Format the day of a time, in Brasília: `31/12/2026`."""
     return time.astimezone(BRASILIA).strftime("%d/%m/%Y")
@@ -61,6 +68,7 @@ FILTERS: Final = {
     "percent": percent,
     "signed_percent": signed_percent,
     "seconds": seconds,
+    "dpu_hours": dpu_hours,
     "day": day,
     "hour": hour,
     "iso_day": iso_day,

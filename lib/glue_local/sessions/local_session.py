@@ -147,6 +147,7 @@ class Session:
         }
         if self._completed is not None:
             described["CompletedOn"] = self._completed
+            described["DPUSeconds"] = round(described["ExecutionTime"] * _capacity(described), 3)
         if self._error is not None:
             described["ErrorMessage"] = self._error[:2048]
         return described
@@ -261,6 +262,16 @@ class Session:
         self._completed = time.time()
         self.status = final
         log.info("session %a: %s %a", self.id, final, reason or "")
+
+
+def _capacity(described: Mapping[str, Any]) -> float:
+    """Return a session's DPUs: its capacity, or its workers times what one of their type has."""
+    if "MaxCapacity" in described:
+        return float(described["MaxCapacity"])
+    # The number in a type's name is its DPUs; G.025X is a quarter, and Standard has none.
+    number = described["WorkerType"].partition(".")[2].removesuffix("X") or "1"
+    each = float(f"0.{number[1:]}" if number.startswith("0") else number)
+    return float(described["NumberOfWorkers"]) * each
 
 
 async def _interrupt(kernel: Kernel, statement: Statement, executing: Callable[[], Any]) -> None:
