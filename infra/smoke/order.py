@@ -84,6 +84,7 @@ CHECKS = (
         ("publish",),
     ),
     Check("metrics", "metrics of job and reconciler arrive", watching.metrics, ("publish",)),
+    Check("run-cost", "what a run used is in the lake", watching.run_cost, ("publish",)),
     Check("lost-events", "every event was delivered", watching.lost_events, ("publish",)),
 )
 #: What always runs last, and is reported as a check of its own.

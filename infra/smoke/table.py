@@ -51,6 +51,10 @@ ROWS = (
         (),
         "Glue Studio's page has no API; `notebook-role` and `session-worker` try the role",
     ),
+    Row("a lost catalog", (), "a person's command: delete an entry and restore it"),
+    Row("budget", (), "spending is reported hours later"),
+    Row("drift", (), "`make drift` after a change in the console"),
+    Row("deploy role", (), "needs CI and its OpenID Connect provider"),
     Row("table maintenance", ("maintenance-stack", "optimizers"), "what the daily runs delete"),
     Row("Athena's console", (), "a console has no API; `reader-query` runs queries as a reader"),
     Row("QuickSight", (), "needs a subscription of the account, which costs money"),
@@ -69,6 +73,7 @@ ROWS = (
     Row("tags", (), "the smoke run has one of its own; the bill comes later"),
     Row("network", (), "needs your VPC and its endpoints"),
     Row("Lake Formation's grants", (), "needs an administrator of the account's data lake"),
+    Row("cost of a run", ("run-cost",), "the bill"),
     Row("prices", (), "the bill comes a day later: see the account's Cost Explorer"),
     Row("crawler", ("crawler",)),
     Row(

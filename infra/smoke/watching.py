@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Any
 
 from botocore.exceptions import ClientError
 
 from infra.smoke.checks import NotAsExpectedError, expect
+from infra.smoke.delivering import FIRST
 from infra.smoke.trial import Trial
+from register_run import cost
+from register_run.storage import s3_parts
 
 SESSION_LOGS = ("/aws-glue/sessions/output", "/aws-glue/sessions/error")
 # What can be a CPF, with or without its punctuation.
@@ -68,6 +73,27 @@ def alarms(trial: Trial) -> str:
 
     trial.until("all alarms to be OK", all_quiet, trial.pace.soon)
     return f"{len(states)} alarms are OK"
+
+
+def run_cost(trial: Trial) -> str:
+    """Read what the first run's session and job used."""
+    bucket, start = s3_parts(f"{trial.chain.lake}/runs/{trial.runs[FIRST]}/costs/")
+    s3 = trial.chain.client("s3")
+
+    def kept() -> list[dict[str, Any]]:
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=start)
+        keys = [str(item["Key"]) for page in pages for item in page.get("Contents", ())]
+        found = [json.loads(trial.chain.read(f"s3://{bucket}/{key}")) for key in keys]
+        return found if {one["kind"] for one in found} == {cost.SESSION, cost.JOB} else []
+
+    # The job counts itself, and writes last.
+    used = trial.until("costs of session and job", kept, trial.pace.soon)
+    session = [one for one in used if one["kind"] == cost.SESSION]
+    unsaid = [one["id"] for one in session if not one["reported"]]
+    expect(not unsaid, f"Glue gave no DPUSeconds for {', '.join(unsaid)}")
+    seconds = sum(one["dpu_seconds"] for one in session)
+    expect(seconds > 0, "the session used 0 DPU-seconds")
+    return f"{seconds:.0f} DPU-seconds of the session, as Glue counts them"
 
 
 def lost_events(trial: Trial) -> str:

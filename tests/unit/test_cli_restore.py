@@ -54,7 +54,7 @@ def test_a_lost_catalog_is_restored_with_what_readers_saw(
         published_table(str(lake))
     assert "Nothing was changed" in restored(lake, capsys)
     assert not (lake / "catalog.db").exists()
-    assert "Entries restored: 2" in restored(lake, capsys, "--apply")
+    assert "Entries restored: 3" in restored(lake, capsys, "--apply")
     assert published_table(str(lake)) == before
     assert "No entry is lost." in restored(lake, capsys, "--apply")
 

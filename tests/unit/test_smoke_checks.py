@@ -54,6 +54,9 @@ class Client:
         return SimpleNamespace(paginate=lambda **given: [getattr(self, call)(**given)])
 
 
+COSTS = "runs/r-1/costs"
+
+
 class World:
     """A chain that works, and everything that the checks ask about it."""
 
@@ -111,8 +114,14 @@ class World:
             content = json.dumps({"rows": {"csv": counts}}).encode()
             self.file(runs.receipt_path(run_id, stage), content)
 
+    def used(self, kind: str, name: str, *, seconds: float = 90.0, reported: bool = True) -> None:
+        content = {"id": name, "kind": kind, "dpu_seconds": seconds, "reported": reported}
+        self.file(f"{COSTS}/{name}.json", json.dumps(content).encode())
+
     def published(self) -> None:
         """Have the first delivery published, as the check ``publish`` does."""
+        self.used("session", "s-1")
+        self.used("job", "jr-0", reported=False)
         self.publish(delivering.FIRST)
         self.trial.runs[delivering.FIRST] = "r-1"
 
@@ -417,6 +426,11 @@ WRONG: dict[str, dict[str, Callable[[World], None]]] = {
         "has a CPF": put(log=[CPF]),
     },
     "metrics": {"RunSucceeded in smoke-ClientHealth": put(metrics=["RunPublished"])},
+    "run-cost": {
+        "costs of session and job": lambda world: world.files.pop(f"lake/{COSTS}/jr-0.json"),
+        "no DPUSeconds for s-1": lambda world: world.used("session", "s-1", reported=False),
+        "used 0 DPU-seconds": lambda world: world.used("session", "s-1", seconds=0.0),
+    },
     "lost-events": {"2 events": put(lost="2")},
 }
 
