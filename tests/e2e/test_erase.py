@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,7 +117,8 @@ def test_people_on_hold_are_left_and_counted(erased: Erased) -> None:
 
 
 def test_no_rollback_goes_past_an_erasure_and_the_history_says_why(erased: Erased) -> None:
-    states = [line.split(",")[-2] for line in erased.history.stdout.splitlines()[1:]]
+    rows = csv.DictReader(erased.history.stdout.splitlines())
+    states = [row["state"] for row in rows]
     assert states == ["current", "erased", "erased"]
     assert erased.rolled_back.returncode == 2
     assert "no rollback goes past an erasure" in erased.rolled_back.stderr

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from infra.emulator import emulator_settings
 from infra.errors import SettingsError
+from infra.operation import change
 from infra.settings import Settings
 from infra.stack import Stack
 from infra.tags import as_parameter, read_tags, tag_explicitly
+from infra.terminal import TerminalListener
+from rich.console import Console
 from tests.support.deployed import Deployed
 
 from glue_local.emulator import Emulator
 from strict_glue import SessionSettings
 
 TAGS = {"CostCenter": "1", "Owner": "data team", "team:area": "a=b"}
-TEMPLATE = {"Resources": {"Queue": {"Type": "AWS::SQS::Queue"}}}
+QUEUE = {"Type": "AWS::SQS::Queue"}
 
 
 @pytest.fixture(scope="module")
-def cloud(emulator_environment: None) -> Iterator[Any]:
+def emulator(emulator_environment: None) -> Iterator[Emulator]:
     with Emulator() as emulator:
-        yield emulator.client
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def cloud(emulator: Emulator) -> Any:
+    return emulator.client
 
 
 def test_tags_are_read_from_the_command_line() -> None:
@@ -67,17 +77,21 @@ def test_without_tags_stacks_and_sessions_keep_theirs() -> None:
     assert Settings(tags=TAGS).given["SessionTags"] == as_parameter(TAGS)
 
 
-def test_a_stack_has_the_tags_until_it_gets_others(cloud: Any) -> None:
-    stack = Stack(cloud("cloudformation"), "tagged", poll_seconds=0.05)
+def test_a_stack_has_the_tags_until_it_gets_others(
+    sam_environment: None, emulator: Emulator
+) -> None:
+    stack = Stack(emulator.client("cloudformation"), "tagged", poll_seconds=0.05)
+    listener = TerminalListener(Console(quiet=True), yes=True)
 
-    def change(template: dict[str, Any], tags: dict[str, str]) -> list[dict[str, str]]:
-        plan = stack.plan(template, parameters={}, tags=tags)
-        assert plan is not None
-        stack.execute(plan, lambda _event: None)
-        found = cloud("cloudformation").describe_stacks(StackName="tagged")["Stacks"][0]
-        return list(found["Tags"])
+    def tags_after(queues: str, tags: dict[str, str]) -> dict[str, str]:
+        settings = replace(emulator_settings(emulator.environment), tags=tags)
+        template = {"Resources": {f"Queue{name}": QUEUE for name in queues}}
+        change(stack, template, settings, listener)
+        return stack.tags()
 
-    assert change(TEMPLATE, TAGS) == [{"Key": k, "Value": v} for k, v in TAGS.items()]
+    assert tags_after("A", TAGS) == TAGS
+    assert tags_after("AB", {}) == TAGS
+    assert tags_after("ABC", {"Owner": "others"}) == {"Owner": "others"}
 
 
 def test_job_crawler_and_work_group_are_tagged_by_the_command(cloud: Any) -> None:
