@@ -162,19 +162,23 @@ def test_a_lake_with_the_names_of_an_earlier_version_is_refused_in_one_line(tmp_
     assert "\n" not in refused.value.message
 
 
-def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
+def an_older_one(folder):
+    """Return the request to publish a delivery of the day before the published one's."""
     record = {"as_of": "2026-02-02", "rows": {}}
-    lake = _lake(tmp_path / "lake", _metadata(_snapshot(1, None, "r1", record), head=1))
-    (tmp_path / "clients.csv").write_text("a|b\n1|2\n")
-    request = RunRequest(
-        sources={"csv": str(tmp_path / "clients.csv")},
-        lake=lake,
-        stages=(Stage("01_first", str(tmp_path / "none.ipynb")),),
+    (folder / "clients.csv").write_text("a|b\n1|2\n")
+    return RunRequest(
+        sources={"csv": str(folder / "clients.csv")},
+        lake=_lake(folder / "lake", _metadata(_snapshot(1, None, "r1", record), head=1)),
+        stages=(Stage("01_first", str(folder / "none.ipynb")),),
         library_version="1",
         rules="r",
         published=PublishedTable("db.table", "db.log", older_gate="remessa_antiga"),
         as_of="2026-02-01",
     )
+
+
+def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
+    request = an_older_one(tmp_path)
     with pytest.raises(GateStopped, match="remessa_antiga: the delivery is of 2026-02-01") as told:
         run_pipeline(request)
     assert told.value.exit_code == 3
@@ -189,22 +193,10 @@ def test_an_older_delivery_stops_before_a_session_is_paid_for(tmp_path):
 
 
 def test_an_older_delivery_leaves_a_note_for_the_history_of_quality(tmp_path):
-    record = {"as_of": "2026-02-02", "rows": {}}
-    lake = _lake(tmp_path / "lake", _metadata(_snapshot(1, None, "r1", record), head=1))
-    (tmp_path / "clients.csv").write_text("a|b\n1|2\n")
-    request = RunRequest(
-        sources={"csv": str(tmp_path / "clients.csv")},
-        lake=lake,
-        stages=(Stage("01_first", str(tmp_path / "none.ipynb")),),
-        library_version="1",
-        rules="r",
-        published=PublishedTable("db.table", "db.log", older_gate="remessa_antiga"),
-        run_id="r2",
-        as_of="2026-02-01",
-    )
+    request = replace(an_older_one(tmp_path), run_id="r2")
     with pytest.raises(GateStopped):
         run_pipeline(request)
-    (note,) = Path(lake, FOLDER).iterdir()
+    (note,) = Path(request.lake, FOLDER).iterdir()
     found = Refusal.parse(note.read_bytes())
     assert (note.name, found.run_id, found.day, found.rule) == (
         "r2.json", "r2", "2026-02-01", "remessa_antiga",
