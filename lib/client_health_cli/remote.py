@@ -26,7 +26,8 @@ def glue_catalog() -> Catalog:
     from pyiceberg.catalog.glue import GlueCatalog  # noqa: PLC0415 - heavy
 
     logging.getLogger("pyiceberg").setLevel(logging.ERROR)
-    properties: dict[str, Any] = {}
+    # By default, it tries for half a minute, and says nothing meanwhile.
+    properties: dict[str, Any] = {"glue.max-retries": 3, "glue.retry-mode": "standard"}
     region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if region:

@@ -61,11 +61,12 @@ def test_a_line_that_is_no_cpf_is_named_by_its_number(lake: Path) -> None:
     assert "line 2" in str(error)
 
 
-def test_a_lake_elsewhere_is_refused(
+def test_a_lake_that_cannot_be_reached_is_an_error_with_a_next_step(
     lake: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given = ("--cpf-file", "-", "--verify")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "nowhere-1")
     said = str(refusal("erase", "--lake", "s3://bucket/lake", *given, typed=CPF))
