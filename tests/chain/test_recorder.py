@@ -37,7 +37,7 @@ class Upstream(BaseHTTPRequestHandler):
 def recorder() -> Iterator[tuple[Recorder, list[str]]]:
     came: list[str] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Upstream,), {"came": came}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     with Recorder() as made:
         made.upstream = f"http://127.0.0.1:{server.server_port}"
         yield made, came

@@ -136,7 +136,7 @@ class Refusing(BaseHTTPRequestHandler):
 def refusing(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Refusing]]:
     handler = type("Handler", (Refusing,), {})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     for name, value in {
         "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
         "AWS_ACCESS_KEY_ID": "nobody",

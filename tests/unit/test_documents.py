@@ -77,6 +77,7 @@ CELLS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("document", "cell"), CELLS, ids=lambda given: Path(given).name)
 def test_a_table_that_drifted_is_noticed_and_fixed(
     document: Path, cell: str, tmp_path: Path
@@ -93,6 +94,7 @@ def test_a_table_that_drifted_is_noticed_and_fixed(
     assert drifted.read_text("utf-8") == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("document", "table"),
     [(READMES[0], "exit-codes"), *((REFERENCES[0], table) for table in ("rules", "columns"))],

@@ -136,7 +136,7 @@ class Secrets(BaseHTTPRequestHandler):
 def secrets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
     asked: list[tuple[str, str]] = []
     server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (Secrets,), {"asked": asked}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     for name, value in {
         "AWS_ENDPOINT_URL_SECRETS_MANAGER": f"http://127.0.0.1:{server.server_port}",
         "AWS_ACCESS_KEY_ID": "nobody",
