@@ -13,6 +13,7 @@ from typing import Any
 from infra.deployment import Listener, deploy
 from infra.errors import DeployError
 from infra.settings import Settings
+from infra.stack import Stack
 from register_run.storage import s3_parts
 
 _POLL_SECONDS = 0.25
@@ -69,13 +70,8 @@ class Chain:
     @property
     def artifacts_version(self) -> str:
         """Deployed folder of the artifacts bucket."""
-        described = self.client("cloudformation").describe_stacks(StackName=self.settings.stack)[
-            "Stacks"
-        ][0]
-        found = {
-            given["ParameterKey"]: given["ParameterValue"] for given in described["Parameters"]
-        }
-        return str(found["ArtifactsVersion"])
+        stack = Stack(self.client("cloudformation"), self.settings.stack)
+        return stack.parameters()["ArtifactsVersion"]
 
     def stacks(self) -> list[str]:
         """Return the names of the stacks."""

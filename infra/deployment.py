@@ -94,7 +94,6 @@ def deploy(
         _bring_packages(s3, bucket, artifacts, listener)
 
     template = _part_for(settings, _load(settings.template), listener)
-    stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
     given = artifacts.parameters(bucket, packages=settings.packages)
     change(stack, template, settings, listener, given=given, upload_to=bucket)
     outputs = stack.outputs()

@@ -69,7 +69,8 @@ def promote(
 
     def build() -> Artifacts:
         if target.packages:
-            bucket = _bucket(Stack(clients("cloudformation"), target.artifacts_stack))
+            store = Stack(clients("cloudformation"), target.artifacts_stack)
+            bucket = store.outputs()["ArtifactsBucketName"]
             origin.copy_packages(bucket)
         return artifacts
 
@@ -147,11 +148,6 @@ class Origin:
             for name in names
             if name.partition("/")[0] != STUDIO and name != template
         }
-
-
-def _bucket(stack: Stack) -> str:
-    """Return the bucket of an artifacts stack."""
-    return stack.outputs()["ArtifactsBucketName"]
 
 
 def _check_template(clients: deployment.Clients, source: Settings, target: Settings) -> None:

@@ -20,7 +20,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from register_contract import __version__, contract, publications, runs
+from register_contract import __version__, contract, runs
 from register_run import (
     Claim,
     Delivery,
@@ -132,11 +132,8 @@ def build_request(
         library_version=__version__,
         rules=contract.rules_fingerprint(),
         delivery=delivery,
-        published=PublishedTable(
-            f"{database}.{publications.TABLE}",
-            f"{database}.{publications.LOG}",
-            contract.CATALOG,
-            contract.Gate.REMESSA_ANTIGA,
+        published=PublishedTable.of_database(
+            database, contract.CATALOG, contract.Gate.REMESSA_ANTIGA
         ),
         run_id=run_id or None,
         as_of=as_of or None,
@@ -470,9 +467,14 @@ def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "--additional-python-modules": given.PYTHON_MODULES,
         # The archive is complete: a missing package is a fault, not a reason to use an index.
         "--python-modules-installer-option": "--no-index" if given.PYTHON_MODULES else "",
-        "--conf": " --conf ".join(filter(None, [given.SESSION_CONF, database])),
+        "--conf": joined_conf(given.SESSION_CONF, database),
     }
     return {name: value for name, value in arguments.items() if value}
+
+
+def joined_conf(*settings: str) -> str:
+    """Return Spark settings as the one ``--conf`` that a session takes; empty ones are left out."""
+    return " --conf ".join(filter(None, settings))
 
 
 def _network(connection: str) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from infra.deployment import undeploy
 from infra.errors import DeployError
 from infra.smoke import leftovers
 from infra.smoke.leftovers import absent
-from infra.smoke.trial import Trial
+from infra.smoke.trial import TooLateError, Trial
 from infra.smoke.watching import SESSION_LOGS
 from infra.stack import Stack
 
 _KEY_DAYS = 7  # the least that KMS takes
 _PATIENCE = 600.0
-_POLL_SECONDS = 1.0
 _LIVE = ("PROVISIONING", "READY", "STOPPING")
 _ACTIVE = ("STARTING", "RUNNING", "STOPPING")
 
@@ -68,7 +67,7 @@ class Removal:
             self.trial.note(f"  {what}")
             try:
                 step()
-            except (DeployError, ClientError, BotoCoreError, WaiterError) as error:
+            except (DeployError, TooLateError, ClientError, BotoCoreError, WaiterError) as error:
                 left.append(f"{what}: {error}")
         left += [f"{what} is still there" for what in self.remains()]
         if not left:
@@ -106,7 +105,8 @@ class Removal:
         for session in self._sessions():
             with contextlib.suppress(ClientError):
                 glue.stop_session(Id=session)
-        self._until_gone("job runs, sessions, and crawler have not ended", self._busy)
+        ended = "the end of job runs, sessions, and crawler"
+        self.trial.until(ended, lambda: not self._busy(), _PATIENCE)
         for session in self._sessions(live=False):
             self.trial.sessions.add(session)
             glue.delete_session(Id=session)
@@ -198,13 +198,6 @@ class Removal:
                 failed.append(f"bucket {name}: {error}")
         if failed:
             raise DeployError("; ".join(failed))
-
-    def _until_gone(self, words: str, holds: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + _PATIENCE
-        while holds():
-            if time.monotonic() > deadline:
-                raise DeployError(f"{words} within {_PATIENCE:.0f} s")
-            time.sleep(min(self.trial.pace.poll, _POLL_SECONDS))
 
 
 def _delete_bucket(s3: Any, name: str) -> None:  # noqa: ANN401 - boto3 makes its clients' classes up

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from register_contract import contract, publications
+from register_contract import contract
 
 if TYPE_CHECKING:
     from register_run import PublishedTable
@@ -40,7 +40,4 @@ def tables_of(lake: str) -> PublishedTable:
     """Return the tables that show what is published in a lake."""
     from register_run import PublishedTable  # noqa: PLC0415 - takes a while to load
 
-    database = database_of(lake)
-    return PublishedTable(
-        f"{database}.{publications.TABLE}", f"{database}.{publications.LOG}", contract.CATALOG
-    )
+    return PublishedTable.of_database(database_of(lake), contract.CATALOG)

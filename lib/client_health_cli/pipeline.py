@@ -238,7 +238,7 @@ def _place_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]
         f"spark.hadoop.fs.s3a.endpoint.region={region}" if region else "",
         f"{job_client_health.DATABASE_SETTING}={database}" if database != contract.DATABASE else "",
     ]
-    conf = " --conf ".join(filter(None, wanted))
+    conf = job_client_health.joined_conf(*wanted)
     return {"--conf": conf} if conf else {}
 
 

@@ -7,8 +7,10 @@ runner leaves a note, and the next run that checks its gates writes the note int
 import json
 from dataclasses import asdict, dataclass
 
+from register_contract import runs
+
 #: Folder with the notes; no run has this name.
-FOLDER = "runs/_refused"
+FOLDER = f"{runs.RUNS}/_refused"
 
 
 @dataclass(frozen=True)

@@ -118,17 +118,17 @@ def object_line(source: str, version: str, size: int, key: str = "") -> str:
 
 def receipt_path(run_id: str, stage: str) -> str:
     """Return the path of a stage's receipt in the lake."""
-    return f"runs/{run_id}/{stage}.json"
+    return f"{RUNS}/{run_id}/{stage}.json"
 
 
 def notebook_path(run_id: str, stage: str) -> str:
     """Return the path of a stage's executed notebook in the lake."""
-    return f"runs/{run_id}/{stage}.ipynb"
+    return f"{RUNS}/{run_id}/{stage}.ipynb"
 
 
 def rules_path(run_id: str) -> str:
     """Return the path of a run's rules in the lake, which the runner wrote for the session."""
-    return f"runs/{run_id}/rules.json"
+    return f"{RUNS}/{run_id}/rules.json"
 
 
 def rewritten_name(key: str, size: int) -> str:

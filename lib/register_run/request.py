@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Optional
 
-from register_contract import runs
+from register_contract import publications, runs
 from register_contract.receipts import Receipt
 from register_run.delivery import Delivery
 from strict_glue import Limits, SessionSettings
@@ -53,6 +53,24 @@ class PublishedTable:
     log: str
     catalog: str = "glue_catalog"
     older_gate: str = "older_delivery"
+
+    @classmethod
+    def of_database(cls, database: str, catalog: str, older_gate: str = "") -> "PublishedTable":
+        """Return the register's tables in a database.
+
+        Parameters
+        ----------
+        database, catalog : str
+            Their names.
+        older_gate : str, optional
+            Not needed by who only reads.
+        """
+        return cls(
+            f"{database}.{publications.TABLE}",
+            f"{database}.{publications.LOG}",
+            catalog,
+            older_gate or cls.older_gate,
+        )
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def keep_results(stage: Stage, found: Sequence[Result], delivery_id: str, day: s
         }
         for one in found
     ]
-    _replace(stage, QUALITY_RESULTS, rows, delivery_id, day)
+    _replace(stage, QUALITY_RESULTS, _own(stage, delivery_id, day), rows)
 
 
 def _collect(stage: Stage) -> None:
@@ -108,14 +108,9 @@ def _collect(stage: Stage) -> None:
                 "finding": note.finding,
                 "rules": note.rules,
             }
-            described = {
-                "run_id": note.run_id,
-                "delivery_id": note.delivery_id,
-                "day": date.fromisoformat(note.day),
-                "recorded_at": datetime.fromisoformat(note.recorded_at),
-            }
-            frame = pl.DataFrame([described | row], schema=records.schema(QUALITY_RESULTS))
-            records.replace(stage.lake, QUALITY_RESULTS, note.run_id, frame)
+            recorded = datetime.fromisoformat(note.recorded_at)
+            run = _run(note.run_id, note.delivery_id, note.day, recorded)
+            _replace(stage, QUALITY_RESULTS, run, [row])
         storage.delete(file.uri)
 
 
@@ -162,24 +157,28 @@ def keep_profile(
     rows = [whole(column, nulls) for column, nulls in profile["nulls"].items()]
     rows += [part(name, *one) for name in categories for one in categories[name].items()]
     rows += [part(_REGISTRATION, *one) for one in profile["registrations"].items()]
-    _replace(stage, COLUMN_PROFILES, rows, delivery_id, day)
+    _replace(stage, COLUMN_PROFILES, _own(stage, delivery_id, day), rows)
+
+
+def _own(stage: Stage, delivery_id: str, day: str) -> dict[str, Any]:
+    return _run(stage.run_id, delivery_id, day, datetime.now(tz=UTC).replace(tzinfo=None))
+
+
+def _run(run_id: str, delivery_id: str, day: str, recorded_at: datetime) -> dict[str, Any]:
+    """Return what all rows of a run have in common."""
+    return {
+        tables.RUN_ID: run_id,
+        "delivery_id": delivery_id or None,
+        "day": date.fromisoformat(day) if day else None,
+        "recorded_at": recorded_at,
+    }
 
 
 def _replace(
-    stage: Stage,
-    table: tables.Table,
-    rows: Sequence[Mapping[str, Any]],
-    delivery_id: str,
-    day: str,
+    stage: Stage, table: tables.Table, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    described = {
-        "run_id": stage.run_id,
-        "delivery_id": delivery_id or None,
-        "day": date.fromisoformat(day) if day else None,
-        "recorded_at": datetime.now(tz=UTC).replace(tzinfo=None),
-    }
-    frame = pl.DataFrame([{**described, **row} for row in rows], schema=records.schema(table))
-    records.replace(stage.lake, table, stage.run_id, frame)
+    frame = pl.DataFrame([{**run, **row} for row in rows], schema=records.schema(table))
+    records.replace(stage.lake, table, run[tables.RUN_ID], frame)
 
 
 def usual(stage: Stage, history: History) -> list[Columns]:

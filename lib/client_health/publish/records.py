@@ -158,6 +158,22 @@ def append(lake: Lake, table: Table, rows: pl.DataFrame) -> None:
     change.commit()
 
 
+def expire_snapshots(loaded: JavaObject, days: int) -> None:
+    """Remove a table's snapshots that are older than some days, except its last.
+
+    Without Spark: the tables here have few files.
+
+    Parameters
+    ----------
+    loaded : JavaObject
+        Iceberg's object for the table.
+    days : int
+    """
+    until = datetime.now(tz=UTC) - timedelta(days=days)
+    change = loaded.expireSnapshots().expireOlderThan(int(until.timestamp() * 1000))
+    change.retainLast(1).commit()
+
+
 def expire(lake: Lake, table: Table, days: int) -> int:
     """Remove files that are older than a limit, with all that names them; return their number.
 
@@ -186,8 +202,7 @@ def expire(lake: Lake, table: Table, days: int) -> int:
             # Given a text, py4j would find a method that deletes the file instead of its entry.
             change.deleteFile(lake.java.java.lang.StringBuilder(uri))
         change.commit()
-        now = int(datetime.now(tz=UTC).timestamp() * 1000)
-        loaded.expireSnapshots().expireOlderThan(now).retainLast(1).commit()
+        expire_snapshots(loaded, 0)
         # Iceberg keeps what the last snapshot removed until that expires, too.
         for uri in old:
             storage.delete(uri)
