@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from glue_local.kernel import matplot
 from glue_local.processes import lifeline
-from glue_local.sessions.provision import SETTINGS_FILE
 from glue_local.spark import driver
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def _application(connection_file: str) -> SessionApp:
 def main(folder: Path, connection_file: str) -> None:
     """Run the session until the service ends it."""
     ending = lifeline.watch(lifeline.take(), folder)
-    description = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    description = json.loads((folder / driver.SETTINGS_FILE).read_text(encoding="utf-8"))
     started = driver.launch(description, folder)
     connecting = _in_thread("connect", lambda: driver.connect(started))
     app = _application(connection_file)

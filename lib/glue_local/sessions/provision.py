@@ -21,9 +21,9 @@ from glue_local.sessions.shipped_files import local_copy, python_files, search_p
 from glue_local.settings import ServiceSettings
 from glue_local.spark import cluster, s3
 from glue_local.spark.data_catalog import make_sure_of_default
+from glue_local.spark.driver import SETTINGS_FILE
 from glue_local.spark.jars import S3, SETS, archive_path, ensure, java, spark_home
 
-SETTINGS_FILE = "session.json"
 # Variables of another Spark would send the driver or its files elsewhere. Variables of a Jupyter
 # server would make the kernel look for the wrong parent.
 _FOREIGN_VARIABLES = ("PYSPARK_", "SPARK_", "JPY_")

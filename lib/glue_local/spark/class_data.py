@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from glue_local.errors import GlueLocalError
 from glue_local.sessions.arguments import SessionArguments
-from glue_local.sessions.provision import SETTINGS_FILE, provision
+from glue_local.sessions.provision import provision
 from glue_local.settings import ServiceSettings
 from glue_local.spark import driver
 from glue_local.spark.jars import archive_path
@@ -150,7 +150,7 @@ _ICEBERG = {
 
 
 def _main(folder: Path, archive: Path, formats: Sequence[str]) -> int:
-    description = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    description = json.loads((folder / driver.SETTINGS_FILE).read_text(encoding="utf-8"))
     options = f"-XX:ArchiveClassesAtExit={archive} -Xlog:cds=off -Xlog:cds+dynamic=off"
     description["conf"]["spark.driver.extraJavaOptions"] = options
     if "iceberg" in formats:

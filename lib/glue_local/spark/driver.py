@@ -21,6 +21,9 @@ from glue_local.errors import GlueLocalError
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+# In the session's folder: what `launch` takes. Here, so that the session's process, which reads it,
+# imports nothing of what writes it.
+SETTINGS_FILE = "session.json"
 # What Spark's launcher adds for Java 17.
 _MODULE_OPTIONS = (
     "-XX:+IgnoreUnrecognizedVMOptions",
