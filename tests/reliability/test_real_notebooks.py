@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import secrets
 import signal
 import sqlite3
@@ -18,23 +17,39 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 from tests.support import canaries
+from tests.support.local_api import Api
+from tests.support.misbehaving import Endpoint
+from tests.support.warm import arguments_of_the_notebooks
 from tests.support.ways import ROOT, STAGES, Ended, Started, job, run
 
 from glue_local.launch import LocalService
-from strict_glue import api
 
 INGEST, TRANSFORM, QUALITY = STAGES
 KILL = "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"
-_ENDED = {"STOPPED", "FAILED", "TIMEOUT"}
-# Replaces the receipt, so that the commit exists without a receipt.
-INSTEAD_OF_THE_RECEIPT = "def _instead(*_, **__):\n{}\ntype(stage).finish = _instead"
+
+
+def instead(of: str, name: str, value: str) -> str:
+    """Return code that gives one object another attribute; later runs share the session."""
+    return (
+        f"object.__setattr__({of}, '__class__', type('Own', (type({of}),), {{{name!r}: {value}}}))"
+    )
+
+
+def instead_of_the_receipt(code: str) -> str:
+    """Return code that replaces the receipt, so that the commit exists without a receipt."""
+    body = "".join(f"    {line}\n" for line in code.splitlines())
+    return f"def _instead(*_, **__):\n{body}" + instead("stage", "finish", "_instead")
 
 
 class Real:
-    """A marked delivery, a lake, and the real notebooks, with or without an extra cell."""
+    """A marked delivery, a lake, and the real notebooks, with or without extra cells.
 
-    def __init__(self, folder: Path, service: LocalService) -> None:
-        self.folder, self.service = folder, service
+    Runs share a session until one of them ends its processes; the next run gets a new one.
+    """
+
+    def __init__(self, folder: Path, service: LocalService, endpoint: Endpoint) -> None:
+        self.folder, self.service, self.endpoint = folder, service, endpoint
+        self.api, self.session = Api(service), ""
         self.raw = canaries.write_delivery(folder / "raw")
         self.lake, self.notebooks = folder / "lake", folder / "notebooks"
         self.events, self.mark = folder / "events", folder / "mark"
@@ -49,20 +64,46 @@ class Real:
 
     def run(
         self,
-        stage: str = "",
-        code: str = "",
-        *,
-        before: str = "",
+        *cells: tuple[str, str],
         does: Callable[[Started], None] | None = None,
+        run_id: str = "",
     ) -> Ended:
-        """Run the job with an extra cell in a stage: before the cell with a given text, or last."""
-        self._write(stage, code, before)
+        """Run the job with extra cells in the last stage.
+
+        Parameters
+        ----------
+        *cells : tuple of str
+            The text of the cell that the extra cell precedes, or nothing for the notebook's end;
+            and the extra cell's code.
+        does : callable, optional
+            What to do to the job once a cell has set the mark.
+        run_id : str
+            By default, the name that the delivery gives to the run.
+        """
+        return self._run(cells, does, run_id, self._ready())
+
+    def again(self, run_id: str = "") -> Ended:
+        """Run the job again, for a run that is published and needs no session."""
+        ended = self._run((), None, run_id, self.session)
+        assert self.endpoint.calls["CreateSession"] == 0
+        return ended
+
+    def _run(
+        self,
+        cells: tuple[tuple[str, str], ...],
+        does: Callable[[Started], None] | None,
+        run_id: str,
+        session: str,
+    ) -> Ended:
+        self._write(*cells)
+        self.more = ("--RUN_ID", run_id) if run_id else ()
         self.mark.unlink(missing_ok=True)
+        self.endpoint.start(share=session)
         ended = run(
             self._job,
             self,  # type: ignore[arg-type]
-            {**self.service.environment, "GLUE_PAPERMILL_RETRIES_SECONDS": "5"},
-            self.service.endpoint,
+            {**self.endpoint.environment, "GLUE_PAPERMILL_RETRIES_SECONDS": "5"},
+            self.endpoint.url,
             does=does,
             struck=self,
             patience=400.0,
@@ -72,16 +113,18 @@ class Real:
         self._settle()
         return ended
 
+    def _ready(self) -> str:
+        """Return the shared session; create one if there is none, or it has died."""
+        sessions = self.api.client.list_sessions()["Sessions"]
+        if self.session not in [one["Id"] for one in sessions if one["Status"] == "READY"]:
+            given = arguments_of_the_notebooks()
+            self.session = self.api.ready(DefaultArguments=given, IdleTimeout=60)
+        return self.session
+
     def _settle(self) -> None:
         """Wait until no session is running; one whose runner is killed still writes and commits."""
-        given = {**os.environ, **self.service.environment}
-        client = api.glue_client(given)
         deadline = time.monotonic() + 300
-        while True:
-            found = client.list_sessions()["Sessions"]
-            living = [one["Id"] for one in found if one["Status"] not in _ENDED]
-            if not living:
-                return
+        while living := self.endpoint.living():
             assert time.monotonic() < deadline, living
             time.sleep(0.1)
 
@@ -101,11 +144,11 @@ class Real:
         """Return code that sets the mark, and then takes a long time."""
         return f"open({str(self.mark)!r}, 'w').close()\nimport time\ntime.sleep(600)"
 
-    def _write(self, stage: str, code: str, before: str) -> None:
+    def _write(self, *cells: tuple[str, str]) -> None:
         self.notebooks.mkdir(exist_ok=True)
         for name in STAGES:
             notebook = nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4)
-            if name == stage:
+            for before, code in cells if name == QUALITY else ():
                 places = [
                     number for number, cell in enumerate(notebook.cells) if before in cell.source
                 ]
@@ -150,7 +193,9 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     settings = ("spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}")
     arguments = [part for setting in settings for part in ("--spark-conf", setting)]
     with LocalService(driver_memory="1g", arguments=tuple(arguments)) as service:
-        yield Real(folder, service)
+        endpoint = Endpoint(service)
+        yield Real(folder, service, endpoint)
+        endpoint.close()
 
 
 @pytest.fixture(autouse=True)
@@ -170,12 +215,35 @@ def nothing_personal(real: Real) -> Iterator[None]:
 
 
 def test_a_gate_that_stops_the_run_tells_nothing_of_anybody(real: Real) -> None:
-    twice = "lambda self: self.stage.lake.at(self.snapshot_id).unionByName(rows)"
-    code = f"rows = branch.rows\ntype(branch).rows = property({twice})"
-    ended = real.run(QUALITY, code, before="validar_esquema")
+    twice = "property(lambda self: self.stage.lake.at(self.snapshot_id).unionByName(rows))"
+    code = "rows = branch.rows\n" + instead("branch", "rows", twice)
+    ended = real.run(("validar_esquema", code))
     assert ended.exit_code == 3, ended.said
     assert "cpf_duplicado" in ended.said
     assert real.publications() == []
+
+
+def test_a_start_goes_on_from_the_branch_and_death_before_the_commit_publishes_nothing(
+    real: Real,
+) -> None:
+    # The runner is killed between branch and audit.
+    ended = real.run(
+        ("publishing.branch(", real.pause()), does=lambda started: started.signal(signal.SIGKILL)
+    )
+    assert ended.exit_code == -signal.SIGKILL
+    assert real.publications() == []
+    branch = json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"]
+
+    # This session dies before the commit, which publishes nothing.
+    die = f"def _die(*_):\n    {KILL.replace(chr(10), '; ')}\n"
+    ended = real.run(
+        ("validar_esquema", f"assert branch.name == {branch!r}"),
+        ("publishing.publish(", die + instead("stage.lake", "publish", "_die")),
+    )
+    assert ended.exit_code == 4, ended.said
+    assert "SIGKILL" in ended.said
+    assert real.publications() == []
+    assert json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"] == branch
 
 
 def test_a_driver_that_dies_while_it_works_on_rows_tells_nothing_of_them(real: Real) -> None:
@@ -188,93 +256,62 @@ def test_a_driver_that_dies_while_it_works_on_rows_tells_nothing_of_them(real: R
         "threading.Timer(0.3, _kill).start()\n"
         "for _ in range(200): branch.rows.orderBy('nome_completo').collect()"
     )
-    ended = real.run(QUALITY, code, before="validar_esquema")
+    ended = real.run(("validar_esquema", code))
     assert ended.exit_code == 4, ended.said
     assert "JVM" in ended.said
     assert real.publications() == []
 
 
-def test_death_before_the_commit_publishes_nothing(real: Real) -> None:
-    code = f"def _die(*_):\n    {KILL.replace(chr(10), '; ')}\n"
-    code += "import client_health.publish.lake\nclient_health.publish.lake.Lake.publish = _die"
-    ended = real.run(QUALITY, code, before="publishing.publish(")
-    assert ended.exit_code == 4, ended.said
-    assert real.publications() == []
-
-
-def test_a_runner_killed_between_branch_and_audit_goes_on_from_the_branch(real: Real) -> None:
+def test_a_runner_killed_between_commit_and_receipt_has_published(real: Real) -> None:
     ended = real.run(
-        QUALITY,
-        real.pause(),
-        before="publishing.branch(",
+        ("publishing.publish(", instead_of_the_receipt(real.pause())),
         does=lambda started: started.signal(signal.SIGKILL),
     )
     assert ended.exit_code == -signal.SIGKILL
-    assert real.publications() == []
-    branch = json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"]
-    ended = real.run(QUALITY, f"assert branch.name == {branch!r}\n{KILL}", before="validar_esquema")
-    assert ended.exit_code == 4, ended.said
-    assert json.loads(real.receipt(TRANSFORM).read_text())["handover"]["branch"] == branch
+    assert len(real.publications()) == 1
+    assert not real.receipt(QUALITY).exists()
+
+    again = real.again()
+    assert again.exit_code == 0, again.said
+    assert "rebuilt" in again.said
+    assert json.loads(real.receipt(QUALITY).read_text())["shares"]
+    assert len(real.publications()) == 1, "readers see exactly one publication"
 
 
-def test_rows_are_written_again_where_others_published_meanwhile(real: Real) -> None:
+def test_rows_are_written_again_where_others_published_meanwhile_and_published_once(
+    real: Real,
+) -> None:
     once = real.folder / "others-published"
-    code = (
+    others = (
         "from pathlib import Path\n"
         f"if not Path({str(once)!r}).exists():\n"
         f"    Path({str(once)!r}).touch()\n"
         "    stage.lake.loaded(stage.lake.table).newAppend().commit()"
     )
-    real.more = ("--RUN_ID", "moved")
-    ended = real.run(QUALITY, code, before="publishing.publish(")
-    real.more = ()
-    assert ended.exit_code == 0, ended.said
-    assert "others have published meanwhile" in ended.said
-    assert real.publications() == ["moved"]
-
-
-def test_a_runner_killed_between_commit_and_receipt_has_published(real: Real) -> None:
-    pause = "\n".join(f"    {line}" for line in real.pause().splitlines())
+    before = real.publications()
+    # The runner is killed between the receipt of the second attempt and its own end.
     ended = real.run(
-        QUALITY,
-        INSTEAD_OF_THE_RECEIPT.format(pause),
-        before="publishing.publish(",
+        ("publishing.publish(", others),
+        ("", real.pause()),
         does=lambda started: started.signal(signal.SIGKILL),
+        run_id="moved",
     )
     assert ended.exit_code == -signal.SIGKILL
-    assert len(real.publications()) == 2
-    assert not real.receipt(QUALITY).exists()
+    assert "others have published meanwhile" in ended.said
+    assert real.receipt(QUALITY, "moved").exists()
+    assert real.publications() == ["moved", *before]
 
-    again = real.run()
+    again = real.again("moved")
     assert again.exit_code == 0, again.said
-    assert "rebuilt" in again.said
-    assert json.loads(real.receipt(QUALITY).read_text())["shares"]
-    assert len(real.publications()) == 2, "readers see exactly one publication more"
+    assert real.publications() == ["moved", *before], "readers see exactly one publication more"
 
 
-def test_a_runner_killed_between_receipt_and_exit_has_published(real: Real) -> None:
-    real.more = ("--RUN_ID", "second")
-    ended = real.run(QUALITY, real.pause(), does=lambda started: started.signal(signal.SIGKILL))
-    assert ended.exit_code == -signal.SIGKILL
-    assert real.receipt(QUALITY, "second").exists()
+def test_a_session_that_dies_between_commit_and_receipt_has_published(real: Real) -> None:
     before = real.publications()
-    assert before[0] == "second"
-
-    again = real.run()
-    real.more = ()
-    assert again.exit_code == 0, again.said
-    assert real.publications() == before, "readers see exactly one publication"
-
-
-def test_a_session_that_dies_between_commit_and_receipt_has_published(
-    real: Real, tmp_path: Path
-) -> None:
-    other = Real(tmp_path, real.service)
-    kill = "\n".join(f"    {line}" for line in KILL.splitlines())
-    ended = other.run(QUALITY, INSTEAD_OF_THE_RECEIPT.format(kill), before="publishing.publish(")
+    ended = real.run(("publishing.publish(", instead_of_the_receipt(KILL)), run_id="last")
     assert ended.exit_code == 0, ended.said
     assert "after its commit" in ended.said
-    assert other.receipt(QUALITY).exists()
-    assert len(other.publications()) == 1
-    assert other.run().exit_code == 0
-    assert len(other.publications()) == 1
+    assert real.receipt(QUALITY, "last").exists()
+    assert real.publications() == ["last", *before]
+    assert real.again("last").exit_code == 0
+    assert real.publications() == ["last", *before]

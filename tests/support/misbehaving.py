@@ -252,7 +252,7 @@ class Endpoint:
             self._ask("CancelStatement", {"SessionId": self._shared, "Id": self._last})
         self.rules = list(rules)
         self.calls.clear()
-        self.watched, self._shared = watch, share
+        self.watched, self._shared, self._last = watch, share, 0
         self.struck.clear()
         self.misbehaved.clear()
         self.sessions.clear()
@@ -306,7 +306,10 @@ class Endpoint:
             tags = parameters.get("Tags", {}).items()
             ids = [found for found, own in self._tags.items() if tags <= own.items()]
             return 200, {"Ids": ids, "Sessions": [self._described(found) for found in ids]}
-        status = self.sessions.get(name, "GONE")
+        if action in {"GetSession", "StopSession"}:
+            status = self._status(name)
+        else:
+            status = self.sessions.get(name, "GONE")
         if status == "GONE":
             return 400, {"__type": "EntityNotFoundException", "Message": f"no session {name}"}
         if action == "CreateSession":
@@ -348,10 +351,16 @@ class Endpoint:
             time.sleep(0.02)
 
     def _status(self, name: str) -> str:
-        if self._shared:
-            return self.sessions[name]
-        _, answer = self._ask("GetSession", {"Id": name})
-        return str(answer.get("Session", {}).get("Status", "GONE"))
+        own = self.sessions.get(name, "GONE")
+        if self._shared and own != "READY":
+            return own
+        _, answer = self._ask("GetSession", {"Id": self._shared or name})
+        found = answer.get("Session", {})
+        status = str(found.get("Status", "GONE"))
+        if self._shared and status != "READY":
+            # The processes of a shared session have died under the session that uses it.
+            self.sessions[name], self._messages[name] = status, found.get("ErrorMessage", "")
+        return status
 
     def _ask(self, action: str, parameters: dict[str, Any]) -> tuple[int, dict[str, Any]]:
         body = json.dumps(parameters).encode()

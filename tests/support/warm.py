@@ -66,14 +66,18 @@ def shared(service: LocalService) -> Iterator[Warm]:
     Each starts with an empty namespace. Spark's own state stays, but no run depends on it: another
     lake gets another catalog.
     """
-    first = job_client_health.build_request({}, "lake").stages[0]
-    asked = configuration(read_notebook(first), first.notebook)
-    arguments = {name: value for name, value in asked.items() if name.startswith("--")}
     endpoint = Endpoint(service)
     api = Api(service)
-    session = api.ready(DefaultArguments=arguments, IdleTimeout=60)
+    session = api.ready(DefaultArguments=arguments_of_the_notebooks(), IdleTimeout=60)
     endpoint.start(share=session)
     try:
         yield Warm(service, endpoint, api, session)
     finally:
         endpoint.close()
+
+
+def arguments_of_the_notebooks() -> dict[str, str]:
+    """Return the arguments of the session that the notebooks request."""
+    first = job_client_health.build_request({}, "lake").stages[0]
+    asked = configuration(read_notebook(first), first.notebook)
+    return {name: value for name, value in asked.items() if name.startswith("--")}
