@@ -15,9 +15,9 @@ from tests.support.webhooks import SECRET, Webhook, is_slack_message
 from client_health_cli.alert_url import VARIABLE
 from register_contract import runs
 
-# A repeated start finds one of these: no session and no finished stage; a session that couldn't be
-# stopped; a stopped session and a finished stage; the remains of a killed runner.
-REPEATED = {"unreachable", "expired", "exception", "runner_killed"}
+# A repeated start finds one of these: a session that couldn't be stopped; a stopped session and a
+# finished stage; the remains of a killed runner.
+REPEATED = {"expired", "exception", "runner_killed"}
 
 
 @pytest.fixture(scope="module")
@@ -57,5 +57,8 @@ def test_the_command_says_what_happened_publishes_nothing_and_goes_on(
     ended = theatre.play(scenario, command)
     is_loud(theatre, scenario, ended)
     people_are_told(told, scenario, ended)
+    if scenario.name == "runner_terminated":
+        kept = (theatre.place.lake / "runs").glob("*/02_transform.ipynb")
+        assert list(kept), "the notebook shows where it was stopped"
     if scenario.name in REPEATED:
         goes_on(theatre, command)

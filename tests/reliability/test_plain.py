@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pytest
 from tests.support.checks import passed_over, patience_with_plain
-from tests.support.scenarios import WHOLE, Scenario, by_name
+from tests.support.scenarios import BY_PAPERMILL, Scenario, by_name
 from tests.support.theatre import Theatre
 from tests.support.ways import plain
 
 
-@pytest.mark.parametrize("scenario", WHOLE, ids=by_name)
+@pytest.mark.parametrize("scenario", BY_PAPERMILL, ids=by_name)
 def test_plain_papermill_does_what_the_page_says(theatre: Theatre, scenario: Scenario) -> None:
     ended = theatre.play(scenario, plain, patience=patience_with_plain(scenario))
     assert passed_over(theatre, ended) == scenario.plain

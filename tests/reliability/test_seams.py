@@ -7,14 +7,17 @@ the kernels directly. The others run through whole programs.
 
 from __future__ import annotations
 
+import signal
 from dataclasses import replace
 
 import pytest
 from tests.support.checks import fails_in_ci, is_loud, passed_over, patience_with_plain
 from tests.support.scenarios import (
-    AT_THE_SEAMS,
     BY_NBVAL,
+    BY_PAPERMILL,
     BY_THE_JOB,
+    BY_THE_OFFICIAL_KERNEL,
+    BY_THE_RUNNER,
     BY_THE_STRICT_KERNEL,
     SCENARIOS,
     WHOLE,
@@ -31,14 +34,17 @@ def test_each_scenario_is_played_whole_or_like_one_that_is() -> None:
     # A failure of a process needs that process, and each exit code needs a program that exits with
     # it.
     fates = {scenario.name for scenario in SCENARIOS if scenario.does}
-    for programs in (WHOLE, BY_THE_JOB, BY_NBVAL):
-        assert fates <= {scenario.name for scenario in programs} <= whole
-    for programs in (WHOLE, BY_THE_JOB):
-        codes = {scenario.exit_code for scenario in SCENARIOS}
-        assert {scenario.exit_code for scenario in programs} == codes
+    for programs in (WHOLE, BY_PAPERMILL, BY_NBVAL):
+        assert fates <= {scenario.name for scenario in programs}
+    assert {scenario.name for scenario in BY_THE_JOB} <= whole
+    codes = {scenario.exit_code for scenario in SCENARIOS}
+    assert {scenario.exit_code for scenario in WHOLE} == codes
+    ends = {scenario.plain.exit_code for scenario in SCENARIOS}
+    assert {scenario.plain.exit_code for scenario in BY_PAPERMILL} == ends
+    assert {scenario.exit_code for scenario in BY_THE_JOB} == codes - {0, -signal.SIGKILL}
 
 
-@pytest.mark.parametrize("another", AT_THE_SEAMS, ids=by_name)
+@pytest.mark.parametrize("another", BY_THE_RUNNER, ids=by_name)
 def test_the_runner_says_what_happened_and_publishes_nothing(
     theatre: Theatre, another: Scenario
 ) -> None:
@@ -55,7 +61,7 @@ def test_the_strict_kernel_shows_what_happened(theatre: Theatre, another: Scenar
     fails_in_ci(theatre, another, theatre.at_the_seam(another, strict_kernel))
 
 
-@pytest.mark.parametrize("another", AT_THE_SEAMS, ids=by_name)
+@pytest.mark.parametrize("another", BY_THE_OFFICIAL_KERNEL, ids=by_name)
 def test_the_official_kernel_does_what_the_page_says(theatre: Theatre, another: Scenario) -> None:
     patience = patience_with_plain(another)
     ended = theatre.at_the_seam(another, official_kernel, patience=patience)

@@ -136,6 +136,7 @@ SCENARIOS = (
         "the endpoint answers `AccessDeniedException`",
         ("AccessDeniedException", "not authorized"),
         _always(("CreateSession", refuse("AccessDeniedException", "not authorized"))),
+        like="unreachable",
     ),
     Scenario(
         "quota",
@@ -147,7 +148,7 @@ SCENARIOS = (
         ),
         limits={"retries": 1},
         patience=60.0,
-        like="access_denied",
+        like="unreachable",
     ),
     Scenario(
         "wrong_role",
@@ -155,7 +156,7 @@ SCENARIOS = (
         "the endpoint answers `InvalidInputException`",
         ("InvalidInputException", "cannot be assumed"),
         _always(("CreateSession", refuse("InvalidInputException", "the role cannot be assumed"))),
-        like="access_denied",
+        like="unreachable",
     ),
     Scenario(
         "failed_provisioning",
@@ -163,7 +164,7 @@ SCENARIOS = (
         "the endpoint reports FAILED",
         ("FAILED", "no capacity"),
         _always(("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))),
-        like="access_denied",
+        like="unreachable",
     ),
     Scenario(
         "never_ready",
@@ -173,6 +174,7 @@ SCENARIOS = (
         _always(("GetSession", change(Status="PROVISIONING"))),
         limits={"provisioning": 2},
         plain=Plain(exit_code=None, session_left=True),
+        like="unreachable",
     ),
     # -- the session ends ----------------------------------------------------------------------
     Scenario(
@@ -210,11 +212,11 @@ SCENARIOS = (
             f"{HERE}\nimport os, signal, subprocess, time\n"
             "jvm = subprocess.run(['pgrep', '-P', str(os.getpid()), 'java'],"
             " capture_output=True, text=True, check=True).stdout.split()[0]\n"
-            "os.kill(int(jvm), signal.SIGKILL)\nspark.range(3).count()\ntime.sleep(30)"
+            "os.kill(int(jvm), signal.SIGKILL)\ntime.sleep(30)"
         ),
         shared=False,
         session_lost=True,
-        like="session_process_killed",
+        like="timeout",
     ),
     Scenario(
         "session_process_killed",
@@ -224,6 +226,7 @@ SCENARIOS = (
         cell=f"{HERE}\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
         shared=False,
         session_lost=True,
+        like="timeout",
     ),
     # -- a statement fails ---------------------------------------------------------------------
     Scenario(
@@ -233,6 +236,7 @@ SCENARIOS = (
         ("is ERROR, expected AVAILABLE",),
         _from_here(("GetStatement", change(State="ERROR", Output=None))),
         plain=Plain(went_on=True),
+        like="timeout",
     ),
     Scenario(
         "cancelled_by_another",
@@ -242,7 +246,7 @@ SCENARIOS = (
         lambda: (Rule("RunStatement", cancelling, at=HERE, times=1),),
         cell=SLOW,
         plain=Plain(went_on=True),
-        like="statement_error",
+        like="timeout",
     ),
     Scenario(
         "cancelled_by_us",
@@ -290,7 +294,7 @@ SCENARIOS = (
         ("printed more than",),
         cell=f"{HERE}\nprint('x' * 5_000_000)",
         plain=Plain(went_on=True),
-        like="statement_error",
+        like="timeout",
     ),
     Scenario(
         "too_much_code",
@@ -299,7 +303,7 @@ SCENARIOS = (
         ("68,000",),
         cell=f"{STRIKE}\n#{'x' * 68_000}",
         plain=Plain(went_on=True),
-        like="statement_error",
+        like="timeout",
     ),
     Scenario(
         "nothing_done",
@@ -308,6 +312,7 @@ SCENARIOS = (
         ("no receipt",),
         _always(("*", nodding)),
         nbval=("Missing output fields",),
+        like="timeout",
     ),
     # -- processes on the host -----------------------------------------------------------------
     Scenario(
@@ -358,6 +363,7 @@ SCENARIOS = (
         _from_here(("*", web_page)),
         limits={"retries": 1},
         plain=Plain(exit_code=None, session_left=True),
+        like="expired",
     ),
     Scenario(
         "half_an_answer",
@@ -367,7 +373,7 @@ SCENARIOS = (
         _from_here(("*", half_an_answer)),
         limits={"retries": 1},
         plain=Plain(exit_code=None, session_left=True),
-        like="web_page",
+        like="expired",
     ),
     Scenario(
         "torn_answer",
@@ -377,7 +383,7 @@ SCENARIOS = (
         _from_here(("GetStatement", torn_answer)),
         limits={"retries": 1},
         plain=Plain(went_on=True),
-        like="web_page",
+        like="expired",
     ),
     Scenario(
         "throttled_shortly",
@@ -431,25 +437,30 @@ SCENARIOS = (
         like="expired",
     ),
 )
-# At least one of each kind runs through the unmodified command and plain papermill.
+# At least one of each kind runs through the unmodified command.
 WHOLE = tuple(scenario for scenario in SCENARIOS if not scenario.like)
 AT_THE_SEAMS = tuple(scenario for scenario in SCENARIOS if scenario.like)
-# The job and the command make the same call of the runner. So the job runs only what affects its
-# process, a service that is never there, and one failure for each exit code.
+# The job and the command make the same call of the runner. So the job runs only what signals its
+# process, a service that is never there, and a failure of the code. The real notebooks run with the
+# job too, which succeeds, is killed, and loses its session's processes there.
 BY_THE_JOB = tuple(
     scenario
     for scenario in WHOLE
-    if scenario.does or scenario.name in {"unreachable", "exception", "throttled_shortly"}
+    if scenario.name in {"cancelled_by_us", "runner_terminated", "unreachable", "exception"}
 )
-# nbval shows what its kernel reports. So nbval runs only what affects its process, what it has its
-# own message for, one error of the code, one of the session, and what passes.
-BY_NBVAL = tuple(
+BY_THE_RUNNER = tuple(
     scenario
-    for scenario in WHOLE
-    if scenario.does
-    or scenario.nbval is not None
-    or scenario.name in {"exception", "timeout", "throttled_shortly"}
+    for scenario in AT_THE_SEAMS
+    if scenario.name not in {"jvm_killed", "session_process_killed"}
 )
+# papermill ends as its kernel lets it, so plain papermill runs one of each end.
+BY_PAPERMILL = tuple(
+    scenario for scenario in WHOLE if scenario.name not in {"unreachable", "expired"}
+)
+BY_THE_OFFICIAL_KERNEL = tuple(scenario for scenario in SCENARIOS if scenario not in BY_PAPERMILL)
+# nbval shows what its kernel reports. So nbval runs only what affects its process, and what it has
+# its own message for. The tests of the strict kernel run it on what passes and on what raises.
+BY_NBVAL = tuple(scenario for scenario in SCENARIOS if scenario.does or scenario.nbval is not None)
 BY_THE_STRICT_KERNEL = tuple(scenario for scenario in SCENARIOS if scenario not in BY_NBVAL)
 
 

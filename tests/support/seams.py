@@ -1,36 +1,31 @@
 """Lower-level entry points: the runner that command and job call, and the kernels.
 
-Kernels are real processes, used the way papermill and nbval use them. The runner is called in this
+Kernels are processes, used the way papermill and nbval use them. The runner is called in this
 process, as command and job call it in theirs.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import queue
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpecManager
-from jupyter_client.manager import KernelManager
-from tests.support.ways import LONGEST, MARK, Ended, Place, Started, kernels
+from tests.support.forked_kernels import ForkedKernel
+from tests.support.ways import MARK, OFFICIAL, Ended, Place, Started
 
 import job_client_health
 from register_run.delivery import find_sources
 from register_run.runner import run_pipeline
-from strict_glue import kernelspec
 from strict_glue.errors import StrictGlueError
-from strict_glue.kernels import reachable_here_alone
 from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
 
+STRICT = ("strict_glue.kernel", "StrictGlueKernel")
 _LOOK = 0.2
 
 
@@ -50,6 +45,8 @@ class Scene:
         Set at the first wrong answer.
     patience : float
         Seconds after the first wrong answer, after which the run counts as not ended.
+    succeeds : bool
+        Whether a run is expected to publish in spite of what happens.
     """
 
     place: Place
@@ -58,6 +55,7 @@ class Scene:
     limits: Limits
     misbehaved: threading.Event
     patience: float
+    succeeds: bool = False
     mark: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     def environment(self) -> dict[str, str]:
@@ -79,7 +77,10 @@ class Scene:
 
 
 def runner(scene: Scene) -> Ended:
-    """Call the runner as command and job do, which print its error and exit with its code."""
+    """Call the runner as command and job do, which print its error and exit with its code.
+
+    A run that fails in its second stage needs no first one.
+    """
     place = scene.place
     request = job_client_health.build_request(
         find_sources(str(place.raw)),
@@ -92,6 +93,8 @@ def runner(scene: Scene) -> Ended:
         ),
         limits=scene.limits,
     )
+    if not scene.succeeds:
+        request = replace(request, stages=request.stages[1:])
     try:
         run_pipeline(request)
     except StrictGlueError as error:
@@ -102,7 +105,7 @@ def runner(scene: Scene) -> Ended:
 def strict_kernel(scene: Scene) -> Ended:
     """Run a notebook's cells as nbval does: run all of them, and fail if an output differs."""
     said, red = [], False
-    with _Kernel(kernelspec.NAME, scene, store_history=False) as kernel:
+    with _Kernel(STRICT, scene, store_history=False) as kernel:
         for cell in _cells(scene.place):
             shown = kernel.run(cell.source)
             assert shown is not None, said
@@ -116,7 +119,7 @@ def strict_kernel(scene: Scene) -> Ended:
 def official_kernel(scene: Scene) -> Ended:
     """Run a notebook's cells as papermill does: an error ends the run, with exit code 1."""
     parameters, said, code = "run_id = 'given'", [], 0
-    with _Kernel("glue_pyspark", scene, store_history=True) as kernel:
+    with _Kernel((OFFICIAL, "GlueKernel"), scene, store_history=True) as kernel:
         cells = [cell.source for cell in _cells(scene.place)]
         for source in [*cells[:2], parameters, *cells[2:]]:
             shown = kernel.run(source)
@@ -147,31 +150,20 @@ class _Shown:
 class _Kernel:
     """A kernel's process, which runs while its context is open."""
 
-    def __init__(self, name: str, scene: Scene, *, store_history: bool) -> None:
-        self._name, self._scene, self._store_history = name, scene, store_history
+    def __init__(self, kind: tuple[str, str], scene: Scene, *, store_history: bool) -> None:
+        self._kind, self._scene, self._store_history = kind, scene, store_history
         self._lost = False
-        self._sockets = contextlib.ExitStack()
         self._since: float | None = None
 
     def __enter__(self) -> _Kernel:
-        folder = Path(self._sockets.enter_context(tempfile.TemporaryDirectory()))
-        with kernels(self._scene.place.folder) as path:
-            folders = [os.path.join(part, "kernels") for part in path.split(os.pathsep)]  # noqa: PTH118
-            self._manager = KernelManager(kernel_name=self._name)
-            self._manager.kernel_spec_manager = KernelSpecManager(kernel_dirs=folders)
-            # Another program may take a free port that Jupyter found before the kernel binds it.
-            reachable_here_alone(self._manager, folder)
-            self._manager.start_kernel(env=self._scene.environment())
-        self._client = self._manager.client()
-        self._client.start_channels()
-        self._client.wait_for_ready(LONGEST)
+        self._kernel: ForkedKernel | None = ForkedKernel(*self._kind, self._scene.environment())
+        self._client = self._kernel.client
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._client.stop_channels()
-        if self._manager.has_kernel:
-            self._manager.shutdown_kernel(now=self._lost)
-        self._sockets.close()
+        kernel, self._kernel = self._kernel, None
+        if kernel is not None:
+            kernel.end(at_once=self._lost)
 
     def run(self, code: str) -> _Shown | None:
         """Run a cell; ``None`` if it doesn't end within the scene's patience."""
@@ -208,9 +200,9 @@ class _Kernel:
     def given_up(self, said: list[str]) -> Ended:
         """End a kernel that doesn't end by itself, and return the result."""
         self._lost = True
-        ended = self._scene.ended(None, "".join(said))
+        # It is killed first, because nobody would find it by its variables.
         self.__exit__()
-        return ended
+        return self._scene.ended(None, "".join(said))
 
     def _over(self) -> bool:
         if not self._scene.misbehaved.is_set():

@@ -69,6 +69,7 @@ class Theatre:
                 limits=self._limits(scenario),
                 misbehaved=self.endpoint.misbehaved,
                 patience=patience,
+                succeeds=scenario.exit_code == 0,
             )
         )
 
