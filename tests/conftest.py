@@ -45,7 +45,8 @@ SHARED = {
         *("test_erasing", "test_records", "test_resubmission", "test_suppression"),
     },
     "session": {
-        *("test_local_service", "test_local_statements", "test_official_kernel"),
+        *("test_local_service", "test_local_sessions", "test_local_signature"),
+        *("test_local_statements", "test_official_kernel"),
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
     "warm": {"test_bad_input", "test_erase", "test_maintain"},
@@ -143,7 +144,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return a Spark session with Iceberg, like a Glue session's."""
     from client_health.spark_session import configure
     from glue_local.sessions.arguments import SessionArguments
-    from glue_local.sessions.provision import SETTINGS_FILE, provision
+    from glue_local.sessions.provision import provision
     from glue_local.settings import ServiceSettings
     from glue_local.spark import driver
 
@@ -156,7 +157,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     asked = SessionArguments(conf, formats=("iceberg",))
     provision(asked, ServiceSettings(driver_memory="2g"), folder, Event())
     os.environ["PYSPARK_PYTHON"] = sys.executable
-    description = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+    description = json.loads((folder / driver.SETTINGS_FILE).read_text(encoding="utf-8"))
     started = driver.launch(description, folder)
     session = driver.connect(started)
     configure(session)

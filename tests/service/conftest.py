@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from tests.support.local_api import Api
+from tests.support.misbehaving import Endpoint
 
 from glue_local.launch import LocalService
 
@@ -27,3 +28,18 @@ def api(local_service: LocalService) -> Api:
 def session(api: Api) -> str:
     """Yield a ready session for tests that leave it unchanged."""
     return api.ready(Tags={"purpose": "shared"}, IdleTimeout=30)
+
+
+@pytest.fixture(scope="session")
+def endpoint(local_service: LocalService) -> Iterator[Endpoint]:
+    """Yield an endpoint in front of the shared service."""
+    found = Endpoint(local_service)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def shared_sessions(endpoint: Endpoint, session: str) -> dict[str, str]:
+    """Return variables for sessions that share one, each with its own status and namespace."""
+    endpoint.start(share=session)
+    return endpoint.environment

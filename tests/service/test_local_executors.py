@@ -72,12 +72,15 @@ def session(api: Api, library: dict[str, str]) -> str:
     return name
 
 
-@pytest.fixture(scope="module")
-def bare(api: Api) -> str:
-    """A session that was given nothing."""
-    name = api.ready()
-    api.text(name, ASK)
-    return name
+@pytest.fixture
+def bare(glue_python: Path) -> Iterator[tuple[Api, str]]:
+    """A session that was given nothing, and whose executor is its driver."""
+    arguments = ("--session-python", str(glue_python))
+    with LocalService(driver_memory="512m", arguments=arguments) as service:
+        own = Api(service)
+        name = own.ready()
+        own.text(name, ASK)
+        yield own, name
 
 
 def test_the_environment_holds_what_glue_documents_and_sparks_stand_in(
@@ -107,15 +110,16 @@ def test_the_library_is_imported_from_what_was_shipped_on_driver_and_executors(
     assert {row[1:] for row in found} == {(str(glue_python), shipped, ABSENT.format("ipykernel"))}
 
 
-def test_what_was_not_shipped_is_nowhere(api: Api, bare: str, glue_python: Path) -> None:
+def test_what_was_not_shipped_is_nowhere(bare: tuple[Api, str], glue_python: Path) -> None:
+    api, session = bare
     absent = ABSENT.format("client_health")
-    assert api.text(bare, "print(of_module('client_health'))") == absent
+    assert api.text(session, "print(of_module('client_health'))") == absent
     for name in ("strict_glue", "register_run", "client_health_cli", "papermill", "duckdb"):
-        assert api.text(bare, f"print(of_module({name!r}))") == ABSENT.format(name)
-    found = eval(api.text(bare, "print(everywhere())"))
-    assert {row[1:] for row in found} == {(str(glue_python), absent, ABSENT.format("ipykernel"))}
-    assert api.text(bare, "import os; print('PYTHONPATH' in os.environ)") == "True"
-    assert api.text(bare, "print(os.environ['PYTHONPATH'])") == ""
+        assert api.text(session, f"print(of_module({name!r}))") == ABSENT.format(name)
+    found = eval(api.text(session, "print(sc.parallelize([1], 1).mapPartitions(ask).collect())"))
+    assert [row[1:] for row in found] == [(str(glue_python), absent, ABSENT.format("ipykernel"))]
+    assert api.text(session, "import os; print('PYTHONPATH' in os.environ)") == "True"
+    assert api.text(session, "print(os.environ['PYTHONPATH'])") == ""
 
 
 def test_functions_of_the_library_travel_to_the_executors(api: Api, session: str) -> None:
@@ -134,13 +138,15 @@ def test_functions_of_the_library_travel_to_the_executors(api: Api, session: str
     assert api.text(session, code) == "True 2"
 
 
-def test_executors_are_processes_on_loopback_whose_pages_show_nothing(api: Api, bare: str) -> None:
-    api.text(bare, "everywhere()")
-    processes = api.processes(bare)
+def test_executors_are_processes_on_loopback_whose_pages_show_nothing(
+    api: Api, session: str
+) -> None:
+    api.text(session, "everywhere()")
+    processes = api.processes(session)
     javas = [process for process in processes if process.name() == "java"]
     assert len(javas) == 3
     assert set(listening(processes)) == {"127.0.0.1"}
-    secret = api.text(bare, "print(sc.getConf().get('spark.authenticate.secret'))")
+    secret = api.text(session, "print(sc.getConf().get('spark.authenticate.secret'))")
     assert len(secret) == 64
     assert not [p for p in javas if secret in " ".join(p.cmdline())]
     ports = {c.laddr.port for p in javas for c in p.net_connections() if c.status == "LISTEN"}
@@ -170,26 +176,18 @@ def test_another_interpreter_must_have_the_same_python_and_spark(python: str, wo
         assert words in described["ErrorMessage"]
 
 
-# The last two end the sessions of the tests before them.
+# The last one ends the session of the tests before it.
 
 
-def test_executors_end_with_their_session_and_leave_no_file(api: Api, bare: str) -> None:
-    api.text(bare, "everywhere()")
-    folder = Path(api.text(bare, "print(sc.getConf().get('spark.local.dir'))")).parent
-    assert list(folder.glob("home/work/*/0/stderr"))
-    processes = api.processes(bare)
-    assert len(processes) > 5
-    api.stop(bare)
-    assert gone(processes, seconds=0)
-    assert not folder.exists()
-
-
-def test_executors_end_when_the_service_is_killed(
+def test_executors_end_when_the_service_is_killed_and_leave_no_file(
     service: LocalService, api: Api, session: str
 ) -> None:
     api.text(session, "everywhere()")
+    folder = Path(api.text(session, "print(sc.getConf().get('spark.local.dir'))")).parent
+    assert list(folder.glob("home/work/*/0/stderr"))
     processes = api.processes(session)
     assert len([process for process in processes if process.name() == "java"]) == 3
     assert service.pid is not None
     psutil.Process(service.pid).kill()
     assert gone(processes)
+    assert not folder.exists()

@@ -28,8 +28,9 @@ from glue_local.emulator import Emulator, EmulatorError, free_port
 from glue_local.errors import ServiceStartError
 from glue_local.launch import LocalService
 from glue_local.sessions.arguments import SessionArguments
-from glue_local.sessions.provision import SETTINGS_FILE, provision
+from glue_local.sessions.provision import provision
 from glue_local.settings import ServiceSettings
+from glue_local.spark import driver
 
 BUCKET = "job-files"
 ENDED = {"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT"}
@@ -90,7 +91,7 @@ class Jobs:
     def end(self, job: str, run: str) -> dict[str, Any]:
         """Wait until a run ends."""
         while (found := self.run(job, run))["JobRunState"] not in ENDED:
-            time.sleep(0.05)
+            time.sleep(0.1)
         return found
 
     def ran(self, script: str, **job: Any) -> dict[str, Any]:
@@ -103,7 +104,7 @@ class Jobs:
     def body(self, key: str) -> str:
         """Wait for an object that a script writes, and return its body."""
         while key not in self.objects():
-            time.sleep(0.05)
+            time.sleep(0.1)
         return str(self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode())
 
     def objects(self) -> set[str]:
@@ -398,7 +399,7 @@ def started_with(folder: Path, settings: ServiceSettings, conf: str = "") -> dic
     folder.mkdir()
     arguments = SessionArguments.read({"--conf": conf})
     provision(arguments, settings, folder, Event())
-    return dict(json.loads((folder / SETTINGS_FILE).read_text()))
+    return dict(json.loads((folder / driver.SETTINGS_FILE).read_text()))
 
 
 def test_only_a_service_with_an_s3_endpoint_gives_sessions_what_reads_s3(tmp_path: Path) -> None:
@@ -433,6 +434,7 @@ def lake_session(
         api = Api(service)
         arguments = {
             "--datalake-formats": "iceberg",
+            "--enable-glue-datacatalog": "false",
             "--conf": " --conf ".join(f"{name}={value}" for name, value in CONF.items()),
             "--additional-python-modules": f"s3://{BUCKET}/{key}",
             "--python-modules-installer-option": "--no-index",
@@ -451,12 +453,16 @@ print([spark.read.parquet(f"{{scheme}}://{BUCKET}/lake/a b").where("part = 'ç 1
     assert api.text(session, code) == "[3, 3]"
 
 
-def test_a_session_that_names_no_region_looks_elsewhere_as_on_aws(
-    lake_session: tuple[Api, str],
+def test_a_session_makes_the_database_default_and_looks_for_s3_elsewhere_as_on_aws(
+    lake_session: tuple[Api, str], emulator: Emulator
 ) -> None:
     api, _ = lake_session
-    session = api.ready()
+    glue = emulator.client("glue")
+    assert "default" not in {found["Name"] for found in glue.get_databases()["DatabaseList"]}
+    # This one uses the data catalog, and names no region.
+    session = api.ready(DefaultArguments={"--enable-glue-datacatalog": "true"})
     try:
+        assert "default" in {found["Name"] for found in glue.get_databases()["DatabaseList"]}
         code = f"spark.range(9).write.parquet('s3://{BUCKET}/lake/elsewhere')"
         output = api.run(session, code)["Output"]
         assert "Connection refused" in output["ErrorValue"]
@@ -466,21 +472,7 @@ def test_a_session_that_names_no_region_looks_elsewhere_as_on_aws(
         assert api.text(session, region) == "us-east-2"
     finally:
         api.stop(session)
-
-
-def test_a_session_with_the_data_catalog_makes_the_database_default_as_on_aws(
-    lake_session: tuple[Api, str], emulator: Emulator
-) -> None:
-    api, _ = lake_session
-    glue = emulator.client("glue")
-    assert "default" not in {found["Name"] for found in glue.get_databases()["DatabaseList"]}
-    for asked, there in (("false", False), ("true", True)):
-        session = api.create(DefaultArguments={"--enable-glue-datacatalog": asked})
-        api.wait(session)
-        api.stop(session)
-        names = {found["Name"] for found in glue.get_databases()["DatabaseList"]}
-        assert ("default" in names) is there
-    glue.delete_database(Name="default")
+        glue.delete_database(Name="default")
 
 
 def test_a_session_commits_to_the_catalog_of_the_upstream(
@@ -601,26 +593,24 @@ def test_the_emulator_listens_on_loopback_and_ends_when_its_parent_is_killed() -
     assert not folder.exists()
 
 
-def test_an_upstream_that_does_not_answer_is_named(emulator: Emulator) -> None:
-    gone_port = f"http://127.0.0.1:{free_port()}"
-    with LocalService(upstream={**emulator.environment, "AWS_ENDPOINT_URL": gone_port}) as service:
-        status, answer = Api(service).post("GetDatabases", {})
+def test_an_upstream_that_does_not_answer_is_named_and_keeps_nobody_else_waiting(
+    emulator: Emulator,
+) -> None:
+    silent = socket.create_server(("127.0.0.1", 0))
+    endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+    upstream = {**emulator.environment, "AWS_ENDPOINT_URL": endpoint}
+    with LocalService(upstream=upstream) as service, ThreadPoolExecutor() as threads:
+        api = Api(service)
+        waiting = threads.submit(api.post, "GetDatabases", {})
+        connection, _ = silent.accept()
+        assert api.client.list_sessions()["Ids"] == []
+        assert not waiting.done()
+        connection.close()
+        assert waiting.result()[0] == 500
+        silent.close()
+        status, answer = api.post("GetDatabases", {})
     assert (status, answer["__type"]) == (500, "InternalServiceException")
-    assert gone_port in answer["Message"]
-
-
-def test_a_slow_upstream_keeps_nobody_else_waiting(emulator: Emulator) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        upstream = {**emulator.environment, "AWS_ENDPOINT_URL": endpoint}
-        with LocalService(upstream=upstream) as service, ThreadPoolExecutor() as threads:
-            api = Api(service)
-            waiting = threads.submit(api.post, "GetDatabases", {})
-            connection, _ = silent.accept()
-            assert api.client.list_sessions()["Ids"] == []
-            assert not waiting.done()
-            connection.close()
-            assert waiting.result()[0] == 500
+    assert endpoint in answer["Message"]
 
 
 def test_without_an_upstream_there_are_no_job_runs(local_service: LocalService) -> None:

@@ -34,6 +34,20 @@ def api() -> Iterator[Api]:
         yield Api(service)
 
 
+@pytest.fixture(scope="module")
+def listed(api: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a session with a list of requirements."""
+    folder = tmp_path_factory.mktemp("listed")
+    found = wheel(folder, "listed", "NAME = 'listed'")
+    (folder / "requirements.txt").write_text(f"listed @ {found.as_uri()}\n")
+    return api.ready(
+        DefaultArguments={
+            "--additional-python-modules": str(folder / "requirements.txt"),
+            "--python-modules-installer-option": "--no-index -r",
+        }
+    )
+
+
 def failure(api: Api, **arguments: str) -> str:
     """Return the reason why a session with these arguments fails to start."""
     names = {f"--{name.replace('_', '-')}": value for name, value in arguments.items()}
@@ -43,25 +57,24 @@ def failure(api: Api, **arguments: str) -> str:
 
 
 def test_a_zip_of_wheels_is_installed_without_an_index_for_one_session_alone(
-    api: Api, tmp_path: Path
+    api: Api, listed: str, tmp_path: Path
 ) -> None:
     below = wheel(tmp_path, "shipped_below", "NAME = 'below'")
     above = wheel(tmp_path, "shipped_above", "import shipped_below", requires="shipped_below")
     archive = tmp_path / "library-1.0.gluewheels.zip"
     archive.write_bytes(zip_of_wheels(above, below, requirements="shipped_above==1.0\n"))
-    with_it = api.ready(DefaultArguments={"--additional-python-modules": str(archive), **NO_INDEX})
-    without = api.ready()
+    session = api.ready(DefaultArguments={"--additional-python-modules": str(archive), **NO_INDEX})
     try:
         print_name = "import shipped_above; print(shipped_above.shipped_below.NAME)"
-        assert api.text(with_it, print_name) == "below"
-        folder = api.text(with_it, "print(sc.getConf().get('spark.local.dir'))")
-        in_workers = api.text(with_it, IN_WORKERS.format("shipped_above"))
+        assert api.text(session, print_name) == "below"
+        folder = api.text(session, "print(sc.getConf().get('spark.local.dir'))")
+        in_workers = api.text(session, IN_WORKERS.format("shipped_above"))
         assert in_workers == f"['{Path(folder).parent / 'modules' / 'shipped_above.py'}']"
-        absent = "[\"No module named 'shipped_above'\"]"
-        assert api.text(without, IN_WORKERS.format("shipped_above")) == absent
     finally:
-        api.stop(with_it)
-        api.stop(without)
+        api.stop(session)
+    assert api.text(listed, IN_WORKERS.format("shipped_above")) == (
+        "[\"No module named 'shipped_above'\"]"
+    )
 
 
 def test_what_a_zip_of_wheels_lacks_fails_the_session_without_asking_an_index(
@@ -83,20 +96,9 @@ def test_without_that_option_an_index_is_asked_as_on_aws(api: Api, tmp_path: Pat
 
 
 def test_a_list_of_requirements_is_installed_with_the_installers_option_for_it(
-    api: Api, tmp_path: Path
+    api: Api, listed: str
 ) -> None:
-    found = wheel(tmp_path, "listed", "NAME = 'listed'")
-    (tmp_path / "requirements.txt").write_text(f"listed @ {found.as_uri()}\n")
-    session = api.ready(
-        DefaultArguments={
-            "--additional-python-modules": str(tmp_path / "requirements.txt"),
-            "--python-modules-installer-option": "--no-index -r",
-        }
-    )
-    try:
-        assert api.text(session, "import listed; print(listed.NAME)") == "listed"
-    finally:
-        api.stop(session)
+    assert api.text(listed, "import listed; print(listed.NAME)") == "listed"
 
 
 def test_a_zip_that_says_not_what_to_install_is_refused(api: Api, tmp_path: Path) -> None:

@@ -77,17 +77,6 @@ def test_stopping_the_service_leaves_neither_process_nor_file() -> None:
     assert not folder.exists()
 
 
-def test_a_killed_service_takes_its_sessions_with_it() -> None:
-    service = LocalService(driver_memory="512m").start()
-    api = Api(service)
-    processes = everything(api)
-    folder = session_folder(api)
-    os.kill(processes[0].pid, signal.SIGKILL)
-    service.stop()
-    assert gone(processes)
-    assert not folder.exists()
-
-
 def test_what_a_provisioning_session_fetches_ends_with_the_service(tmp_path: Path) -> None:
     java = tmp_path / "bin" / "java"
     java.parent.mkdir()

@@ -29,15 +29,6 @@ def test_a_session_is_described_as_it_was_asked_for(api: Api, session: str) -> N
     assert (described["WorkerType"], described["NumberOfWorkers"]) == ("G.1X", 5)
 
 
-def test_a_session_says_what_it_used_once_it_has_ended(api: Api) -> None:
-    name = api.create(WorkerType="G.025X", NumberOfWorkers=4)
-    assert "DPUSeconds" not in api.client.get_session(Id=name)["Session"]
-    api.stop(name)
-    ended = api.client.get_session(Id=name)["Session"]
-    # AWS's formula: the time times the capacity, here four quarters of a DPU.
-    assert ended["DPUSeconds"] == ended["ExecutionTime"] > 0
-
-
 def test_an_id_is_taken_once(api: Api, session: str) -> None:
     create = api.client.create_session
     assert code_of(create, Id=session, Role=api.role, **CREATE) == "AlreadyExistsException"
@@ -118,7 +109,10 @@ def test_a_wrong_request_is_refused_and_says_why(
     assert api.client.list_sessions()["Ids"] == before
 
 
-def test_a_session_starts_with_everything_it_was_created_with(api: Api, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def equipped(api: Api, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a session with all that a session may be created with; a test stops it."""
+    tmp_path = tmp_path_factory.mktemp("equipped")
     (tmp_path / "plain_helper.py").write_text("def double(x):\n    return 2 * x\n")
     with zipfile.ZipFile(tmp_path / "packed.zip", "w") as archive:
         archive.writestr("packed_helper.py", "NAME = 'packed'\n")
@@ -126,7 +120,8 @@ def test_a_session_starts_with_everything_it_was_created_with(api: Api, tmp_path
     jar = shutil.copy(next((spark_home() / "jars").glob("commons-text-*.jar")), tmp_path / "x.jar")
     with zipfile.ZipFile(jar, "a") as archive:
         archive.writestr("marker.txt", "from the extra jar")
-    session = api.ready(
+    return api.ready(
+        Tags={"purpose": "stopped"},
         Connections={"Connections": ["ignored"]},
         DefaultArguments={
             "--datalake-formats": "iceberg",
@@ -138,46 +133,48 @@ def test_a_session_starts_with_everything_it_was_created_with(api: Api, tmp_path
             "--extra-jars": str(jar),
         },
     )
-    try:
-        assert api.text(session, "spark.conf.get('spark.client_health.lake')") == "'/tmp/ação =: 1'"
-        assert api.text(session, "spark.conf.get('spark.sql.shuffle.partitions')") == "'3'"
-        assert api.text(session, "spark.conf.get('spark.driver.host')") == "'127.0.0.1'"
-        worker = "import plain_helper\nsc.parallelize([1, 2]).map(plain_helper.double).sum()"
-        assert api.text(session, worker) == "6"
-        packed = (
-            "def name(_):\n    import packed_helper\n    return packed_helper.NAME\n"
-            "sc.parallelize([1]).map(name).collect()"
-        )
-        assert api.text(session, packed) == "['packed']"
-        assert api.text(session, "import local_only\nlocal_only.NAME") == "'installed'"
-        resource = "sc._jvm.java.lang.ClassLoader.getSystemResource('marker.txt') is not None"
-        assert api.text(session, resource) == "True"
-        api.text(
-            session,
-            "import tempfile\nfolder = tempfile.mkdtemp()\n"
-            "spark.conf.set('spark.sql.catalog.lake', 'org.apache.iceberg.spark.SparkCatalog')\n"
-            "spark.conf.set('spark.sql.catalog.lake.type', 'jdbc')\n"
-            "spark.conf.set('spark.sql.catalog.lake.uri', f'jdbc:sqlite:{folder}/catalog.db')\n"
-            "spark.conf.set('spark.sql.catalog.lake.warehouse', folder)\n"
-            "spark.sql('create namespace lake.db')\n"
-            "spark.sql('create table lake.db.t using iceberg as select 7 as seven')",
-        )
-        read = "spark.table('lake.db.t').first().seven\n"
-        assert api.text(session, read) == "7"
-        api.text(session, "import shutil\nshutil.rmtree(folder)")
-    finally:
-        api.stop(session)
+
+
+def test_a_session_starts_with_everything_it_was_created_with(api: Api, equipped: str) -> None:
+    session = equipped
+    assert api.text(session, "spark.conf.get('spark.client_health.lake')") == "'/tmp/ação =: 1'"
+    assert api.text(session, "spark.conf.get('spark.sql.shuffle.partitions')") == "'3'"
+    assert api.text(session, "spark.conf.get('spark.driver.host')") == "'127.0.0.1'"
+    worker = "import plain_helper\nsc.parallelize([1, 2]).map(plain_helper.double).sum()"
+    assert api.text(session, worker) == "6"
+    packed = (
+        "def name(_):\n    import packed_helper\n    return packed_helper.NAME\n"
+        "sc.parallelize([1]).map(name).collect()"
+    )
+    assert api.text(session, packed) == "['packed']"
+    assert api.text(session, "import local_only\nlocal_only.NAME") == "'installed'"
+    resource = "sc._jvm.java.lang.ClassLoader.getSystemResource('marker.txt') is not None"
+    assert api.text(session, resource) == "True"
+    api.text(
+        session,
+        "import tempfile\nfolder = tempfile.mkdtemp()\n"
+        "spark.conf.set('spark.sql.catalog.lake', 'org.apache.iceberg.spark.SparkCatalog')\n"
+        "spark.conf.set('spark.sql.catalog.lake.type', 'jdbc')\n"
+        "spark.conf.set('spark.sql.catalog.lake.uri', f'jdbc:sqlite:{folder}/catalog.db')\n"
+        "spark.conf.set('spark.sql.catalog.lake.warehouse', folder)\n"
+        "spark.sql('create namespace lake.db')\n"
+        "spark.sql('create table lake.db.t using iceberg as select 7 as seven')",
+    )
+    read = "spark.table('lake.db.t').first().seven\n"
+    assert api.text(session, read) == "7"
+    api.text(session, "import shutil\nshutil.rmtree(folder)")
 
 
 def test_a_session_that_cannot_start_fails_with_its_cause(api: Api) -> None:
-    broken = api.create(DefaultArguments={"--conf": "spark.driver.memory=lots"})
-    absent = api.create(DefaultArguments={"--additional-python-modules": "/absent/module.whl"})
-    nowhere = api.create(DefaultArguments={"--extra-py-files": "/absent/helper.py"})
-    for session, words in (
-        (broken, "Invalid maximum heap size"),
-        (absent, "/absent/module.whl isn't a file here"),
-        (nowhere, "/absent/helper.py isn't a file here"),
+    for arguments, words in (
+        ({"--conf": "spark.driver.memory=lots"}, "Invalid maximum heap size"),
+        (
+            {"--additional-python-modules": "/absent/module.whl"},
+            "/absent/module.whl isn't a file here",
+        ),
+        ({"--extra-py-files": "/absent/helper.py"}, "/absent/helper.py isn't a file here"),
     ):
+        session = api.create(DefaultArguments=arguments)
         described = api.wait(session)
         assert described["Status"] == "FAILED"
         assert words in described["ErrorMessage"]
@@ -186,17 +183,25 @@ def test_a_session_that_cannot_start_fails_with_its_cause(api: Api) -> None:
         api.client.delete_session(Id=session)
 
 
-def test_a_session_that_provisions_takes_no_statement_and_can_be_stopped(api: Api) -> None:
-    session = api.create()
+def test_a_session_that_provisions_takes_no_statement_and_says_what_it_used_once_it_stopped(
+    api: Api,
+) -> None:
+    session = api.create(WorkerType="G.025X", NumberOfWorkers=4)
+    assert "DPUSeconds" not in api.client.get_session(Id=session)["Session"]
     run = api.client.run_statement
     assert code_of(run, SessionId=session, Code="1") == "IllegalSessionStateException"
     assert code_of(api.client.delete_session, Id=session) == "IllegalSessionStateException"
     api.stop(session)
-    assert api.client.get_session(Id=session)["Session"]["Status"] == "STOPPED"
+    ended = api.client.get_session(Id=session)["Session"]
+    assert ended["Status"] == "STOPPED"
+    # AWS's formula: the time times the capacity, here four quarters of a DPU.
+    assert ended["DPUSeconds"] == ended["ExecutionTime"] > 0
 
 
-def test_a_stopped_session_refuses_statements_and_leaves_no_process(api: Api) -> None:
-    session = api.ready(Tags={"purpose": "stopped"})
+def test_a_stopped_session_refuses_statements_and_leaves_no_process(
+    api: Api, equipped: str
+) -> None:
+    session = equipped
     processes = api.processes(session)
     folder = Path(api.text(session, "print(sc.getConf().get('spark.local.dir'))")).parent
     assert folder.is_dir()

@@ -7,8 +7,11 @@ import threading
 import time
 
 import pytest
+from tests.support.local_api import CREATE
 from tests.support.misbehaving import Endpoint, change, lose_answer, refuse
 from tests.support.papermill_kernel import Kernel
+
+from strict_glue.api import glue_client
 
 CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2}'
 
@@ -196,20 +199,20 @@ def test_an_interrupt_cancels_the_statement(kernel):
     assert kernel.run("print('next')").text == "next\n"
 
 
-def test_a_session_stopped_between_two_cells_refuses_the_next(local_service, api):
-    session = api.ready()
-    with Kernel(local_service.environment, session) as kernel:
+def test_a_session_stopped_between_two_cells_refuses_the_next(shared_sessions, endpoint):
+    request = {"Id": "to-be-stopped", "Role": shared_sessions["glue_role_arn"], **CREATE}
+    glue_client(shared_sessions).create_session(**request)
+    with Kernel(shared_sessions, "to-be-stopped") as kernel:
         assert kernel.run("kept = 1").reply["status"] == "ok"
-        api.stop(session)
+        endpoint.end("to-be-stopped", "STOPPED")
         name, message = kernel.run("print(kept)").error
         assert name == "GlueSessionError"
         assert "STOPPED" in message
 
 
-def test_an_attached_session_is_left_running(local_service, api, session):
-    with Kernel(local_service.environment, session) as kernel:
-        kernel.run("1")
-        assert "left running" in kernel.run("%stop_session").text
+def test_an_attached_session_is_left_running(kernel, api, session):
+    kernel.run("1")
+    assert "left running" in kernel.run("%stop_session").text
     assert api.client.get_session(Id=session)["Session"]["Status"] == "READY"
 
 
@@ -264,13 +267,13 @@ def test_a_kernel_on_its_own_makes_a_session_from_its_magics_and_stops_it(
     assert api.wait(own["Id"], leaves="STOPPING")["Status"] == "STOPPED"
 
 
-def test_a_killed_kernels_own_session_is_stopped(local_service, api):
-    before = _ids(api)
-    with Kernel(local_service.environment) as kernel:
+def test_a_killed_kernels_own_session_is_stopped(shared_sessions, endpoint):
+    with Kernel(shared_sessions) as kernel:
         kernel.run("1")
-        (own,) = _own_sessions(api, before)
+        (own,) = endpoint.living()
         os.kill(kernel.manager.provisioner.process.pid, signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while api.client.get_session(Id=own["Id"])["Session"]["Status"] != "STOPPED":
+        while endpoint.living():
             assert time.monotonic() < deadline
             time.sleep(0.1)
+    assert endpoint.sessions[own] == "STOPPED"

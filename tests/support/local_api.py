@@ -103,7 +103,7 @@ class Api:
             described: dict[str, Any] = self.client.get_session(Id=session)["Session"]
             if described["Status"] != leaves:
                 return described
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def ready(self, **request: Any) -> str:
         """Create a session and wait until it is ready."""
@@ -118,11 +118,14 @@ class Api:
 
     def result(self, session: str, statement: int) -> dict[str, Any]:
         """Wait until a statement ends."""
+        pause = 0.02
         while True:
             found: dict[str, Any] = self.client.get_statement(SessionId=session, Id=statement)
             if found["Statement"]["State"] not in ("WAITING", "RUNNING", "CANCELLING"):
                 return dict(found["Statement"])
-            time.sleep(0.02)
+            time.sleep(pause)
+            # Asking often costs the service more than most statements.
+            pause = min(1.5 * pause, 0.2)
 
     def run(self, session: str, code: str) -> dict[str, Any]:
         """Run a statement and wait until it ends."""
