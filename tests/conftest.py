@@ -49,13 +49,15 @@ SHARED = {
         *("test_local_statements", "test_official_kernel"),
         *("test_strict_kernel", "test_strict_nbval", "test_strict_runner"),
     },
-    "warm": {"test_bad_input", "test_erase", "test_maintain"},
-    "warm too": {"test_five_days", "test_oracle", "test_run", "test_rules_run"},
+    "warm": {
+        *("test_bad_input", "test_erase", "test_maintain"),
+        *("test_official_kernel_run", "test_oracle", "test_run", "test_rules_run"),
+    },
     "endpoint": {"test_job", "test_nbval", "test_plain"},
 }
 # The longest groups start first. The others start in the order of their names; short ones come
 # last.
-FIRST = {"session", "spark", "test_seams"}
+FIRST = {"session", "spark", "warm", "test_seams"}
 
 
 def group(path: str) -> str:

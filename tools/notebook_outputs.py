@@ -30,9 +30,8 @@ DEFECTS = {"linha_malformada": 0.01, "cpf_ausente": 0.01, "data_cadastro_futura"
 TEST_KEY = b"a key for tests and documentation, not a secret"
 
 
-@contextlib.contextmanager
-def seeded_service(folder: Path) -> Iterator[LocalService]:
-    """Yield a service in whose sessions the notebooks find the seeded delivery and a new lake.
+def seeded_values(folder: Path) -> dict[str, str]:
+    """Write the seeded delivery and the key; return the notebooks' parameters, with a new lake.
 
     Parameters
     ----------
@@ -52,7 +51,19 @@ def seeded_service(folder: Path) -> Iterator[LocalService]:
         "id_key": key,
         **{f"{source}_path": path for source, path in files.items()},
     }
-    conf = {f"spark.client_health.{name}": str(value) for name, value in values.items()}
+    return {name: str(value) for name, value in values.items()}
+
+
+@contextlib.contextmanager
+def seeded_service(folder: Path) -> Iterator[LocalService]:
+    """Yield a service in whose sessions the notebooks find the seeded delivery and a new lake.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder for delivery, key, and lake.
+    """
+    conf = {f"spark.client_health.{name}": value for name, value in seeded_values(folder).items()}
     with LocalService(spark_conf=conf, driver_memory="1g") as service:
         yield service
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import pytest
-from tests.support import Command
+from tests.support import Command, commands
+from tests.support.two_days import TwoDays
 from tests.support.warm import Warm, sessions
 
 
@@ -25,20 +25,20 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
+def program(own_environment: dict[str, str], root: Path) -> Command:
+    """Run ``client-health`` as a process and return what it printed."""
+    return partial(commands.start, environment=own_environment, folder=root)
+
+
+@pytest.fixture(scope="session")
 def command(own_environment: dict[str, str], root: Path) -> Command:
-    """Call ``client-health`` and return what it printed."""
+    """Call ``client-health`` in this process and return what it printed."""
 
     def call(
         *arguments: object, environment: Mapping[str, str] = MappingProxyType({})
-    ) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.executable).with_name("client-health")), *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env={**own_environment, **environment},
-            cwd=root,
-            check=False,
-        )
+    ) -> commands.Done:
+        variables = {**own_environment, **environment}
+        return commands.call(*arguments, environment=variables, folder=root)
 
     return call
 
@@ -54,10 +54,27 @@ def warm(own_environment: dict[str, str]) -> Iterator[Warm]:
 def warm_command(command: Command, warm: Warm) -> Command:
     """Return a function that runs a command on the warm sessions."""
 
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def call(*arguments: object) -> commands.Done:
         return command(*arguments, *warm.options, environment=warm.endpoint.environment)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def warm_program(own_environment: dict[str, str], warm: Warm, root: Path) -> Command:
+    """Return a function that runs a command as a process on the warm sessions."""
+    variables = {**own_environment, **warm.endpoint.environment}
+
+    def start(*arguments: object) -> commands.Done:
+        return commands.start(*arguments, *warm.options, environment=variables, folder=root)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def two_days(warm_command: Command, tmp_path_factory: pytest.TempPathFactory) -> TwoDays:
+    """Return a lake with two publications; a test restores it before it uses it."""
+    return TwoDays(tmp_path_factory.mktemp("two-days"), warm_command)
 
 
 @pytest.fixture(scope="session")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.support import Command, bare_scan, canaries
+from tests.support.two_days import TwoDays
 
 GONE = [canaries.cpf(number) for number in (45, 52)]
 HELD = canaries.cpf(47)
@@ -18,73 +17,68 @@ ORDER = ("--ground", "LGPD art. 18, VI", "--by", "dpo-7")
 class Erased:
     """A lake whose people were erased, and everything that was tried afterwards."""
 
-    def __init__(self, folder: Path, command: Command) -> None:
-        self.lake = folder / "lake"
-        raw = canaries.write_delivery(folder / "raw")
-        self.day(raw, 1)
-        later = canaries.write_delivery(folder / "later")
-        with (later / canaries.NAMES["csv"]).open("a") as lines:
-            lines.write(canaries.csv_lines()[1] + "\n")
-        self.day(later, 2)
+    def __init__(
+        self,
+        two_days: TwoDays,
+        folder: Path,
+        command: Command,
+        warm_command: Command,
+        warm_program: Command,
+    ) -> None:
+        self.lake = two_days.restore().lake
+        raw, later = two_days.deliveries
         run = ("run", "--lake", self.lake, "--keep-staging")
-        self.published = [command(*run, "--raw", one) for one in (raw, later)]
         people = folder / "people.txt"
         people.write_text("\n".join([*GONE, HELD]))
         held = folder / "held.txt"
         held.write_text(HELD)
         on = ("--lake", self.lake, "--cpf-file")
         hold = ("hold", "add", *on, held, "--reason", "lawsuit 17", "--until", "9999-12-31")
-        self.held = command(*hold, "--by", "legal-2")
-        self.listed = command("hold", "list", "--lake", self.lake, sessions=False)
+        self.held = warm_command(*hold, "--by", "legal-2")
+        self.listed = command("hold", "list", "--lake", self.lake)
         self.kept = canaries.write_delivery(folder / "kept")
         rewrite = ("--raw", self.kept, "--rewrite")
-        self.asked = command("erase", *on, people, *ORDER, *rewrite)
+        self.asked = warm_command("erase", *on, people, *ORDER, *rewrite)
         self.lines = (self.kept / canaries.NAMES["csv"]).read_text().splitlines()
         self.before = self.clients(command)
-        self.erased = command("erase", *on, people, *ORDER, *rewrite, "--yes")
+        self.erased = warm_program("erase", *on, people, *ORDER, *rewrite, "--yes")
         self.audit = command(
             *("query", "--lake", self.lake, "--format", "csv"),
             "SELECT zone, rows, files FROM erasures",
-            sessions=False,
         )
         self.after = self.clients(command)
         self.left = bare_scan.found(self.lake, GONE)
-        self.history = command("history", "--lake", self.lake, "--format", "csv", sessions=False)
+        self.history = command("history", "--lake", self.lake, "--format", "csv")
         first = self.history.stdout.splitlines()[-1].split(",")[0]
-        self.rolled_back = command("rollback", "--lake", self.lake, "--to", first)
+        self.rolled_back = warm_command("rollback", "--lake", self.lake, "--to", first)
         self.again = [
-            command(*run, "--raw", later),
-            command(*run, "--raw", later, "--force"),
-            command(*run, "--raw", raw, "--force", "--accept-older"),
+            warm_command(*run, "--raw", later),
+            warm_command(*run, "--raw", raw, "--force", "--accept-older"),
         ]
         self.finally_ = self.clients(command)
         gone = folder / "gone.txt"
         gone.write_text("\n".join(GONE))
-        self.verified = command("erase", *on, gone, "--verify", sessions=False)
-
-    @staticmethod
-    def day(raw: Path, day: int) -> None:
-        for file in raw.iterdir():
-            os.utime(file, (datetime(2026, 1, day, 12, tzinfo=UTC).timestamp(),) * 2)
+        self.verified = command("erase", *on, gone, "--verify")
 
     def clients(self, command: Command) -> int:
         sql = "SELECT count(*) AS n FROM clientoutput"
-        done = command("query", "--lake", self.lake, "--format", "csv", sql, sessions=False)
+        done = command("query", "--lake", self.lake, "--format", "csv", sql)
         return int(done.stdout.split()[-1])
 
 
 @pytest.fixture(scope="module")
 def erased(
-    command: Command, warm_command: Command, tmp_path_factory: pytest.TempPathFactory
+    two_days: TwoDays,
+    command: Command,
+    warm_command: Command,
+    warm_program: Command,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Erased:
-    def call(*arguments: object, sessions: bool = True) -> object:
-        return (warm_command if sessions else command)(*arguments)
-
-    return Erased(tmp_path_factory.mktemp("erase"), call)  # type: ignore[arg-type]
+    folder = tmp_path_factory.mktemp("erase")
+    return Erased(two_days, folder, command, warm_command, warm_program)
 
 
 def test_the_command_asks_erases_and_proves(erased: Erased) -> None:
-    assert [done.returncode for done in erased.published] == [0, 0]
     assert erased.asked.returncode == 1
     assert "Erase them? [y/N]" in erased.asked.stdout
     assert erased.erased.returncode == 0, erased.erased.stderr
@@ -125,14 +119,13 @@ def test_no_rollback_goes_past_an_erasure_and_the_history_says_why(erased: Erase
 
 
 def test_no_run_brings_anybody_back(erased: Erased) -> None:
-    already, forced, older = erased.again
-    assert [one.returncode for one in erased.again] == [0, 0, 0], forced.stderr + older.stderr
+    already, older = erased.again
+    assert [one.returncode for one in erased.again] == [0, 0], already.stderr + older.stderr
     assert "already published" in already.stderr + already.stdout
-    for one in (forced, older):
-        rows = [line.split() for line in one.stdout.splitlines() if line.split()]
-        titles = next(row for row in rows if row[0] == "source")
-        (total,) = [row for row in rows if row[0] == "total"]
-        assert total[titles.index("suppressed")] == str(3 * len(GONE))
+    rows = [line.split() for line in older.stdout.splitlines() if line.split()]
+    titles = next(row for row in rows if row[0] == "source")
+    (total,) = [row for row in rows if row[0] == "total"]
+    assert total[titles.index("suppressed")] == str(3 * len(GONE))
     assert erased.finally_ == erased.after
 
 

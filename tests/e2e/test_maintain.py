@@ -6,37 +6,26 @@ The second day is rolled back and published again on purpose before the maintena
 from __future__ import annotations
 
 import csv
-import os
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.support import Command
+from tests.support.two_days import DAYS, TwoDays
+from tests.support.warm import Warm
 
-from client_health_cli import sample_data
 from register_contract import contract
 from register_contract.publications import History, parse
 from register_run import publication_record
 from register_run.request import PublishedTable
 
 TABLES = PublishedTable(contract.TABLE, contract.LOG_TABLE, contract.CATALOG)
-DAYS = (datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 2, 12, tzinfo=UTC))
 
 
 class Days:
     """A lake after both days, a rollback, another publication, and maintenance."""
 
-    def __init__(self, folder: Path, command: Command) -> None:
-        self.lake = folder / "lake"
-        self.deliveries = []
-        for number, day in enumerate(DAYS):
-            raw = folder / f"raw-{number}"
-            sample_data.write(raw, 200, number)
-            for file in raw.iterdir():
-                os.utime(file, (day.timestamp(),) * 2)
-            self.deliveries.append(raw)
-            done = command("run", "--raw", raw, "--lake", self.lake)
-            assert done.returncode == 0, done.stderr
+    def __init__(self, two_days: TwoDays, command: Command) -> None:
+        self.lake, self.deliveries = two_days.restore().lake, two_days.deliveries
         self.published = self.history().published
         first = self.published[0].run_id
         self.rolled_back = command("rollback", "--lake", self.lake, "--to", first)
@@ -64,8 +53,8 @@ class Days:
 
 
 @pytest.fixture(scope="module")
-def days(tmp_path_factory: pytest.TempPathFactory, warm_command: Command) -> Days:
-    return Days(tmp_path_factory.mktemp("days"), warm_command)
+def days(two_days: TwoDays, warm_command: Command) -> Days:
+    return Days(two_days, warm_command)
 
 
 def test_maintenance_says_what_it_did_and_keeps_every_publication_on_record(days: Days) -> None:
@@ -105,14 +94,16 @@ def test_a_withdrawn_delivery_is_published_again_on_purpose_only(days: Days) -> 
     ]
 
 
-def test_a_run_that_readers_see_or_that_is_gone_is_no_target(days: Days, command: Command) -> None:
+def test_a_run_that_readers_see_or_that_is_gone_is_no_target(
+    days: Days, warm_command: Command
+) -> None:
     first, last = (one.run_id for one in days.before.published)
     for run_id, code, words in (
         (last, 0, "nothing was changed"),
         (first, 2, "have expired"),
         ("r-unknown", 2, "client-health history"),
     ):
-        done = command("rollback", "--lake", days.lake, "--to", run_id)
+        done = warm_command("rollback", "--lake", days.lake, "--to", run_id)
         assert done.returncode == code, done.stderr
         assert words in done.stdout + done.stderr
     assert days.history().published == days.before.published
@@ -126,9 +117,9 @@ def test_history_tells_what_became_of_each_publication(days: Days, command: Comm
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_an_earlier_delivery_publishes_nothing_again(
-    days: Days, command: Command, number: int
+    days: Days, warm_command: Command, number: int
 ) -> None:
-    done = command("run", "--raw", days.deliveries[number], "--lake", days.lake)
+    done = warm_command("run", "--raw", days.deliveries[number], "--lake", days.lake)
     assert done.returncode == 0, done.stderr
     assert "already published" in done.stdout
     assert days.history().published == days.before.published
@@ -136,14 +127,17 @@ def test_an_earlier_delivery_publishes_nothing_again(
 
 
 def test_under_another_name_an_earlier_delivery_is_stopped_before_a_session_is_made(
-    days: Days, command: Command
+    days: Days, warm_command: Command, warm: Warm
 ) -> None:
+    created = warm.endpoint.calls["CreateSession"]
     for options in (("--force",), ("--run-id", "by-hand")):
-        done = command("run", "--raw", days.deliveries[0], "--lake", days.lake, *options)
+        run = ("run", "--raw", days.deliveries[0], "--lake", days.lake)
+        done = warm_command(*run, *options)
         assert done.returncode == 3, done.stderr
         assert "remessa_antiga: the delivery is of 2026-01-01" in done.stderr
         assert "--accept-older" in done.stderr
         assert "session" not in done.stderr.partition("remessa_antiga")[0]
+    assert warm.endpoint.calls["CreateSession"] == created
     assert days.history().published == days.before.published
 
 

@@ -1,5 +1,9 @@
 """``client-health run`` on dirty deliveries, compared with an independent implementation.
 
+Three publications of one lake: a register with one file per source; the same again, after people
+were erased, and with rejected rows corrected; and another register, which brings erased people
+back, in several files per source, which are compressed, reordered, and have other types.
+
 The oracle (``tests/oracle``) shares no code with the library. ``python -m tests.oracle.check``
 compares more and larger deliveries.
 """
@@ -8,8 +12,7 @@ from __future__ import annotations
 
 import ast
 import copy
-import os
-import subprocess
+import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,9 +26,14 @@ from tests.oracle.compare import Left
 from tests.oracle.correct import correct
 from tests.oracle.reading import SOURCES
 from tests.oracle.register import ERRORS, WARNINGS, Expected, expect
-from tests.support.warm import Warm
+from tests.support import Command
 
 KEY = "0ac1" * 16
+BACK = {
+    "nome": "Velha Pessoa", "convenio": "Gold", "data_nascimento": "March 02, 1985", "sexo": "F",
+    "logradouro": "Rua Um", "numero": 5, "bairro": "Centro", "cidade": "Recife",
+    "estado": "Pernambuco", "data_cadastro": 1_600_000_000_000,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,42 +45,128 @@ class Compared:
     left: Left
 
 
-def compared(folder: Path, warm: Warm, rows: int, seed: int, **how: bool) -> Compared:
-    key = folder / "id.key"
-    key.write_text(KEY)
-    key.chmod(0o600)
-    delivery = dirty.write(folder / "raw", rows, seed, **how)
-    environment = {**os.environ, **warm.endpoint.environment}
-    done = compare.run(delivery, folder / "lake", key, *warm.options, environment=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    expected = expect(delivery.sources, KEY.encode(), delivery.as_of)
-    return Compared(delivery, expected, compare.look(folder / "lake"))
+class Register:
+    """A lake, what its runs left there, and what was expected.
+
+    Parameters
+    ----------
+    folder : Path
+        An empty folder.
+    command, warm_command : callable
+        Run ``client-health`` with its arguments; the second one where it needs a session.
+    """
+
+    def __init__(self, folder: Path, command: Command, warm_command: Command) -> None:
+        self.runs: dict[str, Compared] = {}
+        self.lake, self.key, self.corrections = (
+            folder / name for name in ("lake", "id.key", "corrections")
+        )
+        self.key.write_text(KEY)
+        self.key.chmod(0o600)
+        self.people = folder / "people.txt"
+        self.command, self.warm_command = command, warm_command
+        self.erased = frozenset[str]()
+
+        whole = dirty.write(folder / "whole", 1500, 11)
+        self.publish("whole", whole)
+        self.erase_people()
+        corrected = self.correct_rows()
+        # Corrected rows and more of them change the shares of columns.
+        more = ("--accept-drift", "--accept-volume-change")
+        self.publish("corrected", whole, *more, corrected=corrected)
+        assert "already published" in self.run(whole, *more)
+        parts = dirty.write(folder / "parts", 300, 12, parts=True)
+        with (parts.sources["json"] / "1.json").open("a", encoding="utf-8") as lines:
+            lines.write("".join(f"\n{json.dumps(BACK | {'cpf': cpf})}" for cpf in self.erased))
+        self.publish("parts", parts, *more, "--accept-older")
+
+    def call(self, command: Command, *words: object) -> str:
+        done = command(*words, "--lake", self.lake)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def run(self, delivery: dirty.Delivery, *more: str) -> str:
+        done = compare.run(delivery, self.lake, self.key, *more, command=self.warm_command)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def publish(
+        self,
+        name: str,
+        delivery: dirty.Delivery,
+        *more: str,
+        corrected: dict[str, Path] | None = None,
+    ) -> None:
+        before = compare.run_folders(self.lake)
+        self.run(delivery, *more)
+        (run,) = compare.run_folders(self.lake) - before
+        expected = expect(delivery.sources, KEY.encode(), delivery.as_of, corrected, self.erased)
+        left = compare.look(self.lake, run.name, self.command)
+        self.runs[name] = Compared(delivery, expected, left)
+
+    def erase_people(self) -> None:
+        """Erase some people; some of them have duplicates."""
+        clients = list(self.runs["whole"].expected.clients.values())
+        cpfs = [str(rows[0].came.values["cpf"]) for rows in clients[:40:4]]
+        self.erased = frozenset("".join(filter(str.isdigit, cpf)) for cpf in cpfs)
+        self.people.write_text("\n".join(sorted(self.erased)))
+        asked = ("erase", "--cpf-file", self.people, "--id-key", self.key, "--yes")
+        said = self.call(self.warm_command, *asked, "--ground", "art. 18", "--by", "dpo")
+        assert "Nothing of them was found." in said
+
+    def correct_rows(self) -> dict[str, Path]:
+        """Hand in corrected rows, in turn of a known person, a new one, and an erased one."""
+        self.call(self.command, "rejected", "--export", self.corrections)
+        clients = self.runs["whole"].expected.clients.values()
+        known = [str(rows[0].came.values["cpf"]) for rows in clients]
+        gone = sorted(self.erased)[0]
+        corrected = correct(
+            self.corrections,
+            (cpf for n, one in enumerate(known) for cpf in (one, f"9{n:010}", gone)),
+        )
+        files = list(corrected.values())
+        assert "publishes it once" in self.call(self.command, "resubmit", *files)
+        assert "nothing was changed" in self.call(self.command, "resubmit", *files)
+        return corrected
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
-    """Return a delivery with one file per source."""
-    return compared(tmp_path_factory.mktemp("whole"), warm, 1500, 11)
+def register(
+    tmp_path_factory: pytest.TempPathFactory, command: Command, warm_command: Command
+) -> Register:
+    return Register(tmp_path_factory.mktemp("register"), command, warm_command)
 
 
 @pytest.fixture(scope="module")
-def parts(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Compared:
-    """Return a delivery with several files per source: compressed, reordered, with other types."""
-    return compared(tmp_path_factory.mktemp("parts"), warm, 300, 12, parts=True)
+def whole(register: Register) -> Compared:
+    """Return the first run, whose delivery has one file per source."""
+    return register.runs["whole"]
 
 
-@pytest.fixture(params=["whole", "parts"])
-def either(request: pytest.FixtureRequest) -> Compared:
-    found: Compared = request.getfixturevalue(request.param)
-    return found
-
-
+@pytest.mark.parametrize("run", ["whole", "corrected", "parts"])
 @pytest.mark.parametrize("what", [compare.published, compare.rejected, compare.counted])
-def test_a_run_leaves_what_the_oracle_expects(
-    either: Compared, what: Callable[[Expected, Left], Iterator[str]]
+def test_every_run_leaves_what_the_oracle_expects(
+    register: Register, run: str, what: Callable[[Expected, Left], Iterator[str]]
 ) -> None:
-    found = list(what(either.expected, either.left))
+    found = list(what(register.runs[run].expected, register.runs[run].left))
     assert not found, compare.shown(found)
+
+
+def test_the_runs_have_what_they_are_about(register: Register) -> None:
+    def totals(count: str) -> list[int]:
+        runs = [run.expected.rows for run in register.runs.values()]
+        return [sum(rows[name][count] for name in SOURCES) for rows in runs]
+
+    assert [total > 0 for total in totals("suppressed")] == [False, True, True]
+    assert [total > 0 for total in totals("resubmitted")] == [False, True, False]
+    assert all(totals("rejected"))
+    assert all(totals("duplicates"))
+    corrected, delivery = register.runs["corrected"].expected, register.runs["whole"].delivery
+    assert all(corrected.rows[name]["resubmitted"] for name in SOURCES)
+    alone = expect(delivery.sources, KEY.encode(), delivery.as_of, None, register.erased)
+    assert any(
+        corrected.rows[name]["suppressed"] > alone.rows[name]["suppressed"] for name in SOURCES
+    ), "a corrected row of an erased person"
 
 
 def test_the_delivery_has_dirt_of_every_kind(whole: Compared) -> None:
@@ -142,44 +236,3 @@ def test_the_oracle_shares_no_code_with_the_library() -> None:
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 imported.add(str(node.module).split(".")[0])
     assert imported - set(sys.stdlib_module_names) == {"pyarrow"}
-
-
-@pytest.fixture(scope="module")
-def again(whole: Compared, own_environment: dict[str, str], warm: Warm) -> Compared:
-    """Return the delivery published again, with its rejected rows corrected."""
-    folder = whole.delivery.sources["csv"].parent.parent
-    lake, corrections = folder / "lake", folder / "corrections"
-
-    def call(*words: object) -> str:
-        given = [str(compare.COMMAND), *map(str, words), "--lake", str(lake)]
-        done = subprocess.run(
-            given, capture_output=True, text=True, env=own_environment, check=True
-        )
-        return done.stdout
-
-    call("rejected", "--export", corrections)
-    known = [rows[0].came.values["cpf"] for rows in whole.expected.clients.values()]
-    # A person of the register, and a new one, in turn.
-    cpfs = (cpf for number, one in enumerate(known) for cpf in (str(one), f"{number:011}"))
-    corrected = correct(corrections, cpfs)
-    files = list(corrected.values())
-    assert "publishes it once" in call("resubmit", *files)
-    assert "nothing was changed" in call("resubmit", *files)
-    environment = {**os.environ, **warm.endpoint.environment}
-    runs = compare.run_folders(lake)
-    for _ in range(2):  # the second start finds itself published
-        more = (*warm.options, "--accept-drift", "--accept-volume-change")
-        done = compare.run(whole.delivery, lake, folder / "id.key", *more, environment=environment)
-        assert done.returncode == 0, done.stdout + done.stderr
-    (run,) = compare.run_folders(lake) - runs
-    expected = expect(whole.delivery.sources, KEY.encode(), whole.delivery.as_of, corrected)
-    return Compared(whole.delivery, expected, compare.look(lake, run.name))
-
-
-@pytest.mark.parametrize("what", [compare.published, compare.rejected, compare.counted])
-def test_corrected_rows_come_back_as_the_oracle_expects(
-    again: Compared, what: Callable[[Expected, Left], Iterator[str]]
-) -> None:
-    assert all(again.expected.rows[name]["resubmitted"] for name in SOURCES)
-    found = list(what(again.expected, again.left))
-    assert not found, compare.shown(found)

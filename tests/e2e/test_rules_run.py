@@ -76,7 +76,7 @@ def test_a_rules_file_names_and_judges_another_run_of_the_delivery(
     assert f"Run {first.name} is already published" in again.stdout
     # A mistake in it is named before a session is created, and changes nothing.
     (lake / "rules.yaml").write_text(RULES.replace("numero >= 10", "read_csv('x')"))
-    refused = command("run", "--raw", delivery, "--lake", lake)
+    refused = warm_command("run", "--raw", delivery, "--lake", lake)
     assert refused.returncode == 2
     assert "rules.yaml, line 10, rule cadastro_antigo: READ_CSV reads files" in refused.stderr
     assert runs_of(lake) == [first]

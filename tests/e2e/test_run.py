@@ -77,9 +77,10 @@ def delivery(made: Delivery) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lake(delivery: Path, command: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def lake(delivery: Path, program: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake that a process with its own service has published."""
     lake = tmp_path_factory.mktemp("lakes") / "first"
-    done = command("run", "--raw", delivery, "--lake", lake, "--keep-staging")
+    done = program("run", "--raw", delivery, "--lake", lake, "--keep-staging")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "published" in done.stdout
     return lake
@@ -147,9 +148,16 @@ def test_what_the_sample_data_breaks_is_what_the_rules_find(lake: Path, made: De
     assert sum(found.values()) > 10
 
 
-def test_a_repeat_makes_no_new_snapshot(lake: Path, delivery: Path, command: Command) -> None:
+def test_a_process_prints_a_query(lake: Path, program: Command, published: Rows) -> None:
+    sql = "SELECT count(*) AS clientes FROM clientoutput"
+    done = program("query", "--lake", lake, "--format", "csv", sql)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"clientes\n{len(published(lake))}\n"
+
+
+def test_a_repeat_makes_no_new_snapshot(lake: Path, delivery: Path, warm_command: Command) -> None:
     before = snapshots(lake)
-    done = command("run", "--raw", delivery, "--lake", lake)
+    done = warm_command("run", "--raw", delivery, "--lake", lake)
     assert done.returncode == 0
     assert "already published" in done.stdout + done.stderr
     assert snapshots(lake) == before
@@ -227,10 +235,12 @@ def test_a_missing_column_stops_the_run_at_a_gate_and_the_table_stays(
     assert str(failed[0]) in done.stderr.replace("\n", "")
 
 
-def test_an_empty_file_is_unusable_input(delivery: Path, command: Command, tmp_path: Path) -> None:
+def test_an_empty_file_is_unusable_input(
+    delivery: Path, warm_command: Command, tmp_path: Path
+) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(delivery, raw)
     (raw / NAMES["json"]).write_text("")
-    done = command("run", "--raw", raw, "--lake", tmp_path / "lake")
+    done = warm_command("run", "--raw", raw, "--lake", tmp_path / "lake")
     assert done.returncode == 2, done.stdout + done.stderr
     assert NAMES["json"] in done.stderr

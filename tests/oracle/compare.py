@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from .register import ERRORS, WARNINGS, Client, Expected, Typed
 
 STAGES = ("01_ingest", "02_transform", "03_quality")
 COMMAND = Path(sys.executable).with_name("client-health")
+Command = Callable[..., subprocess.CompletedProcess[str]]
 _PARSED = ("data_nascimento", "data_cadastro", "numero")
 _COUNTS = ("in", "resubmitted", "out", "rejected", "duplicates", "suppressed")
 
@@ -35,26 +36,27 @@ class Left:
     receipts: dict[str, dict[str, Any]]
 
 
+def program(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command as a process."""
+    words = [str(COMMAND), *map(str, arguments)]
+    return subprocess.run(words, capture_output=True, text=True, check=False)
+
+
 def run(
-    delivery: Delivery,
-    lake: Path,
-    key: Path,
-    *more: str,
-    environment: Mapping[str, str] | None = None,
+    delivery: Delivery, lake: Path, key: Path, *more: str, command: Command = program
 ) -> subprocess.CompletedProcess[str]:
     """Run the command on a delivery."""
     sources = [word for kind in SOURCES for word in (f"--{kind}", delivery.sources[kind])]
     asked = ["--lake", lake, "--id-key", key, "--as-of", delivery.as_of.isoformat()]
-    asked += ["--keep-staging", *more]
-    command = [str(word) for word in (COMMAND, "run", *sources, *asked)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return command("run", *sources, *asked, "--keep-staging", *more)
 
 
-def look(lake: Path, run_id: str = "") -> Left:
+def look(lake: Path, run_id: str = "", command: Command = program) -> Left:
     """Read the result of a lake's only run, or of its last one by name."""
     sql = "SELECT * FROM clientoutput ORDER BY id"
-    command = [str(COMMAND), "query", "--lake", str(lake), "--format", "json", sql]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = command("query", "--lake", lake, "--format", "json", sql)
+    if done.returncode:
+        raise RuntimeError(done.stderr)
     published = json.loads(done.stdout)
     for row in published:
         row["data_nascimento"] = date.fromisoformat(row["data_nascimento"])

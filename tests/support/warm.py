@@ -53,7 +53,8 @@ class Warm:
 def sessions(environment: Mapping[str, str], **settings: Any) -> Iterator[Warm]:
     """Yield sessions as the notebooks request them, in a user's environment.
 
-    `settings` are those of the service. Its default heap must hold a line of 100 MB several times.
+    `settings` are those of the service. Its default heap must hold the longest line that is read,
+    of 16 MB, several times.
     """
     with LocalService(environment=environment, **settings) as service, shared(service) as warm:
         yield warm
