@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW_FIXTURES = {"spark", "emulator_environment", "sam_environment", "glue_python", "python_shell"}
 
 # These files share something that is slow to start, and run in one process: a Spark driver; a
-# service with a session; warm sessions; a service behind an endpoint.
+# service with a session; warm sessions; a service behind an endpoint; an emulator of AWS.
 SHARED = {
     "spark": {
         *(
@@ -54,6 +54,11 @@ SHARED = {
         *("test_official_kernel_run", "test_oracle", "test_run", "test_rules_run"),
     },
     "endpoint": {"test_job", "test_nbval", "test_plain"},
+    "emulator": {
+        *("test_claim", "test_def_lambda", "test_erase_raw", "test_erase_s3"),
+        *("test_restore_s3", "test_storage_s3"),
+    },
+    "smoke": {"test_smoke", "test_smoke_removal"},
 }
 # The longest groups start first. The others start in the order of their names; short ones come
 # last.

@@ -24,7 +24,7 @@ from infra.smoke.trial import LoggedDeployment, Pace, Trial
 # A failed run starts again at once, and no delivery is late before the first one is uploaded.
 # Nothing else differs from what `make deploy` creates.
 PARAMETERS = {"RetrySeconds": "0", "LateHour": "23"}
-_LOCAL_PACE = Pace(poll=0.1, publish=600.0, soon=60.0)
+_LOCAL_PACE = Pace(poll=0.25, publish=600.0, soon=60.0)
 _NEW_ROLE_SECONDS = 90.0
 _ROLE_POLL_SECONDS = 3.0
 

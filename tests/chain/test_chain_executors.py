@@ -1,12 +1,13 @@
 """The production job on sessions that are set up like AWS Glue's.
 
 Driver and two executors run in an environment with only the packages that Glue 5.1 documents. They
-have the library only because the job's arguments ship it.
+have the library only because the job's arguments ship it. While the notebooks run, the tests run
+statements of their own in the job's session: it has three JVMs, which take long to start.
 """
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -26,12 +27,10 @@ from tests.support.policy import Permissions
 from tests.support.quick_sam import quick_sam
 from tests.support.recorder import Recorder, glue_calls
 
-import job_client_health
 from client_health_cli.sample_data import write
 from glue_local.settings import ACCOUNT
 from register_run.storage import s3_parts
 from strict_glue.session import Session
-from strict_glue.session_request import configuration, session_request
 from strict_glue.settings import Limits
 
 ROWS = 300
@@ -78,6 +77,9 @@ class Published:
     recorder: Recorder
     raw: Path
     claim: Claimed
+    where: list[str]
+    scratch: Path
+    copied: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -96,30 +98,25 @@ def published(
         recorder.upstream = chain.emulator.endpoint
         with quick_sam(chain.client), chain, chain.id_key(KEY):
             chain.upload({path.name: path for path in raw.glob("dados_*")})
+            session = of_the_job(chain)
+            where = text(session, WHERE)
+            scratch = Path(text(session, "print(sc.getConf().get('spark.local.dir'))")[0])
+            bucket, prefix = s3_parts(f"{chain.lake}/staging/by-workers")
+            copied = text(session, IN_WORKERS.format(bucket=bucket, prefix=prefix))
             (claim,) = chain.wait(1, PATIENCE)
-            yield Published(chain, recorder, raw, claim)
+            yield Published(chain, recorder, raw, claim, where, scratch, copied)
 
 
-@pytest.fixture(scope="module")
-def session(published: Published) -> Iterator[Session]:
-    """A session as the deployed job asks for it."""
-    chain = published.chain
-    job = chain.client("glue").get_job(JobName=chain.outputs["JobName"])["Job"]
-    words = [word for pair in job["DefaultArguments"].items() for word in pair]
-    sources = [f"--{kind}_PATH" for kind in ("PARQUET", "CSV", "JSON")]
-    named = [word for name in sources for word in (name, "s3://nowhere/x")]
-    raw = words.index("--RAW")
-    del words[raw : raw + 2]
-    asked = job_client_health.request_from_arguments([*words, *named]).session
-    root = Path(job_client_health.default_notebooks())
-    own = configuration(json.loads((root / "01_ingest.ipynb").read_text()), "01_ingest")
-    wanted = session_request(own, asked, {}, "r-where")
-    session = Session.create(chain.client("glue"), wanted, Limits())
-    try:
-        session.wait_until_ready()
-        yield session
-    finally:
-        session.stop()
+def of_the_job(chain: LocalChain) -> Session:
+    """Return the session of the job's run when it is ready."""
+    glue, asked = chain.client("glue"), {"Tags": {"job": chain.outputs["JobName"]}}
+    deadline = time.monotonic() + PATIENCE
+    while not (found := glue.list_sessions(**asked)["Ids"]):
+        assert time.monotonic() < deadline, "never: a session"
+        time.sleep(0.25)
+    session = Session(glue, found[0], Limits())
+    session.wait_until_ready()
+    return session
 
 
 def text(session: Session, code: str) -> list[str]:
@@ -142,15 +139,14 @@ def test_the_rows_are_those_that_the_contract_says(published: Published) -> None
     assert list(compare.published(expected, Left(ours.to_pylist(), [], {}))) == []
 
 
-def test_the_library_is_the_shipped_one_on_driver_and_executors(
-    published: Published, session: Session
-) -> None:
-    driver, executors = text(session, WHERE)
-    scratch = Path(text(session, "print(sc.getConf().get('spark.local.dir'))")[0])
-    assert driver == executors == str(scratch.parent / "modules" / "client_health" / "__init__.py")
-    bucket, prefix = s3_parts(f"{published.chain.lake}/staging/by-workers")
-    copied = text(session, IN_WORKERS.format(bucket=bucket, prefix=prefix))
-    assert copied == ["[0, 1, 2, 3]"]
+def test_the_library_is_the_shipped_one_on_driver_and_executors(published: Published) -> None:
+    driver, executors = published.where
+    modules = published.scratch.parent / "modules"
+    assert driver == executors == str(modules / "client_health" / "__init__.py")
+
+
+def test_workers_read_and_write_the_lake_with_their_own_credentials(published: Published) -> None:
+    assert published.copied == ["[0, 1, 2, 3]"]
 
 
 def test_nobody_asked_for_the_data_catalog_as_sparks_own(published: Published) -> None:

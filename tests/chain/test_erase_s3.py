@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from tests.support.recorder import Call, Recorder
 from client_health_cli.erasing import cpfs, forget, keeping
 from client_health_cli.erasing.places import Prefix
 from client_health_cli.errors import SettingsError
+from client_health_cli.main import main
 from client_health_cli.remote import glue_catalog
 from glue_local.emulator import Emulator
 from register_contract import contract, erasures, runs
@@ -182,8 +185,8 @@ class Erased:
         on = ("--lake", self.lake, "--cpf-file")
         hold = ("--reason", "lawsuit 17", "--until", "9999-12-31", "--by", "legal-2")
         self.published = self.command("run", "--raw", self.raw, *on[:2], "--keep-staging")
-        self.held = self.command("hold", "add", *on, folder / "held", *hold)
-        self.listed = self.command("hold", "list", *on[:2])
+        self.held = self.here("hold", "add", *on, folder / "held", *hold)
+        self.listed = self.here("hold", "list", *on[:2])
         table = glue_catalog().load_table(contract.TABLE)
         head = table.current_snapshot()
         assert head is not None
@@ -197,14 +200,31 @@ class Erased:
             self._environment["AWS_ENDPOINT_URL"] = emulator.endpoint
         self.calls, self.refused = set(recorder.calls), recorder.refused
         self.branches = set(glue_catalog().load_table(contract.TABLE).refs())
-        self.verified = self.command("erase", *on, folder / "gone", "--verify", *raw)
-        self.searched = self.command("erase", *on, folder / "held", "--verify")
+        self.verified = self.here("erase", *on, folder / "gone", "--verify", *raw)
+        self.searched = self.here("erase", *on, folder / "held", "--verify")
         audit = "SELECT zone, rows, files, held FROM erasures"
-        self.audit = self.command("query", *on[:2], "--format", "csv", audit)
+        self.audit = self.here("query", *on[:2], "--format", "csv", audit)
         self.left = {
             "lake": every_version(emulator, self.bucket, folder / "left in the lake"),
             "raw": every_version(emulator, self.uploads, folder / "left in raw"),
         }
+
+    def here(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run the command in this process, for parts that are only looked at from outside."""
+        said, errors = io.StringIO(), io.StringIO()
+        given = list(map(str, arguments))
+        with (
+            pytest.MonkeyPatch.context() as patched,
+            redirect_stdout(said),
+            redirect_stderr(errors),
+            pytest.raises(SystemExit) as ended,
+        ):
+            for name, value in self._environment.items():
+                patched.setenv(name, value)
+            main(given)
+        code = ended.value.code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess(given, code, said.getvalue(), errors.getvalue())
 
     def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -1,4 +1,7 @@
-"""`make smoke` against the emulator: as far as it goes there, and when the chain doesn't work."""
+"""`make smoke` against the emulator: as far as it goes there, and when the chain doesn't work.
+
+Both run in the same emulator. The SAM CLI itself deploys in test_chain.py and in tests/infra.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,14 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from infra.local_aws import LocalAws
 from infra.smoke import __main__ as command
 from infra.smoke import places
 from infra.smoke.checks import Check, NotAsExpectedError
@@ -21,6 +25,7 @@ from infra.smoke.on_the_emulator import DIFFERENCES
 from infra.smoke.order import CHECKS, REMOVAL
 from infra.smoke.table import ROWS
 from infra.smoke.trial import Pace, Trial
+from tests.support.quick_sam import quick_sam
 
 from register_run.storage import s3_parts
 
@@ -50,12 +55,21 @@ class Ended:
         return {one["id"]: (one["state"], one["words"]) for one in self.report["checks"]}
 
 
-def smoke(out: Path, patch: pytest.MonkeyPatch) -> Ended:
-    """Run the command in this process."""
+def smoke(place: LocalAws, out: Path, patch: pytest.MonkeyPatch) -> Ended:
+    """Run the command in this process, in an emulator that runs already."""
+
+    def entered(folder: Path) -> AbstractContextManager[LocalAws]:
+        return nullcontext(place)
+
+    patch.setattr(places, "LocalAws", entered)
     patch.setattr(sys, "argv", ["smoke", "--emulator", "--out", str(out)])
     patch.setattr(signal, "signal", lambda *_: None)
     said = io.StringIO()
-    with redirect_stdout(said), pytest.raises(SystemExit) as ended:
+    with (
+        quick_sam(place.client),
+        redirect_stdout(said),
+        pytest.raises(SystemExit) as ended,
+    ):
         command.main()
     (written,) = out.glob("smoke-*.json")
     assert isinstance(ended.value.code, int)
@@ -77,11 +91,11 @@ def attempted(check: Check) -> Check:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -> Ended:
+def ended(tmp_path_factory: pytest.TempPathFactory, local_aws: LocalAws) -> Ended:
     attempts = tuple(attempted(check) for check in CHECKS if check.id in DIFFERENCES)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(command, "run", partial(command.run, checks=(*CHECKS, *attempts)))
-        return smoke(tmp_path_factory.mktemp("report"), patch)
+        return smoke(local_aws, tmp_path_factory.mktemp("report"), patch)
 
 
 def test_each_check_passes_or_is_skipped_with_the_reason_of_the_emulator(ended: Ended) -> None:
@@ -155,7 +169,7 @@ def without_the_script(trial: Trial) -> Callable[[], None]:
 
 
 def test_a_chain_that_publishes_nothing_fails_and_leaves_nothing(
-    tmp_path: Path, emulator_environment: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, local_aws: LocalAws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before: dict[str, list[str]] = {}
     after: dict[str, list[str]] = {}
@@ -168,9 +182,11 @@ def test_a_chain_that_publishes_nothing_fails_and_leaves_nothing(
             parameters = {**settings.parameters, "MaxAttempts": "1"}
             trial.chain.settings = replace(settings, parameters=parameters)
             monkeypatch.setattr(trial.chain, "deploy", without_the_script(trial))
-            trial.chain.client("s3").create_bucket(Bucket="cliente-data-of-others-us-east-1")
+            s3 = trial.chain.client("s3")
+            s3.create_bucket(Bucket="cliente-data-of-others-us-east-1")
             before.update(names_of_everything(trial))
             yield trial
+            s3.delete_bucket(Bucket="cliente-data-of-others-us-east-1")
 
     def removed(trial: Trial, **given: Any) -> list[Any]:
         results = run(trial, **given)
@@ -180,7 +196,7 @@ def test_a_chain_that_publishes_nothing_fails_and_leaves_nothing(
     run = command.run
     monkeypatch.setattr(command, "run", removed)
     monkeypatch.setattr(places, "on_the_emulator", broken)
-    ended = smoke(tmp_path, monkeypatch)
+    ended = smoke(local_aws, tmp_path, monkeypatch)
     assert ended.code == 1
     found = ended.checks()
     assert found["publish"][0] == "FAIL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -18,6 +19,7 @@ from infra.smoke.order import CHECKS
 from infra.smoke.removal import Removal
 from infra.smoke.run import refuse, run
 from infra.smoke.trial import Trial
+from tests.support.quick_sam import quick_sam
 
 from register_run.storage import s3_parts
 
@@ -26,10 +28,12 @@ DEPLOY = CHECKS[:1]
 
 
 @pytest.fixture(scope="module")
-def trial(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -> Iterator[Trial]:
+def trial(tmp_path_factory: pytest.TempPathFactory, local_aws: LocalAws) -> Iterator[Trial]:
     folder = tmp_path_factory.mktemp("smoke")
-    with places.on_the_emulator("smoke-", folder, lambda text: None) as trial:
-        yield trial
+    with pytest.MonkeyPatch.context() as patch, quick_sam(local_aws.client):
+        patch.setattr(places, "LocalAws", lambda folder: nullcontext(local_aws))
+        with places.on_the_emulator("smoke-", folder, lambda text: None) as trial:
+            yield trial
 
 
 def key_state(trial: Trial) -> tuple[str, int]:
@@ -128,12 +132,11 @@ def test_no_role_has_a_policy_of_the_chain_when_its_stack_is_deleted(
 
 
 def test_on_an_account_a_check_acts_with_the_credentials_of_the_role(
-    tmp_path: Path, emulator_environment: None
+    tmp_path: Path, local_aws: LocalAws
 ) -> None:
     noted: list[str] = []
     with (
-        LocalAws(tmp_path) as place,
-        place.at_the_chain(),
+        local_aws.at_the_chain(),
         places.on_aws("smoke-", "us-east-1", tmp_path, noted.append) as trial,
     ):
         assert trial.differences == {}
@@ -143,6 +146,7 @@ def test_on_an_account_a_check_acts_with_the_credentials_of_the_role(
         assert ":assumed-role/smoke-client-health-smoke-reader-us-east-1/smoke" in named
         assert acting("s3") is acting("s3")
         assert ":assumed-role/" not in trial.chain.client("sts").get_caller_identity()["Arn"]
+        trial.marker.delete()
 
 
 def refused(code: str) -> ClientError:

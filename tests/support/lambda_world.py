@@ -117,7 +117,15 @@ class ScriptedGlue:
 
 
 class Aws:
-    """Creates clients of the emulator; loads each service's model only once, which is slow."""
+    """Creates clients of the emulator; loads each service's model only once, which is slow.
+
+    Attributes
+    ----------
+    s3, sqs
+        Clients that worlds share. They call in place of people, never of the Lambda.
+    topic, queue : str
+        A topic, and the queue that people read its messages from.
+    """
 
     def __init__(self, emulator: Any) -> None:
         self.environment: dict[str, str] = emulator.environment
@@ -127,6 +135,12 @@ class Aws:
             region_name=self.environment["AWS_REGION"],
         )
         self._endpoint = emulator.endpoint
+        self.s3, self.sqs, sns = (self.client(name) for name in ("s3", "sqs", "sns"))
+        self.topic = sns.create_topic(Name="alarms")["TopicArn"]
+        self.queue = self.sqs.create_queue(QueueName="alarms")["QueueUrl"]
+        found = self.sqs.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])
+        arn = found["Attributes"]["QueueArn"]
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
 
     def client(self, service: str) -> Any:
         return self._session.client(service, endpoint_url=self._endpoint)
@@ -134,7 +148,7 @@ class Aws:
 
 @dataclass
 class World:
-    """Separate buckets, a topic with a reader, and a clock that moves only on request."""
+    """Separate buckets, a topic without messages, and a clock that moves only on request."""
 
     aws: Aws
     versioned: bool = True
@@ -147,7 +161,7 @@ class World:
     def __post_init__(self) -> None:
         number = next(_NUMBERS)
         self.raw, self.lake = f"lambda-raw-{number}", f"lambda-lake-{number}"
-        self.s3 = self.aws.client("s3")
+        self.s3 = self.aws.s3
         for bucket in (self.raw, self.lake):
             self.s3.create_bucket(Bucket=bucket)
         if self.versioned:
@@ -159,13 +173,8 @@ class World:
         self.lambda_s3, self.lambda_sns = (self.aws.client(name) for name in ("s3", "sns"))
         for client in (self.lambda_s3, self.lambda_sns, self.glue.client):
             client.meta.events.register("after-call", self._count)
-        topic = self.lambda_sns.create_topic(Name=f"alarms-{number}")["TopicArn"]
-        self._sqs = self.aws.client("sqs")
-        self._queue = self._sqs.create_queue(QueueName=f"alarms-{number}")["QueueUrl"]
-        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])
-        arn = arn["Attributes"]["QueueArn"]
-        self.lambda_sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        self.settings = def_lambda.Settings(self.raw, f"s3://{self.lake}/lake", JOB, topic)
+        self.messages()  # those of an earlier world
+        self.settings = def_lambda.Settings(self.raw, f"s3://{self.lake}/lake", JOB, self.aws.topic)
         self._published: list[str] = []
         self.calls = 0
 
@@ -276,11 +285,11 @@ class World:
     def messages(self) -> list[dict[str, str]]:
         """Return the messages that people received since the last call."""
         found = []
-        while got := self._sqs.receive_message(QueueUrl=self._queue).get("Messages"):
+        sqs, queue = self.aws.sqs, self.aws.queue
+        while got := sqs.receive_message(QueueUrl=queue).get("Messages"):
             for one in got:
                 found.append(json.loads(one["Body"]))
-                handle = one["ReceiptHandle"]
-                self._sqs.delete_message(QueueUrl=self._queue, ReceiptHandle=handle)
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=one["ReceiptHandle"])
         return found
 
     def metrics(self) -> Counter[str]:

@@ -1,11 +1,13 @@
 """A stand-in for ``infra.sam.deploy`` in this process, for what only arranges a test.
 
 The SAM CLI takes seconds to start, and these tests would start it dozens of times. What the tests
-say about a deployment, they say of the real one.
+say about a deployment, they say of the real one. For the same reason, chains share one build of
+what they deploy.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -14,12 +16,15 @@ from typing import Any
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError, WaiterError
+from infra.artifacts import build_artifacts
+from infra.deployment import deploy as deploy_all
 from infra.sam import CAPABILITIES, SamError
 from infra.settings import Settings
 from infra.stack import CHANGE_SETS, Stack
 from infra.tags import as_list
 from infra.template import Template, render
 
+_build_once = functools.cache(build_artifacts)
 EVERY = {"Delay": 0.05, "MaxAttempts": 2000}
 
 
@@ -76,7 +81,8 @@ def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
             raise SamError(str(error)) from error
         show("done")
 
-    with patch("infra.sam.deploy", deploy):
+    one_build = functools.partial(deploy_all, build=_build_once)
+    with patch("infra.sam.deploy", deploy), patch("infra.chain.deploy", one_build):
         yield
 
 
