@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 from test_lake import add, describe, publish, values, write
+from tests.support.kept import Kept
 
 from client_health.publish import maintenance, records
 from client_health.publish.lake import Lake
@@ -22,16 +23,26 @@ EVERYTHING = Retention(snapshot_days=0)
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
 
 
-@pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    """Return a lake with four publications, none of which is in the log."""
-    made = Lake.open(spark, str(tmp_path / "lake"))
+@pytest.fixture(scope="module")
+def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Return the files of a lake with four publications, none of which is in the log."""
+    folder = tmp_path_factory.mktemp("maintained")
+    kept = Kept(folder / "lake", folder / "then")
+    made = Lake.open(spark, str(kept.folder))
     made.make_tables()
     for number, day in enumerate(DAYS):
         record = describe(f"r{number}", day, 1 + number)
         plans = [f"plan {number}-{n}" for n in range(1 + number)]
         publish(made, f"r{number}", *plans, record=record)
-    return made
+    kept.keep("published")
+    return kept
+
+
+@pytest.fixture
+def lake(spark: SparkSession, published: Kept) -> Lake:
+    """Return a lake with four publications, none of which is in the log."""
+    published.put_back("published")
+    return Lake.open(spark, str(published.folder))
 
 
 def snapshots(lake: Lake) -> int:
