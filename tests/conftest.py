@@ -152,7 +152,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     conf = {
         "spark.master": "local[2]",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.shuffle.partitions": "2",
         "spark.python.daemon.module": "tests.support.worker_daemon",
     }
     folder = tmp_path_factory.mktemp("spark")
