@@ -42,7 +42,8 @@ SHARED = {
             "test_pieces",
         ),
         *("test_quality", "test_queries_spark", "test_selection", "test_stage", "test_worker"),
-        *("test_erasing", "test_records", "test_resubmission", "test_suppression"),
+        *("test_erasing", "test_records", "test_rekeying", "test_resubmission"),
+        *("test_stage_rules", "test_suppression"),
     },
     "session": {
         *("test_local_service", "test_local_sessions", "test_local_signature"),
@@ -149,6 +150,7 @@ def python_shell() -> Path:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     """Return a Spark session with Iceberg, like a Glue session's."""
+    from client_health.publish.lake import Lake
     from client_health.spark_session import configure
     from glue_local.sessions.arguments import SessionArguments
     from glue_local.sessions.provision import provision
@@ -158,7 +160,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     conf = {
         "spark.master": "local[2]",
         "spark.sql.extensions": "org.apache.iceberg.spark.extensions.IcebergSparkSessionExtensions",
-        "spark.sql.shuffle.partitions": "4",
+        "spark.sql.shuffle.partitions": "2",
+        "spark.python.daemon.module": "tests.support.worker_daemon",
     }
     folder = tmp_path_factory.mktemp("spark")
     asked = SessionArguments(conf, formats=("iceberg",))
@@ -168,6 +171,10 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object]:
     started = driver.launch(description, folder)
     session = driver.connect(started)
     configure(session)
+    session.sparkContext.environment["PYTHONPATH"] = str(ROOT)
+    # The first lake's catalog is the session's own. No test's lake is this one, so each is opened
+    # in a new session, and its files may be replaced between tests.
+    Lake.open(session, str(folder / "lake"))
     yield session
     gateway = session.sparkContext._gateway
     session.stop()

@@ -10,7 +10,6 @@ from typing import Any
 import polars as pl
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
-from pyspark.sql import SparkSession
 from test_lake import add, describe, publish
 
 from client_health.errors import PublishError
@@ -23,10 +22,8 @@ DAYS = ("2026-01-01", "2026-01-02")
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    made = Lake.open(spark, str(tmp_path / "lake"))
-    made.make_tables()
-    return made
+def lake(empty_lake: Lake) -> Lake:
+    return empty_lake
 
 
 def run(lake: Lake, number: int, **plans: int) -> str:

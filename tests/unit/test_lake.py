@@ -69,10 +69,8 @@ def as_others_see_it(lake: Lake) -> list[str]:
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    made = Lake.open(spark, str(tmp_path / "lake"))
-    made.make_tables()
-    return made
+def lake(empty_lake: Lake) -> Lake:
+    return empty_lake
 
 
 def test_a_lake_in_s3_has_the_database_that_its_session_names(spark: SparkSession) -> None:

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from pyspark.sql import SparkSession
 from test_lake import add, describe, publish, values, write
+from tests.support.kept import Kept
 
 from client_health.publish import maintenance, records
 from client_health.publish.lake import Lake
@@ -22,16 +23,26 @@ EVERYTHING = Retention(snapshot_days=0)
 DAYS = ("2026-01-01", "2026-01-02", "2026-01-03", "2026-01-04")
 
 
-@pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    """Return a lake with four publications, none of which is in the log."""
-    made = Lake.open(spark, str(tmp_path / "lake"))
+@pytest.fixture(scope="module")
+def published(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """Return the files of a lake with four publications, none of which is in the log."""
+    folder = tmp_path_factory.mktemp("maintained")
+    kept = Kept(folder / "lake", folder / "then")
+    made = Lake.open(spark, str(kept.folder))
     made.make_tables()
     for number, day in enumerate(DAYS):
         record = describe(f"r{number}", day, 1 + number)
         plans = [f"plan {number}-{n}" for n in range(1 + number)]
         publish(made, f"r{number}", *plans, record=record)
-    return made
+    kept.keep("published")
+    return kept
+
+
+@pytest.fixture
+def lake(spark: SparkSession, published: Kept) -> Lake:
+    """Return a lake with four publications, none of which is in the log."""
+    published.put_back("published")
+    return Lake.open(spark, str(published.folder))
 
 
 def snapshots(lake: Lake) -> int:
@@ -42,15 +53,9 @@ def files(lake: Lake) -> set[Path]:
     return set(Path(lake.uri, "clientoutput").rglob("*.parquet"))
 
 
-def test_the_limits_keep_what_is_young(lake: Lake) -> None:
-    before = snapshots(lake), files(lake)
-    done = maintenance.maintain(lake.uri)
-    assert (snapshots(lake), files(lake)) == before
-    assert done["snapshots_before"] == done["snapshots_after"] == len(DAYS) + 1
-    assert done["expired_files"] == done["orphan_files"] == 0
-
-
-def test_what_expires_was_written_into_the_log_first(lake: Lake) -> None:
+def test_what_expires_is_in_the_log_and_readers_see_the_rows_of_the_window_as_before(
+    lake: Lake,
+) -> None:
     published = lake.history().published
     assert len(published) == len(DAYS)
     done = maintenance.maintain(lake.uri, EVERYTHING)
@@ -60,21 +65,19 @@ def test_what_expires_was_written_into_the_log_first(lake: Lake) -> None:
     assert lake.history().published == published
     assert lake.history().unlogged == ()
 
-
-def test_readers_and_time_travel_within_the_window_are_as_before(lake: Lake) -> None:
-    (*_, before, last) = lake.history().published
-    maintenance.maintain(lake.uri, EVERYTHING)
     table = lake.spark.table(lake.table)
     assert sorted(values(table, "convenio")) == [f"plan 3-{n}" for n in range(4)]
-    for publication in (before, last):
+    for publication in published[-2:]:
         travelled = lake.spark.sql(
             f"SELECT convenio FROM {lake.table} VERSION AS OF {publication.snapshot_id}"
         )
         assert travelled.count() == publication.rows
 
 
-def test_only_old_files_that_no_snapshot_names_are_deleted(lake: Lake) -> None:
-    named = files(lake)
+def test_only_old_files_that_no_snapshot_names_are_deleted_and_no_snapshot_that_is_young(
+    lake: Lake,
+) -> None:
+    before, named = snapshots(lake), files(lake)
     warehouse = next(Path(lake.uri, "warehouse").rglob("*.avro")).parent
     old = [named_file.parent / "old.parquet" for named_file in sorted(named)[:1]]
     old += [warehouse / "old.avro"]
@@ -85,22 +88,18 @@ def test_only_old_files_that_no_snapshot_names_are_deleted(lake: Lake) -> None:
         os.utime(path, (time.time() - 4 * 86_400,) * 2)
     done = maintenance.maintain(lake.uri)
     assert done["orphan_files"] == len(old)
+    assert done["expired_files"] == 0
+    assert snapshots(lake) == before == len(DAYS) + 1
+    assert done["snapshots_before"] == done["snapshots_after"] == before
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in (*young, *named))
 
 
-def test_the_branch_of_a_run_at_work_stays(lake: Lake) -> None:
+def test_the_branch_of_a_run_at_work_stays_and_one_that_a_dead_run_left_goes_in_time(
+    lake: Lake,
+) -> None:
     lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH audit_working RETAIN 7 DAYS")
     add(lake, "audit_working", "new")
-    maintenance.maintain(lake.uri, EVERYTHING)
-    assert values(lake.spark.table(f"{lake.table}.branch_audit_working"), "convenio").count("new")
-    lake.spark.sql(
-        f"CALL {contract.CATALOG}.system.fast_forward('{contract.TABLE}', 'main', 'audit_working')"
-    )
-    assert "new" in values(lake.spark.table(lake.table), "convenio")
-
-
-def test_the_branch_that_a_dead_run_left_goes_when_its_time_is_over(lake: Lake) -> None:
     lake.spark.sql(f"ALTER TABLE {lake.table} CREATE BRANCH audit_dead")
     add(lake, "audit_dead", "half")
     half = {path for path in files(lake) if "convenio=half" in str(path)}
@@ -111,8 +110,14 @@ def test_the_branch_that_a_dead_run_left_goes_when_its_time_is_over(lake: Lake) 
     )
     java.manageSnapshots().setMaxRefAgeMs("audit_dead", 1).commit()
     maintenance.maintain(lake.uri, EVERYTHING)
-    assert values(lake.spark.table(f"{lake.table}.refs"), "name") == ["main"]
+    refs = values(lake.spark.table(f"{lake.table}.refs"), "name")
+    assert sorted(refs) == ["audit_working", "main"]
     assert not half & files(lake)
+    assert values(lake.spark.table(f"{lake.table}.branch_audit_working"), "convenio").count("new")
+    lake.spark.sql(
+        f"CALL {contract.CATALOG}.system.fast_forward('{contract.TABLE}', 'main', 'audit_working')"
+    )
+    assert "new" in values(lake.spark.table(lake.table), "convenio")
 
 
 def test_old_rows_of_the_tables_beside_it_go_with_their_snapshots(lake: Lake) -> None:

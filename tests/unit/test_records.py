@@ -11,7 +11,6 @@ import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
-from pyspark.sql import SparkSession
 
 from client_health.publish import records
 from client_health.publish.lake import Lake
@@ -42,10 +41,8 @@ def pairs(frame: pl.DataFrame) -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def lake(spark: SparkSession, tmp_path: Path) -> Lake:
-    made = Lake.open(spark, str(tmp_path / "lake"))
-    made.make_tables()
-    return made
+def lake(empty_lake: Lake) -> Lake:
+    return empty_lake
 
 
 def test_a_run_that_writes_again_replaces_its_own_rows_and_no_others(lake: Lake) -> None:

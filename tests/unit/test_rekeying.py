@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 import pytest
 from pyspark.sql import SparkSession
-from test_stage import GOOD_CPF, OTHER_CPF, THIRD_CPF, Run, a_run, write_key
+from test_stage import GOOD_CPF, OTHER_CPF, THIRD_CPF, Run, write_key
 from tests.support.frames import ingested
 
 from client_health import parcels, transformation
@@ -168,12 +168,9 @@ def test_both_keys_come_to_the_workers_and_are_in_no_plan(spark: SparkSession) -
 
 
 @pytest.fixture
-def published(spark: SparkSession, tmp_path: Path) -> Run:
+def published(done: Run) -> Run:
     """Return a run published with the old key, whose lake has an erased and a held person."""
-    run = a_run(tmp_path)
-    run.ingest()
-    run.transform()
-    run.publish()
+    run = done
     gone = [entry(SUPPRESSIONS, "e1", identity.client_id(OLD, GOOD_CPF), K1)]
     gone += [entry(SUPPRESSIONS, "e2", identity.client_id(OLD, c), K1) for c in (ABSENT_CPF,)]
     held = entry(LEGAL_HOLDS, "h1", identity.client_id(OLD, OTHER_CPF), K1)
