@@ -15,7 +15,6 @@ from typing import Any
 
 import boto3
 import pytest
-from infra.artifacts import build_artifacts
 from infra.changes import Plan
 from infra.deployment import Stopped, undeploy
 from infra.emulator import UNSUPPORTED, emulator_settings
@@ -23,14 +22,13 @@ from infra.errors import RefusedError, SettingsError, StackFailedError
 from infra.settings import Settings, read_parameters
 from infra.stack import Stack
 from infra.template import Skipped, deployable, load_template, render, without_marks
+from tests.support.built import build_once
 from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
 from infra import deployment
 from register_contract import contract, publications, tables
 
-# The tree is the same for all tests, so only the first deployment really builds it.
-build_once = functools.cache(build_artifacts)
 SETTINGS = emulator_settings()
 OPTIMIZER = "AWS::Glue::TableOptimizer"
 UPKEEP = "client-health-maintenance"
@@ -84,25 +82,32 @@ def cloud(
         yield emulator
 
 
+# One for all regions: it keeps the descriptions of services, which are slow to read.
+session_of = functools.cache(boto3.Session)
+
+
 def clients_of(cloud: Emulator) -> Callable[[str], Any]:
     """Return the clients of an empty region."""
-    session: Any = boto3.Session(
+    session: Any = session_of(
         aws_access_key_id=cloud.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
-        region_name=next(REGIONS),
     )
-    return lambda service: session.client(service, endpoint_url=cloud.endpoint)
+    return functools.cache(
+        functools.partial(session.client, region_name=next(REGIONS), endpoint_url=cloud.endpoint)
+    )
 
 
 @pytest.fixture(scope="module")
 def deploy(cloud: Emulator) -> Deploy:
-    """Return the deployment through the real SAM CLI."""
+    """Return the deployment of the chain through the real SAM CLI."""
 
     def deploy(
         clients: Callable[[str], Any], settings: Settings, listener: Recorder
     ) -> dict[str, str]:
         settings = replace(settings, environment=cloud.environment)
-        return deployment.deploy(clients, settings, listener, build_once)
+        # The stack for artifacts is small, and the SAM CLI takes seconds to start.
+        with quick_sam(clients, real={settings.stack}):
+            return deployment.deploy(clients, settings, listener, build_once)
 
     return deploy
 

@@ -10,6 +10,7 @@ import platform
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,11 +19,19 @@ from infra.artifacts import JOB_PACKAGES, LOCK, SESSION_PACKAGES, build_artifact
 from infra.errors import DeployError
 from infra.native import libraries, too_new
 from infra.packages import build_packages, kept_packages, packages_key
+from tests.support import built
+from tests.support.built import build_once
 from tests.support.wheels import asks_for
-from tools.build_wheels import build
 
 # These tests build wheels, and fetch packages from an index.
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def same_wheels() -> Iterator[None]:
+    """Build only what the tests change: the wheels are those of the first build."""
+    with built.same_wheels():
+        yield
 
 
 def names(archive: bytes) -> list[str]:
@@ -30,11 +39,11 @@ def names(archive: bytes) -> list[str]:
 
 
 def test_the_same_commit_gives_the_same_bytes_and_version() -> None:
-    assert build_artifacts() == build_artifacts()
+    assert build_artifacts() == build_once()
 
 
 def test_the_function_brings_only_its_modules_and_what_every_side_agrees_on(root: Path) -> None:
-    content = build_artifacts().files["def_lambda.zip"]
+    content = build_once().files["def_lambda.zip"]
     first, *others = names(content)
     assert first == "def_lambda.py"
     assert others
@@ -50,7 +59,7 @@ def test_the_function_brings_only_its_modules_and_what_every_side_agrees_on(root
 
 def test_the_function_starts_with_what_it_brings(tmp_path: Path) -> None:
     archive = tmp_path / "def_lambda.zip"
-    archive.write_bytes(build_artifacts().files["def_lambda.zip"])
+    archive.write_bytes(build_once().files["def_lambda.zip"])
     code = (
         f"import sys; sys.path.insert(0, {str(archive)!r})\n"
         "import def_lambda, register_contract\n"
@@ -65,7 +74,7 @@ def test_the_function_starts_with_what_it_brings(tmp_path: Path) -> None:
 
 
 def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() -> None:
-    inside = names(build_artifacts().files["job.zip"])
+    inside = names(build_once().files["job.zip"])
     assert {"job_client_health.py", "register_contract/contract.py"} <= set(inside)
     assert "register_contract/receipt.schema.json" in inside
     assert any(
@@ -75,11 +84,11 @@ def test_the_jobs_archive_holds_the_job_its_runner_and_its_papermill_engine() ->
 
 
 def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
-    built = build_artifacts()
-    number = built.version.rpartition("-")[0]
-    assert built.library == f"client_health-{number}.gluewheels.zip"
-    assert built.parameters("b", packages=False)["LibraryArchive"] == built.library
-    archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
+    made = build_once()
+    number = made.version.rpartition("-")[0]
+    assert made.library == f"client_health-{number}.gluewheels.zip"
+    assert made.parameters("b", packages=False)["LibraryArchive"] == made.library
+    archive = zipfile.ZipFile(io.BytesIO(made.files[made.library]))
     own = f"wheels/client_health-{number}-py3-none-any.whl"
     pins = archive.read("wheels/requirements.txt").decode().splitlines()
     assert {f"client-health=={number}", f"register-contract=={number}"} <= set(pins)
@@ -92,16 +101,17 @@ def test_the_library_is_a_zip_of_wheels_as_aws_describes_it() -> None:
 
 
 def test_what_is_shipped_needs_no_other_package_of_ours(tmp_path: Path) -> None:
-    wheels = build(tmp_path)
+    wheels = built.wheels(tmp_path)
     for shipped in (SESSION_PACKAGES, (*JOB_PACKAGES, "job_client_health")):
         asked = set().union(*(asks_for(wheels[name]) for name in shipped))
         assert asked & set(wheels) <= set(shipped)
 
 
 def test_no_wheel_is_left_for_spark_which_takes_none() -> None:
-    assert not [name for name in build_artifacts().files if name.endswith(".whl")]
+    assert not [name for name in build_once().files if name.endswith(".whl")]
 
 
+@pytest.mark.usefixtures("same_wheels")
 def test_what_the_library_needs_beside_glue_is_shipped_with_it(
     wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,19 +120,20 @@ def test_what_the_library_needs_beside_glue_is_shipped_with_it(
     hashes = [wheel(wheels, tag) for tag in (*tags, "cp311-cp311-manylinux_2_39_x86_64")]
     lock = tmp_path / "lock.txt"
     lock.write_text("thing==1.0 " + " ".join(f"--hash=sha256:{found}" for found in hashes) + "\n")
-    built = build_artifacts(session_lock=lock)
-    archive = zipfile.ZipFile(io.BytesIO(built.files[built.library]))
+    made = build_artifacts(session_lock=lock)
+    archive = zipfile.ZipFile(io.BytesIO(made.files[made.library]))
     assert f"wheels/thing-1.0-{tags[0]}.whl" in archive.namelist()
     assert len(archive.namelist()) == 4
     assert archive.read("wheels/requirements.txt").decode().splitlines()[2:] == ["thing==1.0"]
     for path in wheels.glob("*.whl"):  # packages that were fetched once aren't requested again
         path.unlink()
-    assert built == build_artifacts(session_lock=lock)
+    assert made == build_artifacts(session_lock=lock)
     nothing = tmp_path / "nothing.txt"
     nothing.write_text("")
-    assert built.version != build_artifacts(session_lock=nothing).version
+    assert made.version != build_artifacts(session_lock=nothing).version
 
 
+@pytest.mark.usefixtures("same_wheels")
 def test_a_package_of_another_hash_is_not_shipped(wheels: Path, tmp_path: Path) -> None:
     wheel(wheels, "py3-none-any")
     lock = tmp_path / "lock.txt"
@@ -131,10 +142,11 @@ def test_a_package_of_another_hash_is_not_shipped(wheels: Path, tmp_path: Path) 
         build_artifacts(session_lock=lock)
 
 
+@pytest.mark.usefixtures("same_wheels")
 def test_another_lock_is_another_version(tmp_path: Path) -> None:
     lock = tmp_path / "lock.txt"
     lock.write_text("six==1.17.0\n")
-    assert build_artifacts(lock=lock).version != build_artifacts().version
+    assert build_artifacts(lock=lock).version != build_once().version
     assert packages_key(lock) == packages_key(lock)
 
 

@@ -10,31 +10,25 @@ from typing import Any
 import boto3
 import pytest
 from botocore.stub import Stubber
-from infra.artifacts import build_artifacts
 from infra.deployment import deploy, undeploy
 from infra.emulator import emulator_settings
 from infra.errors import SettingsError
 from infra.existing import look
 from infra.terminal import TerminalListener
 from rich.console import Console
+from tests.support.built import build_once
+from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
 
-# The tree is the same for both deployments.
-build_once = functools.cache(build_artifacts)
 SETTINGS = emulator_settings()
 Clients = Callable[[str], Any]
 
 
 @pytest.fixture(scope="module")
-def cloud(emulator_environment: None, sam_environment: None) -> Iterator[Emulator]:
+def clients(emulator_environment: None) -> Iterator[Clients]:
     with Emulator() as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
-def clients(cloud: Emulator) -> Clients:
-    return cloud.client
+        yield functools.cache(emulator.client)
 
 
 def bucket(clients: Clients, name: str, *, versions: bool = False, events: bool = False) -> str:
@@ -148,8 +142,7 @@ def test_a_bucket_of_another_region_is_refused(answer: dict[str, Any] | None) ->
         stubbed(answer, "301")
 
 
-def test_a_stack_takes_and_leaves_what_it_is_given(cloud: Emulator, clients: Clients) -> None:
-    plain = replace(SETTINGS, environment=cloud.environment)
+def test_a_stack_takes_and_leaves_what_it_is_given(clients: Clients) -> None:
     console = Console(quiet=True)
     uploads = bucket(clients, "kept-uploads", versions=True, events=True)
     lake = bucket(clients, "kept-lake")
@@ -157,19 +150,20 @@ def test_a_stack_takes_and_leaves_what_it_is_given(cloud: Emulator, clients: Cli
     glue.create_database(DatabaseInput={"Name": "kept"})
     parameters = {"RawBucketName": uploads, "LakeBucketName": lake, "DatabaseName": "kept"}
     tags = {"CostCenter": "1"}
-    settings = replace(plain, parameters=parameters, tags=tags)
+    settings = replace(SETTINGS, parameters=parameters, tags=tags)
     listener = TerminalListener(console, yes=True)
-    outputs = deploy(clients, settings, listener, build=build_once)
-    assert outputs["DatabaseName"] == "kept"
-    for name in ("client-health", "client-health-artifacts"):
-        (stack,) = clients("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        assert stack["Tags"] == [{"Key": "CostCenter", "Value": "1"}]
+    with quick_sam(clients):
+        outputs = deploy(clients, settings, listener, build=build_once)
+        assert outputs["DatabaseName"] == "kept"
+        for name in ("client-health", "client-health-artifacts"):
+            (stack,) = clients("cloudformation").describe_stacks(StackName=name)["Stacks"]
+            assert stack["Tags"] == [{"Key": "CostCenter", "Value": "1"}]
 
-    # Parameters and tags that are left out stay, and nothing changes.
-    again = deploy(clients, plain, listener, build=build_once)
-    assert again == outputs
+        # Parameters and tags that are left out stay, and nothing changes.
+        again = deploy(clients, SETTINGS, listener, build=build_once)
+        assert again == outputs
 
-    undeploy(clients, plain, listener)
+    undeploy(clients, SETTINGS, listener)
     s3 = clients("s3")
     for name in (uploads, lake):
         s3.head_bucket(Bucket=name)

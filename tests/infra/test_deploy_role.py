@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,15 +12,16 @@ from typing import Any
 
 import boto3
 import pytest
-from infra.artifacts import build_artifacts
 from infra.deployment import deploy, undeploy
 from infra.emulator import emulator_settings
 from infra.promotion import promote
 from infra.terminal import TerminalListener
 from rich.console import Console
+from tests.support.built import build_once
 from tests.support.deployed import ARTIFACTS, DEPLOY_ROLE, MAINTENANCE, TEMPLATE, Deployed
 from tests.support.handlers import permissions_of
 from tests.support.policy import Grant, Permissions
+from tests.support.quick_sam import quick_sam
 from tests.support.recorder import Call, Recorder
 from tests.support.reference import is_known
 
@@ -154,7 +156,6 @@ def calls(
     """The calls of a first and a second deployment, a promotion, and a removal."""
     folder = tmp_path_factory.mktemp("emulator")
     listener = TerminalListener(Console(quiet=True), yes=True)
-    made = build_artifacts()
     with Recorder() as recorder, Emulator(log=folder / "emulator.log") as cloud:
         recorder.upstream = cloud.endpoint
         session: Any = boto3.Session(
@@ -163,18 +164,18 @@ def calls(
             region_name="us-east-1",
         )
 
-        def clients(service: str) -> Any:
-            return session.client(service, endpoint_url=recorder.endpoint)
-
+        clients = functools.cache(functools.partial(session.client, endpoint_url=recorder.endpoint))
+        unrecorded = functools.cache(functools.partial(session.client, endpoint_url=cloud.endpoint))
         # The SAM CLI's calls are recorded, too.
         here = {**cloud.environment, "AWS_ENDPOINT_URL": recorder.endpoint}
         here["AWS_REGION"] = here["AWS_DEFAULT_REGION"] = "us-east-1"
         settings = replace(emulator_settings(here), packages=False)
         dev, test = (replace(settings, stack="", prefix=prefix) for prefix in ("dev-", ""))
-        deploy(clients, dev, listener, build=lambda: made)
-        recorder.calls.clear()
+        with quick_sam(unrecorded):
+            deploy(unrecorded, dev, listener, build=build_once)
         promote(clients, dev, test, listener)
-        deploy(clients, test, listener, build=lambda: made)
+        with quick_sam(unrecorded, real={test.stack}):
+            deploy(clients, test, listener, build=build_once)
         undeploy(clients, test, listener)
         yield set(recorder.calls)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 from infra.archives import pack
-from infra.artifacts import build_artifacts
 from infra.start_job import split_arguments
+from tests.support.built import build_once
 
 from glue_local.emulator import Emulator
 
@@ -176,7 +176,7 @@ def test_a_job_that_is_told_to_stop_stops_its_own_way(
 
 def test_the_real_job_starts_from_its_archive(cloud: Emulator, root: Path, tmp_path: Path) -> None:
     cloud.client("s3").put_object(
-        Bucket="artifacts", Key="real.zip", Body=build_artifacts().files["job.zip"]
+        Bucket="artifacts", Key="real.zip", Body=build_once().files["job.zip"]
     )
     process = start(cloud, root, tmp_path, "--PACKAGES", "s3://artifacts/real.zip")
     _, error = process.communicate(timeout=60)

@@ -10,7 +10,6 @@ from typing import Any
 
 import boto3
 import pytest
-from infra.artifacts import build_artifacts
 from infra.deployment import deploy
 from infra.emulator import UNSUPPORTED
 from infra.errors import RefusedError
@@ -19,12 +18,12 @@ from infra.settings import Settings
 from infra.stack import Stack
 from infra.terminal import TerminalListener
 from rich.console import Console
+from tests.support.built import build_once
 from tests.support.quick_sam import quick_sam
 
 from glue_local.emulator import Emulator
 from infra import artifacts, packages, promotion
 
-build_once = functools.cache(build_artifacts)
 Clients = Callable[[str], Any]
 
 
@@ -46,7 +45,7 @@ def clients(
             aws_secret_access_key=cloud.environment["AWS_SECRET_ACCESS_KEY"],
             region_name="sa-east-1",
         )
-        found = functools.partial(session.client, endpoint_url=cloud.endpoint)
+        found = functools.cache(functools.partial(session.client, endpoint_url=cloud.endpoint))
         with quick_sam(found):
             deploy(found, DEV, listener(), build=build_once)
             yield found

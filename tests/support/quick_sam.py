@@ -10,28 +10,30 @@ from __future__ import annotations
 import functools
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
 from botocore.exceptions import ClientError, WaiterError
-from infra.artifacts import build_artifacts
 from infra.deployment import deploy as deploy_all
 from infra.sam import CAPABILITIES, SamError
 from infra.settings import Settings
 from infra.stack import CHANGE_SETS, Stack
 from infra.tags import as_list
 from infra.template import Template, render
+from tests.support.built import build_once
 
-_build_once = functools.cache(build_artifacts)
+from infra import sam
+
 EVERY = {"Delay": 0.05, "MaxAttempts": 2000}
 
 
 @contextmanager
-def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
-    """Replace the SAM CLI for a block of code."""
+def quick_sam(clients: Callable[[str], Any], *, real: Collection[str] = ()) -> Iterator[None]:
+    """Replace the SAM CLI for a block of code, except for the stacks named in ``real``."""
     cloudformation = clients("cloudformation")
+    sam_cli = sam.deploy
 
     def deploy(
         stack: Stack,
@@ -43,6 +45,9 @@ def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
         show: Callable[[str], None],
         upload_to: str = "",
     ) -> None:
+        if stack.name in real:
+            sam_cli(stack, template, settings, parameters, approve, show=show, upload_to=upload_to)
+            return
         had = previous(cloudformation, stack.name)
         given = [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()]
         kept = [key for key in template.get("Parameters", {}) if key in had.keys() - parameters]
@@ -81,7 +86,7 @@ def quick_sam(clients: Callable[[str], Any]) -> Iterator[None]:
             raise SamError(str(error)) from error
         show("done")
 
-    one_build = functools.partial(deploy_all, build=_build_once)
+    one_build = functools.partial(deploy_all, build=build_once)
     with patch("infra.sam.deploy", deploy), patch("infra.chain.deploy", one_build):
         yield
 

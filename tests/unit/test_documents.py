@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
+import io
 import re
+import runpy
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import typer.main
@@ -39,6 +44,7 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@functools.cache
 def prose(path: Path) -> str:
     return FENCE.sub("", path.read_text("utf-8"))
 
@@ -50,12 +56,29 @@ def commands(path: Path) -> str:
     return "\n".join([*blocks, *CODE.findall(prose(path))])
 
 
-def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", tool, *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+@dataclass(frozen=True)
+class Ended:
+    """The end of a tool."""
+
+    returncode: int
+    stderr: str
 
 
-def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(tool: str, *arguments: str | Path) -> Ended:
+    """Run a tool's module as a command, but in this process: it only reads and writes documents."""
+    said = io.StringIO()
+    # Otherwise, Python warns of a module that is imported and then run.
+    sys.modules.pop(tool, None)
+    with (
+        patch.object(sys, "argv", [tool, *map(str, arguments)]),
+        contextlib.redirect_stderr(said),
+        pytest.raises(SystemExit) as ended,
+    ):
+        runpy.run_module(tool, run_name="__main__")
+    return Ended(int(ended.value.code or 0), said.getvalue())
+
+
+def tables(*arguments: str | Path) -> Ended:
     return run("tools.reference_tables", *arguments)
 
 
@@ -63,7 +86,8 @@ def tables(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_tables_in_the_readmes_and_the_reference_are_those_of_the_code() -> None:
-    checked = tables("--check")
+    command = [sys.executable, "-m", "tools.reference_tables", "--check"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stderr
 
 
@@ -254,6 +278,7 @@ def test_every_code_that_the_service_answers_with_is_explained() -> None:
 # -- links and names ---------------------------------------------------------------------------
 
 
+@functools.cache
 def anchors(path: Path) -> set[str]:
     """Return the anchors that GitHub creates for the headings."""
     headings = re.findall(r"^#+ (.+)$", prose(path), re.MULTILINE)
@@ -299,6 +324,7 @@ def test_every_test_that_a_document_names_exists(document: Path) -> None:
     assert named - defined_tests() == set()
 
 
+@functools.cache
 def names_of(module: Path) -> set[str]:
     """Return the names that a module defines at its top level."""
     found: set[str] = set()
@@ -314,6 +340,7 @@ def names_of(module: Path) -> set[str]:
     return found
 
 
+@functools.cache
 def resolves(dotted: str) -> bool:
     """Return whether a dotted name is a package, a module, or something that a module defines."""
     parts = dotted.split(".")
