@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from glue_local.errors import JarError
+from glue_local.sessions.arguments import SessionArguments
+from glue_local.sessions.provision import provision
+from glue_local.settings import ServiceSettings
 from glue_local.spark import class_data
 from glue_local.spark.class_data import ClassDataError
 from glue_local.spark.driver import command
@@ -96,6 +100,14 @@ def test_a_session_maps_the_class_archive_that_fits_its_java(tmp_path: Path) -> 
     assert "-XX:SharedArchiveFile=/cache/x.jsa" in java_command
     assert class_data.ensure() == archive_path()
     assert class_data.ensure(("iceberg",)) == archive_path(("iceberg",)) != archive_path()
+
+
+def test_a_class_archive_that_sessions_use_stays_among_the_kept(tmp_path: Path) -> None:
+    archive = class_data.ensure()
+    before = archive.stat().st_mtime
+    os.utime(archive, (before - 60, before - 60))
+    provision(SessionArguments({}), ServiceSettings(), tmp_path, Event())
+    assert archive.stat().st_mtime >= before
 
 
 def test_a_spoilt_jar_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from glue_local.settings import ServiceSettings
 from glue_local.spark import cluster, s3
 from glue_local.spark.data_catalog import make_sure_of_default
 from glue_local.spark.driver import SETTINGS_FILE
-from glue_local.spark.jars import S3, SETS, archive_path, ensure, java, spark_home
+from glue_local.spark.jars import S3, SETS, ensure, find_archive, java, spark_home
 
 # Variables of another Spark would send the driver or its files elsewhere. Variables of a Jupyter
 # server would make the kernel look for the wrong parent.
@@ -144,13 +144,13 @@ def provision(
         conf["spark.submit.pyFiles"] = ",".join(filter(None, named))
     class_path = [str(jar) for jar in jars]
     conf |= cluster.executor_class_path(conf, class_path)
-    archive = archive_path(arguments.formats)
+    archive = find_archive(arguments.formats)
     description = {
         "conf": conf,
         "class_path": class_path,
         "java": java(),
         "spark_home": str(spark_home()),
-        "class_archive": str(archive) if archive.exists() else None,
+        "class_archive": str(archive) if archive else None,
     }
     path = folder / SETTINGS_FILE
     path.touch(mode=0o600)

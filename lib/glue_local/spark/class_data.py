@@ -21,7 +21,7 @@ from glue_local.sessions.arguments import SessionArguments
 from glue_local.sessions.provision import provision
 from glue_local.settings import ServiceSettings
 from glue_local.spark import driver
-from glue_local.spark.jars import archive_path
+from glue_local.spark.jars import archive_path, find_archive
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,11 +52,9 @@ def ensure(formats: Sequence[str] = ()) -> Path:
     ClassDataError
         If the JVM does not write an archive.
     """
+    if found := find_archive(formats):
+        return found
     path = archive_path(formats)
-    if path.exists():
-        # Marks it as new, so that `drop_old` keeps archives that are in use.
-        path.touch()
-        return path
     path.parent.mkdir(parents=True, exist_ok=True)
     # Next to the target, so that the last step is a rename: no start maps half an archive.
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".make-") as name:
@@ -92,7 +90,7 @@ def ensure(formats: Sequence[str] = ()) -> Path:
 
 
 def drop_old(folder: Path) -> None:
-    """Delete all but the newest archives; each has about 150 MB, one per Java and Spark."""
+    """Delete all archives but those used last; each has about 150 MB, one per Java and Spark."""
     archives = sorted(folder.glob("*.jsa"), key=lambda path: path.stat().st_mtime, reverse=True)
     for path in archives[_KEPT:]:
         path.unlink()

@@ -6,6 +6,7 @@ not used. ``python -m glue_local.prepare`` fetches them beforehand.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -130,6 +131,25 @@ def archive_path(formats: Sequence[str] = ()) -> Path:
     facts = [f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in made_of]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()
     return cache_folder().parent / "class-data" / f"{digest[:16]}.jsa"
+
+
+def find_archive(formats: Sequence[str] = ()) -> Path | None:
+    """Return the class archive for some formats, and mark it as used; None if there is none.
+
+    Only the archives used last are kept, see :func:`glue_local.spark.class_data.drop_old`.
+
+    Parameters
+    ----------
+    formats : sequence of str, optional
+        As for :func:`archive_path`.
+    """
+    path = archive_path(formats)
+    if not path.exists():
+        return None
+    # A cache of another user can't be marked, but its archives can be mapped.
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return path
 
 
 def spark_home() -> Path:
