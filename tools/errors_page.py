@@ -120,8 +120,16 @@ class Entry:
 
 
 def kinds(root: type[BaseException]) -> list[type[BaseException]]:
-    """Return a class and all its subclasses, in the order of definition."""
-    return [root, *(kind for child in root.__subclasses__() for kind in kinds(child))]
+    """Return a class and all its subclasses, by module and line.
+
+    Python lists subclasses in the order of their modules' imports, which differs between programs.
+    """
+    children = sorted(root.__subclasses__(), key=_place)
+    return [root, *(kind for child in children for kind in kinds(child))]
+
+
+def _place(kind: type[BaseException]) -> tuple[str, int]:
+    return kind.__module__, inspect.getsourcelines(kind)[1]
 
 
 def _import_everything() -> None:

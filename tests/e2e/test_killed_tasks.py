@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import psutil
 import pytest
 from tests.oracle import compare, dirty
 from tests.oracle.register import Expected, expect
+from tests.support import commands
 from tests.support.warm import Warm, sessions
 
 RUNS = int(os.environ.get("KILLED_RUNS", "1"))
@@ -137,13 +139,11 @@ class Runs:
             **self.warm.endpoint.environment,
             "XDG_CONFIG_HOME": str(self.folder / "config"),
         }
-        lake = self.folder / name
-        done = compare.run(
-            self.delivery, lake, self.folder / "id.key", *self.warm.options,
-            environment=environment,
-        )  # fmt: skip
+        command = partial(commands.call, environment=environment, folder=self.folder)
+        lake, key = self.folder / name, self.folder / "id.key"
+        done = compare.run(self.delivery, lake, key, *self.warm.options, command=command)
         assert done.returncode == 0, done.stdout + done.stderr
-        return compare.look(lake)
+        return compare.look(lake, command=command)
 
     def disturbed(self, number: int) -> compare.Left:
         """Run it while its processes are killed."""
