@@ -9,12 +9,9 @@ import json
 import os
 import subprocess
 import sys
-from typing import IO, Optional
+from typing import IO, Any, Optional
 
-from strict_glue import api
 from strict_glue.errors import StrictGlueError
-from strict_glue.session import Session
-from strict_glue.settings import Limits
 
 _DISMISSED = "dismissed"
 
@@ -75,6 +72,16 @@ def stand(stream: IO[str]) -> None:
     order = json.loads(stream.readline())
     if stream.readline().strip() == _DISMISSED:
         return
+    _stop(order)
+
+
+def _stop(order: dict[str, Any]) -> None:
+    # Nearly all guards are dismissed. Without these modules, a waiting guard takes 12 MiB instead
+    # of 37, and a fifth of the processor time. Both are scarce on a Python Shell's host.
+    from strict_glue import api  # noqa: PLC0415
+    from strict_glue.session import Session  # noqa: PLC0415
+    from strict_glue.settings import Limits  # noqa: PLC0415
+
     try:
         client = api.glue_client(**order["place"])
         Session(client, order["session_id"], Limits.from_environment(os.environ)).stop()
