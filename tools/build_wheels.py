@@ -44,7 +44,12 @@ def build(out: Path) -> dict[str, Path]:
         env={**os.environ, "SOURCE_DATE_EPOCH": commit.stdout.strip() or _NO_COMMIT},
         check=True,
     )
-    return {path.name.partition("-")[0]: path for path in sorted(out.glob("*.whl"))}
+    return by_module(out)
+
+
+def by_module(folder: Path) -> dict[str, Path]:
+    """Return a folder's wheels, by the names of their modules."""
+    return {path.name.partition("-")[0]: path for path in sorted(folder.glob("*.whl"))}
 
 
 def main() -> None:

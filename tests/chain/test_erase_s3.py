@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import gzip
-import io
 import json
 import os
 import re
 import stat
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from tests.support import bare_scan, canaries
+from tests.support import bare_scan, canaries, commands
 from tests.support.deployed import Deployed
 from tests.support.policy import Permissions, document_allows
 from tests.support.recorder import Call, Recorder
@@ -26,7 +22,6 @@ from tests.support.recorder import Call, Recorder
 from client_health_cli.erasing import cpfs, forget, keeping
 from client_health_cli.erasing.places import Prefix
 from client_health_cli.errors import SettingsError
-from client_health_cli.main import main
 from client_health_cli.remote import glue_catalog
 from glue_local.emulator import Emulator
 from register_contract import contract, erasures, runs
@@ -168,6 +163,7 @@ class Erased:
     """A lake in S3 whose people were erased while a run's branch was there."""
 
     def __init__(self, emulator: Emulator, folder: Path) -> None:
+        self._folder = folder
         self._environment = {
             **os.environ,
             **emulator.environment,
@@ -209,31 +205,12 @@ class Erased:
             "raw": every_version(emulator, self.uploads, folder / "left in raw"),
         }
 
-    def here(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def here(self, *arguments: object) -> commands.Done:
         """Run the command in this process, for parts that are only looked at from outside."""
-        said, errors = io.StringIO(), io.StringIO()
-        given = list(map(str, arguments))
-        with (
-            pytest.MonkeyPatch.context() as patched,
-            redirect_stdout(said),
-            redirect_stderr(errors),
-            pytest.raises(SystemExit) as ended,
-        ):
-            for name, value in self._environment.items():
-                patched.setenv(name, value)
-            main(given)
-        code = ended.value.code
-        assert isinstance(code, int)
-        return subprocess.CompletedProcess(given, code, said.getvalue(), errors.getvalue())
+        return commands.call(*arguments, environment=self._environment, folder=self._folder)
 
-    def command(self, *arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [Path(sys.executable).with_name("client-health"), *map(str, arguments)],
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    def command(self, *arguments: object) -> commands.Done:
+        return commands.start(*arguments, environment=self._environment, folder=self._folder)
 
 
 @pytest.fixture(scope="module")

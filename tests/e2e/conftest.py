@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,18 +26,23 @@ def own_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def program(own_environment: dict[str, str], root: Path) -> Command:
     """Run ``client-health`` as a process and return what it printed."""
-    return partial(commands.start, environment=own_environment, folder=root)
+    return as_a_user(commands.start, own_environment, root)
 
 
 @pytest.fixture(scope="session")
 def command(own_environment: dict[str, str], root: Path) -> Command:
     """Call ``client-health`` in this process and return what it printed."""
+    return as_a_user(commands.call, own_environment, root)
+
+
+def as_a_user(run: Command, own_environment: dict[str, str], root: Path) -> Command:
+    """Return a function that takes the command's arguments, and variables besides the user's."""
 
     def call(
         *arguments: object, environment: Mapping[str, str] = MappingProxyType({})
     ) -> commands.Done:
         variables = {**own_environment, **environment}
-        return commands.call(*arguments, environment=variables, folder=root)
+        return run(*arguments, environment=variables, folder=root)
 
     return call
 
@@ -53,22 +57,22 @@ def warm(own_environment: dict[str, str]) -> Iterator[Warm]:
 @pytest.fixture(scope="session")
 def warm_command(command: Command, warm: Warm) -> Command:
     """Return a function that runs a command on the warm sessions."""
-
-    def call(*arguments: object) -> commands.Done:
-        return command(*arguments, *warm.options, environment=warm.endpoint.environment)
-
-    return call
+    return on_warm_sessions(command, warm)
 
 
 @pytest.fixture(scope="session")
-def warm_program(own_environment: dict[str, str], warm: Warm, root: Path) -> Command:
+def warm_program(program: Command, warm: Warm) -> Command:
     """Return a function that runs a command as a process on the warm sessions."""
-    variables = {**own_environment, **warm.endpoint.environment}
+    return on_warm_sessions(program, warm)
 
-    def start(*arguments: object) -> commands.Done:
-        return commands.start(*arguments, *warm.options, environment=variables, folder=root)
 
-    return start
+def on_warm_sessions(run: Command, warm: Warm) -> Command:
+    """Return a function that adds to a command what it needs for the warm sessions."""
+
+    def call(*arguments: object) -> commands.Done:
+        return run(*arguments, *warm.options, environment=warm.endpoint.environment)
+
+    return call
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -29,9 +30,8 @@ def shared(service: LocalService) -> str:
 @pytest.fixture(scope="session")
 def endpoint(service: LocalService) -> Iterator[Endpoint]:
     """Yield the endpoint that misbehaves."""
-    found = Endpoint(service)
-    yield found
-    found.close()
+    with closing(Endpoint(service)) as found:
+        yield found
 
 
 @pytest.fixture

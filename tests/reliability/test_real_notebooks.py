@@ -192,10 +192,11 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
     events.mkdir()
     settings = ("spark.eventLog.enabled=true", f"spark.eventLog.dir={events.as_uri()}")
     arguments = [part for setting in settings for part in ("--spark-conf", setting)]
-    with LocalService(driver_memory="1g", arguments=tuple(arguments)) as service:
-        endpoint = Endpoint(service)
+    with (
+        LocalService(driver_memory="1g", arguments=tuple(arguments)) as service,
+        closing(Endpoint(service)) as endpoint,
+    ):
         yield Real(folder, service, endpoint)
-        endpoint.close()
 
 
 @pytest.fixture(autouse=True)

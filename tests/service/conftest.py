@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from tests.support.local_api import Api
@@ -33,9 +34,8 @@ def session(api: Api) -> str:
 @pytest.fixture(scope="session")
 def endpoint(local_service: LocalService) -> Iterator[Endpoint]:
     """Yield an endpoint in front of the shared service."""
-    found = Endpoint(local_service)
-    yield found
-    found.close()
+    with closing(Endpoint(local_service)) as found:
+        yield found
 
 
 @pytest.fixture

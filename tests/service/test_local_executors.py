@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from infra.artifacts import build_artifacts
+from tests.support.built import build_once
 from tests.support.local_api import Api, gone, listening
 
 from glue_local.launch import LocalService
@@ -55,7 +55,7 @@ def api(service: LocalService) -> Api:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Return the arguments that ship the library, as the job passes them."""
-    built = build_artifacts()
+    built = build_once()
     path = tmp_path_factory.mktemp("library") / built.library
     path.write_bytes(built.files[built.library])
     return {

@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.support.misbehaving import ENDED_DPU_SECONDS, Endpoint, Rule, change, refuse
+from tests.support.misbehaving import ENDED_DPU_SECONDS, Rule, change, refuse
 
 from strict_glue import Limits, OwnSessions, SessionSettings, usage_of
 from strict_glue.api import glue_client
@@ -12,13 +12,6 @@ from strict_glue.session import Session
 ASKED = {"Id": "u1", "Role": "arn:aws:iam::123456789012:role/local", "Command": {"Name": "glueetl"}}
 # As AWS describes a session of four workers that is still stopping.
 STOPPING = {"Status": "STOPPING", "DPUSeconds": None, "MaxCapacity": 4.0}
-
-
-@pytest.fixture(scope="module")
-def endpoint(local_service):
-    found = Endpoint(local_service)
-    yield found
-    found.close()
 
 
 @pytest.fixture

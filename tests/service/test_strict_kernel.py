@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import closing
 
 import pytest
 from tests.support.local_api import CREATE
@@ -18,9 +19,8 @@ CONFIGURE = '%%configure\n{"glue_version": "5.1", "number_of_workers": 2}'
 
 @pytest.fixture(scope="module")
 def proxy(local_service):
-    found = Endpoint(local_service)
-    yield found
-    found.close()
+    with closing(Endpoint(local_service)) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def wheels(out: Path) -> dict[str, Path]:
     out.mkdir(parents=True, exist_ok=True)
     for name, content in _wheels().items():
         (out / name).write_bytes(content)
-    return {path.name.partition("-")[0]: path for path in sorted(out.glob("*.whl"))}
+    return build_wheels.by_module(out)
 
 
 @contextmanager

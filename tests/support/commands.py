@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
+from unittest.mock import patch
 
 from client_health_cli.main import main
 
@@ -39,7 +40,9 @@ def call(*arguments: object, environment: Mapping[str, str], folder: Path) -> Do
     """Do the same as :func:`start`, in this process; processes that the command starts are real."""
     words = list(map(str, arguments))
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        with _variables(environment), contextlib.chdir(folder), _streams(out, err):
+        # The command changes its own environment, too.
+        own = patch.dict(os.environ, environment, clear=True)
+        with own, contextlib.chdir(folder), _streams(out, err):
             code = _exit_code(words)
         return subprocess.CompletedProcess([str(PROGRAM), *words], code, _text(out), _text(err))
 
@@ -55,19 +58,6 @@ def _exit_code(words: list[str]) -> int:
         traceback.print_exc()
         return 1
     return 0
-
-
-@contextlib.contextmanager
-def _variables(environment: Mapping[str, str]) -> Iterator[None]:
-    """Replace this process's environment, which the command also changes."""
-    before = dict(os.environ)
-    try:
-        os.environ.clear()
-        os.environ.update(environment)
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @contextlib.contextmanager

@@ -67,14 +67,11 @@ def shared(service: LocalService) -> Iterator[Warm]:
     Each starts with an empty namespace. Spark's own state stays, but no run depends on it: another
     lake gets another catalog.
     """
-    endpoint = Endpoint(service)
-    api = Api(service)
-    session = api.ready(DefaultArguments=arguments_of_the_notebooks(), IdleTimeout=60)
-    endpoint.start(share=session)
-    try:
+    with contextlib.closing(Endpoint(service)) as endpoint:
+        api = Api(service)
+        session = api.ready(DefaultArguments=arguments_of_the_notebooks(), IdleTimeout=60)
+        endpoint.start(share=session)
         yield Warm(service, endpoint, api, session)
-    finally:
-        endpoint.close()
 
 
 def arguments_of_the_notebooks() -> dict[str, str]:
