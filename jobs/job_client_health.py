@@ -252,17 +252,7 @@ def _request(given: argparse.Namespace) -> RunRequest:
         rules_file=given.RULES,
         database=given.DATABASE or contract.DATABASE,
         prefix=given.PREFIX,
-        session=SessionSettings(
-            role=given.SESSION_ROLE,
-            default_arguments=_session_arguments(given),
-            options=_network(given.CONNECTION),
-            # The reconciler finds a dead job's session by its tag, and ignores other starts.
-            tags={
-                **SessionSettings.tags_of(given.TAGS),
-                "project": f"{given.PREFIX}{SESSION_PREFIX}",
-                **({"job": f"{given.PREFIX}{JOB}"} if claim else {}),
-            },
-        ),
+        session=_session(given, claimed=claim is not None),
         limits=Limits.from_environment(os.environ),
     )
 
@@ -459,6 +449,38 @@ def _lake_of(output_path: str) -> str:
     path = output_path.rstrip("/")
     parent, _, name = path.rpartition("/")
     return parent if name == _DATA_FOLDER else path
+
+
+def session_of_job(arguments: Mapping[str, str]) -> SessionSettings:
+    """Return the settings for a session like those of a deployed job.
+
+    Parameters
+    ----------
+    arguments : mapping of str to str
+        The job's default arguments, as AWS Glue describes them.
+
+    Raises
+    ------
+    ConfigurationError
+        The job's tags are no tags.
+    """
+    given, _ = _parser().parse_known_args([f"{key}={text}" for key, text in arguments.items()])
+    prefix = f"{given.PREFIX}{SESSION_PREFIX}"
+    return replace(_session(given, claimed=False), id_prefix=prefix)
+
+
+def _session(given: argparse.Namespace, *, claimed: bool) -> SessionSettings:
+    return SessionSettings(
+        role=given.SESSION_ROLE,
+        default_arguments=_session_arguments(given),
+        options=_network(given.CONNECTION),
+        # The reconciler finds a dead job's session by its tag, and ignores other starts.
+        tags={
+            **SessionSettings.tags_of(given.TAGS),
+            "project": f"{given.PREFIX}{SESSION_PREFIX}",
+            **({"job": f"{given.PREFIX}{JOB}"} if claimed else {}),
+        },
+    )
 
 
 def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:

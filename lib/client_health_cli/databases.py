@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 VARIABLE = "CLIENT_HEALTH_DATABASE"
 #: Variable with the Athena workgroup for readers, if the stack was deployed with a prefix.
 WORKGROUP_VARIABLE = "CLIENT_HEALTH_WORKGROUP"
+#: Variable with the deployed job, if the stack was deployed with a prefix.
+JOB_VARIABLE = "CLIENT_HEALTH_JOB"
 _WORKGROUP = "client_health"
 
 
@@ -34,6 +36,13 @@ def database_of(lake: str) -> str:
 def workgroup() -> str:
     """Return the Athena workgroup for readers."""
     return os.environ.get(WORKGROUP_VARIABLE) or _WORKGROUP
+
+
+def job() -> str:
+    """Return the deployed job, whose sessions on AWS are the model for others."""
+    import job_client_health  # noqa: PLC0415 - takes a while to load
+
+    return os.environ.get(JOB_VARIABLE) or job_client_health.JOB
 
 
 def tables_of(lake: str) -> PublishedTable:

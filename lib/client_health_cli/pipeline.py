@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import job_client_health
-from client_health_cli import rule_listing
+from client_health_cli import databases, rule_listing
 from client_health_cli.databases import database_of
 from client_health_cli.errors import SettingsError
 from client_health_cli.service import local_service
 from register_contract import contract, runs
 from register_run import Delivery, RunRequest, find_sources
-from strict_glue import Limits, SessionSettings
+from strict_glue import ConfigurationError, Limits, SessionSettings, failure
 
 _LOCAL_LIMITS = Limits(provisioning=90.0, poll=0.2)
 
@@ -179,12 +179,14 @@ def session_settings(sessions: str, lake: str = "") -> Iterator[SessionSettings]
     ------
     ServiceFailedError
         If the local service doesn't start.
+    ConfigurationError
+        For `aws`: there is no deployed job, or it publishes into another database.
+    ServiceError
+        For `aws`: AWS Glue doesn't answer, or refuses.
     """
     arguments = _place_argument(lake, os.environ)
     if sessions == "aws":
-        yield SessionSettings(
-            id_prefix=job_client_health.SESSION_PREFIX, default_arguments=arguments
-        )
+        yield _like_the_jobs(lake)
     elif sessions == "local":
         with local_service() as service:
             yield SessionSettings(
@@ -227,6 +229,36 @@ def looked_at(request: RunRequest) -> Iterator[Callable[[], Delivery | None]]:
         return
     with ThreadPoolExecutor(max_workers=1) as beside:
         yield beside.submit(Delivery.read, request.sources).result
+
+
+def _like_the_jobs(lake: str) -> SessionSettings:
+    """Return settings for sessions with the library and the role that the deployed job gives its.
+
+    A session on AWS has only AWS Glue's own packages.
+    """
+    import boto3  # noqa: PLC0415 - heavy
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
+    name = databases.job()
+    try:
+        found = boto3.client("glue").get_job(JobName=name)
+    except (ClientError, BotoCoreError) as error:
+        trouble = failure("GetJob", error)
+        if trouble.ename != "EntityNotFoundException":
+            raise trouble from error
+        raise ConfigurationError(
+            f"AWS Glue has no job {name}, which says what sessions need",
+            next_step=f"check the region, or name the deployed job in {databases.JOB_VARIABLE}",
+        ) from error
+    arguments = found["Job"].get("DefaultArguments", {})
+    theirs, ours = arguments.get("--DATABASE", contract.DATABASE), database_of(lake)
+    if lake.startswith("s3://") and theirs != ours:
+        raise ConfigurationError(
+            f"the job {name} publishes into the database {theirs}, not {ours}",
+            next_step="name both of one deployment,"
+            f" in {databases.JOB_VARIABLE} and {databases.VARIABLE}",
+        )
+    return job_client_health.session_of_job(arguments)
 
 
 def _place_argument(lake: str, environment: Mapping[str, str]) -> dict[str, str]:

@@ -7,6 +7,8 @@ statements of their own in the job's session: it has three JVMs, which take long
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,8 +24,9 @@ from rich.console import Console
 from tests.oracle import compare
 from tests.oracle.compare import Left
 from tests.oracle.register import expect
+from tests.support import commands
 from tests.support.deployed import Deployed
-from tests.support.policy import Permissions
+from tests.support.policy import Permissions, document_allows
 from tests.support.quick_sam import quick_sam
 from tests.support.recorder import Recorder, glue_calls
 
@@ -80,6 +83,7 @@ class Published:
     where: list[str]
     scratch: Path
     copied: list[str]
+    maintained: commands.Done
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +108,12 @@ def published(
             bucket, prefix = s3_parts(f"{chain.lake}/staging/by-workers")
             copied = text(session, IN_WORKERS.format(bucket=bucket, prefix=prefix))
             (claim,) = chain.wait(1, PATIENCE)
-            yield Published(chain, recorder, raw, claim, where, scratch, copied)
+            maintained = commands.call(
+                *("maintain", "--lake", chain.lake, "--sessions", "aws", "--apply"),
+                environment=chain.environment,
+                folder=folder,
+            )
+            yield Published(chain, recorder, raw, claim, where, scratch, copied, maintained)
 
 
 def of_the_job(chain: LocalChain) -> Session:
@@ -147,6 +156,32 @@ def test_the_library_is_the_shipped_one_on_driver_and_executors(published: Publi
 
 def test_workers_read_and_write_the_lake_with_their_own_credentials(published: Published) -> None:
     assert published.copied == ["[0, 1, 2, 3]"]
+
+
+def test_a_commands_session_has_library_and_role_of_the_jobs(published: Published) -> None:
+    assert published.maintained.returncode == 0, published.maintained.stderr
+    glue = published.chain.client("glue")
+    sessions = glue.list_sessions()["Sessions"]
+    (own,) = (one for one in sessions if one["Id"].startswith("client-health-maintain-"))
+    job = glue.get_job(JobName=published.chain.outputs["JobName"])["Job"]["DefaultArguments"]
+    assert own["Role"] == job["--SESSION_ROLE"]
+    assert own["DefaultArguments"]["--additional-python-modules"] == job["--PYTHON_MODULES"]
+
+
+def test_the_documented_policy_allows_what_such_a_command_asks_of_glue(
+    published: Published, root: Path
+) -> None:
+    words = (root / "docs" / "lgpd.md").read_text(encoding="utf-8")
+    (policy,) = (one for one in re.findall(r"```json\n(.*?)```", words, re.DOTALL) if "Sid" in one)
+    own = json.loads(policy.replace("REGION", "us-east-1").replace("ACCOUNT", ACCOUNT))
+    calls = glue_calls(published.chain.folder / "glue-calls.jsonl", ACCOUNT, "us-east-1")
+    session = "arn:aws:glue:us-east-1:" + ACCOUNT + ":session/client-health-maintain-"
+    made = {(call.action, call.resource) for call in calls if call.resource.startswith(session)}
+    assert {action for action, _ in made} >= {"glue:CreateSession", "glue:GetStatement"}
+    job = f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{published.chain.outputs['JobName']}"
+    made |= {("glue:GetJob", job), ("glue:TagResource", f"{session}x")}
+    made |= {("glue:CancelStatement", f"{session}x"), ("glue:ListStatements", f"{session}x")}
+    assert [call for call in sorted(made) if not document_allows(own, *call)] == []
 
 
 def test_nobody_asked_for_the_data_catalog_as_sparks_own(published: Published) -> None:

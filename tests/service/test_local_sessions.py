@@ -220,6 +220,17 @@ def test_a_stopped_session_refuses_statements_and_leaves_no_process(
     assert code_of(api.client.get_session, Id=session) == "EntityNotFoundException"
 
 
+def test_a_dying_driver_is_the_error_of_a_statement_that_fails_with_it(api: Api) -> None:
+    session = api.ready()
+    driver = next(p for p in api.processes(session) if p.name().startswith("java"))
+    code = f"import os\nos.kill({driver.pid}, 9)\n1 / 0"
+    number = api.client.run_statement(SessionId=session, Code=code)["Id"]
+    statement = api.result(session, number)
+    assert statement["State"] == "ERROR"
+    assert "driver (JVM) was killed by SIGKILL" in statement["Output"]["ErrorValue"]
+    assert api.client.get_session(Id=session)["Session"]["Status"] == "FAILED"
+
+
 @pytest.mark.parametrize("victim", ["java", "python"])
 def test_a_session_whose_process_dies_fails_and_says_so(api: Api, victim: str) -> None:
     session = api.ready()

@@ -7,7 +7,9 @@ import json
 import re
 from pathlib import Path
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from rich.console import Console
 
 from client_health_cli.errors import SettingsError
@@ -21,6 +23,8 @@ from register_contract import contract
 from register_contract.runs import STAGES
 from register_run.delivery import Delivery
 from register_run.request import RunOutcome
+from strict_glue.errors import ConfigurationError, ServiceError
+from strict_glue.session_request import session_request
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 NAMED = {"parquet": "p", "csv": "c", "json": "j"}
@@ -31,6 +35,18 @@ def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw")
     write(folder, 20, 1)
     return str(folder)
+
+
+@pytest.fixture
+def glue(monkeypatch):
+    """Return the answers of AWS Glue; in the tests of the chain, a real service answers."""
+    for name in ("CLIENT_HEALTH_JOB", "CLIENT_HEALTH_DATABASE"):
+        monkeypatch.delenv(name, raising=False)
+    keys = {"aws_access_key_id": "none", "aws_secret_access_key": "none"}
+    client = boto3.client("glue", region_name="sa-east-1", **keys)
+    monkeypatch.setattr(boto3, "client", lambda _: client)
+    with Stubber(client) as answers:
+        yield answers
 
 
 def asked(**changes):
@@ -133,19 +149,77 @@ def test_local_sessions_have_a_service_of_their_own():
         assert settings.environment["AWS_SECRET_ACCESS_KEY"]
 
 
-def test_sessions_on_aws_leave_the_environment_alone():
-    with session_settings("aws") as settings:
+def test_sessions_on_aws_are_like_the_deployed_jobs(glue, monkeypatch):
+    monkeypatch.setenv("CLIENT_HEALTH_JOB", "dev-job_client_health")
+    monkeypatch.setenv("CLIENT_HEALTH_DATABASE", "dev_db_client_insurance")
+    arguments = {
+        "--PREFIX": "dev-",
+        "--DATABASE": "dev_db_client_insurance",
+        "--SESSION_ROLE": "arn:role",
+        "--SESSION_CONF": "a=b --conf c=d",
+        "--PYTHON_MODULES": "s3://b/w.gluewheels.zip",
+        "--CONNECTION": "network",
+        "--TAGS": "CostCenter=1",
+        "library-set": "none",
+    }
+    asks = {"JobName": "dev-job_client_health"}
+    glue.add_response("get_job", {"Job": {"DefaultArguments": arguments}}, asks)
+    with session_settings("aws", "s3://bucket/lake") as settings:
         assert not settings.environment
         assert not settings.removed_variables
+    request = session_request({}, settings, {}, "erase")
+    assert request["Id"].startswith("dev-client-health-erase-")
+    assert request["Role"] == "arn:role"
+    assert request["DefaultArguments"] == {
+        "--additional-python-modules": "s3://b/w.gluewheels.zip",
+        "--python-modules-installer-option": "--no-index",
+        "--conf": "a=b --conf c=d --conf spark.client_health.database=dev_db_client_insurance",
+    }
+    assert request["Connections"] == {"Connections": ["network"]}
+    # Without the job's tag: the reconciler stops a session whose job isn't running.
+    assert request["Tags"] == {
+        "CostCenter": "1",
+        "project": "dev-client-health",
+        "run-id": "erase",
+    }
 
 
-def test_sessions_on_a_lake_in_s3_are_told_its_region(monkeypatch):
+def test_a_job_of_another_deployment_is_refused(glue):
+    arguments = {"--DATABASE": "dev_db_client_insurance"}
+    glue.add_response("get_job", {"Job": {"DefaultArguments": arguments}})
+    said = "into the database dev_db_client_insurance, not db_client_insurance"
+    with (
+        pytest.raises(ConfigurationError, match=said) as refused,
+        session_settings("aws", "s3://bucket/lake"),
+    ):
+        pass
+    assert "CLIENT_HEALTH_JOB and CLIENT_HEALTH_DATABASE" in refused.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "step"),
+    [
+        ("EntityNotFoundException", ConfigurationError, "CLIENT_HEALTH_JOB"),
+        ("AccessDeniedException", ServiceError, "permissions"),
+    ],
+)
+def test_sessions_on_aws_without_a_job_to_ask_say_what_is_missing(glue, code, error, step):
+    glue.add_client_error("get_job", code)
+    with (
+        pytest.raises(error, match="job_client_health|GetJob") as refused,
+        session_settings("aws", "s3://bucket/lake"),
+    ):
+        pass
+    assert step in refused.value.next_step
+
+
+def test_local_sessions_on_a_lake_in_s3_are_told_its_region(monkeypatch):
     monkeypatch.setenv("AWS_REGION", "sa-east-1")
-    for sessions in ("local", "aws", "http://127.0.0.1:1"):
+    for sessions in ("local", "http://127.0.0.1:1"):
         with session_settings(sessions, "s3://bucket/lake") as settings:
             told = {"--conf": "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"}
             assert settings.default_arguments == told
-    with session_settings("aws", "/a/lake") as settings:
+    with session_settings("http://127.0.0.1:1", "/a/lake") as settings:
         assert not settings.default_arguments
 
 

@@ -41,7 +41,7 @@ def test_a_folder_has_its_own_catalog_with_the_contracts_database() -> None:
 @pytest.mark.usefixtures("dev")
 def test_sessions_and_runner_use_the_same_database(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "sa-east-1")
-    with session_settings("aws", REMOTE) as settings:
+    with session_settings("http://127.0.0.1:1", REMOTE) as settings:
         given = settings.default_arguments["--conf"]
     assert given == (
         "spark.hadoop.fs.s3a.endpoint.region=sa-east-1"

@@ -6,7 +6,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -76,6 +76,8 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
     """Reports progress, and stops Spark's jobs when a statement is interrupted."""
 
     shell_class = SessionShell
+    # Called before the reply to a statement that has failed.
+    after_error: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, **settings: Any) -> None:  # noqa: ANN401 - ipykernel's own
         super().__init__(**settings)
@@ -95,6 +97,8 @@ class SessionKernel(IPythonKernel):  # type: ignore[misc]
             self._progress.end()
         if reply.get("ename") == "KeyboardInterrupt":
             self._cancel_jobs()
+        elif reply["status"] == "error":
+            self.after_error()
         return reply
 
     def pre_handler_hook(self) -> None:

@@ -11,7 +11,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from glue_local.kernel.interpreter import SessionApp
 
 FAILURE_FILE = "failure.txt"
+# How long to wait for a driver that seems to be dying.
+_SECONDS = 10
 T = TypeVar("T")
 
 
@@ -64,7 +66,8 @@ def main(folder: Path, connection_file: str) -> None:
         spark = connecting.result()
     except BaseException as error:
         _fail(folder, f"Spark could not be started: {type(error).__name__}: {error}")
-    app.publish(spark=spark, sc=spark.sparkContext)
+    context = spark.sparkContext
+    app.publish(spark=spark, sc=context)
     matplot.register(app.shell)
 
     def fail_without_driver() -> None:
@@ -73,7 +76,19 @@ def main(folder: Path, connection_file: str) -> None:
             # The session is unusable: end it, so that the service reports why.
             _fail(folder, f"The Spark driver (JVM) {reason}.")
 
-    _in_thread("driver", fail_without_driver)
+    watching = _in_thread("driver", fail_without_driver)
+
+    def wait_for_a_dying_driver() -> None:
+        asked = _in_thread("ask", lambda: context._jvm.System.nanoTime())
+        try:
+            asked.result(_SECONDS)
+        except TimeoutError:
+            return  # it is only busy
+        except Exception:
+            # The error follows from the driver's end, which is the reason to report.
+            wait([watching], _SECONDS)
+
+    app.kernel.after_error = wait_for_a_dying_driver
     app.start()
 
 
