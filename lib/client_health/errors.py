@@ -117,7 +117,8 @@ class MainMovedError(ClientHealthError):
     """Others published to the table between two stages of this run.
 
     Why: another run, or a person, wrote to the table after 02_transform had written this run's
-    rows to their branch. Publishing them now would undo what the others published.
+    rows to their branch. Publishing them now would undo what the others published. An erasure
+    counts, too: the rows may be of people who were erased meanwhile.
     What to do: nothing: the runner repeats both stages, and gives up after the third time. If you
     work by hand, run 02_transform and 03_quality again.
     """
@@ -128,4 +129,12 @@ class MainMovedError(ClientHealthError):
         return cls(
             f"Others have published to the table {table} since 02_transform wrote this run's rows. "
             "This run published nothing. Run 02_transform and 03_quality again."
+        )
+
+    @classmethod
+    def by_an_erasure(cls, table: str) -> MainMovedError:
+        """Build for a branch that may have rows of people who were erased since it was written."""
+        return cls(
+            f"People were erased from the lake of the table {table} since 02_transform read who is "
+            "left out. This run published nothing. Run 02_transform and 03_quality again."
         )

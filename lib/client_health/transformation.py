@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
 from client_health import parcels, storage
@@ -20,6 +21,7 @@ from client_health.ingestion import batches, resubmitted_by_source, rows_by_sour
 from client_health.publish import rejections, suppression
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import Snapshot, branch_name, shares_of
+from client_health.read.pieces import BLOCK_ROWS
 from client_health.stages import INGESTED, REJECTED, Receipt, Stage
 from client_health.worker import MANY_CONVENIOS, SUPPRESSED, Selection, Transformation
 from register_contract import contract, erasures, publications
@@ -140,7 +142,7 @@ def transform(stage: Stage, id_key: str = "", previous_id_key: str = "") -> Tran
             left_out,
             resubmitted=resubmitted_by_source(lines),
         ),
-        suppressions=suppression.fingerprint(suppressed),
+        suppressions=suppression.fingerprint(suppression.ids(lists)),
         resubmissions=batches(lines),
         id_key=key_check,
         earlier_ids=suppression.waiting(lists, key_check, today),
@@ -283,15 +285,18 @@ def _rejected(
 
     def counted() -> Iterator[pl.DataFrame]:
         for line in sorted(lines, key=lambda line: line.file):
-            with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as file:
-                rows = pl.read_parquet(file)
-                file.seek(0)
-                suppressed[line.source] += int(pl.read_parquet_metadata(file).get(SUPPRESSED, "0"))
-            by_source[line.source] += rows.height
-            reasons = rows[rules.REASONS].explode().drop_nulls()
-            for name, count in reasons.value_counts().iter_rows():
-                by_rule[line.source][name] += count
-            yield rows
+            with storage.opened(storage.join(stage.folder(REJECTED), line.file)) as source:
+                file = pq.ParquetFile(source)
+                noted = file.metadata.metadata or {}
+                suppressed[line.source] += int(noted.get(SUPPRESSED.encode(), b"0"))
+                # A compressed source is one piece, and a rule may reject all of it.
+                for batch in file.iter_batches(BLOCK_ROWS):
+                    rows = pl.DataFrame(pl.from_arrow(batch))
+                    by_source[line.source] += rows.height
+                    reasons = rows[rules.REASONS].explode().drop_nulls()
+                    for name, count in reasons.value_counts().iter_rows():
+                        by_rule[line.source][name] += count
+                    yield rows
 
     rejections.keep(stage, counted(), before.delivery_id, before.as_of)
     return by_source, by_rule, suppressed

@@ -206,7 +206,7 @@ def test_a_job_of_another_deployment_is_refused(glue):
 def test_sessions_on_aws_without_a_job_to_ask_say_what_is_missing(glue, code, error, step):
     glue.add_client_error("get_job", code)
     with (
-        pytest.raises(error, match="job_client_health|GetJob") as refused,
+        pytest.raises(error) as refused,
         session_settings("aws", "s3://bucket/lake"),
     ):
         pass

@@ -22,12 +22,13 @@ from tests.support import bare_scan, canaries
 
 from client_health import stages
 from client_health.publish import anonymous, erasure, publishing, records
+from client_health.publish.lake import Lake
 from client_health_cli.erasing import cpfs, forget, keeping, zones
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
 from register_contract import erasures
 from register_contract.contract import Limits
-from register_contract.tables import ERASURES, SUPPRESSIONS, WITHOUT_PERSONS
+from register_contract.tables import ERASURES, REJECTED, SUPPRESSIONS, WITHOUT_PERSONS
 
 KEY = b"k" * 32
 # In all three sources; the last rows of CSV and JSON, which also come rejected, one of them with
@@ -237,6 +238,25 @@ def test_a_lake_that_has_published_nothing_forgets_people(
     assert run.table.history().last is None
     run.ingest()
     assert sum(row["suppressed"] for row in run.transform()["rows"].values()) == 3 + 2 + 3 + 2
+
+
+def test_what_an_erasure_leaves_of_a_run_can_still_be_replaced(empty_lake: Lake) -> None:
+    kept, every = records.schema(REJECTED).to_frame(), ("a1", "c1", "e1")
+    for run_id in every:
+        named = [f"{run_id}-{name}" for name in ("gone", "left")]
+        rows = pl.DataFrame({"run_id": [run_id] * 2, "rejection_id": named})
+        records.replace(
+            empty_lake, REJECTED, run_id, pl.concat([kept, rows], how="diagonal_relaxed")
+        )
+    gone = tuple(f"{run_id}-gone" for run_id in every)
+    request = erasures.Request("e1", (), "x", "y", "2026-01-31T00:00:00", rejections=gone)
+    erasure.delete_rows(empty_lake, request)
+
+    # One that has no rows yet, with a name between theirs, and one of them.
+    for run_id in ("b1", "c1"):
+        records.replace(empty_lake, REJECTED, run_id, kept)
+    left = records.read(empty_lake, REJECTED)["rejection_id"]
+    assert sorted(left) == ["a1-left", "e1-left"]
 
 
 def test_of_people_who_are_not_there_only_unfinished_files_go(tmp_path: Path) -> None:

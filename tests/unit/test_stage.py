@@ -524,6 +524,23 @@ def test_another_schema_stops_before_anything_is_written(
     assert branches(written.table) == []
 
 
+def test_rejected_rows_are_counted_and_kept_the_same_however_many_are_read_at_once(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(tmp_path)
+    raw = Path(run.paths["csv_path"])
+    raw.write_text(raw.read_text() + "another|line\n" + f"1234{'|' * 10}\n")
+    run.ingest()
+    found = []
+    for rows in (transformation.BLOCK_ROWS, 1):
+        monkeypatch.setattr(transformation, "BLOCK_ROWS", rows)
+        receipt = run.transform()
+        kept = records.read(run.table, tables.REJECTED).sort("rejection_id")
+        found.append((receipt["rows"], receipt["rejections"], kept.rows()))
+    assert found[0] == found[1]
+    assert len(found[0][2]) == 3
+
+
 def test_rows_that_others_have_overtaken_are_not_published(written: Run) -> None:
     others_publish(written)
     newest = written.table.snapshot()

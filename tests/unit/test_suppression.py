@@ -8,9 +8,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pyspark.sql import SparkSession
-from test_stage import GOOD_CPF, OTHER_CPF, THIRD_CPF, Run, a_run
+from test_stage import GOOD_CPF, OTHER_CPF, THIRD_CPF, Run, a_run, branches
 
-from client_health import stages
+from client_health import MainMovedError, stages
 from client_health.clean import identity, register, rules
 from client_health.publish import records, suppression
 from client_health.read import sources
@@ -35,6 +35,14 @@ def suppress(run: Run, *cpfs: str) -> None:
     ]
     rows = pl.DataFrame(listed, schema=records.schema(SUPPRESSIONS))
     records.replace(run.table, SUPPRESSIONS, "e1", rows)
+
+
+def ids(run: Run) -> list[str]:
+    return sorted(row.id for row in run.table.spark.table(run.table.table).collect())
+
+
+def of(*cpfs: str) -> list[str]:
+    return sorted(identity.client_id(KEY, cpf) for cpf in cpfs)
 
 
 def test_erased_people_are_left_out_counted_and_the_list_stands_in_the_receipt(
@@ -64,11 +72,25 @@ def test_erased_people_are_left_out_counted_and_the_list_stands_in_the_receipt(
         assert receipt["suppressions"] == suppression.fingerprint(
             suppression.ids(suppression.lists(run.table))
         )
-    receipt = run.transform()
+    run.transform()
     run.verify(stages.TRANSFORM, stages.INGEST)
     run.publish()
-    ids = [row.id for row in run.table.spark.table(run.table.table).collect()]
-    assert sorted(ids) == sorted(identity.client_id(KEY, c) for c in (OTHER_CPF, "1" * 11))
+    assert ids(run) == of(OTHER_CPF, "1" * 11)
+
+
+def test_rows_of_people_who_were_erased_after_they_were_read_are_not_published(
+    ingested: Run,
+) -> None:
+    run = ingested
+    run.transform()
+    suppress(run, GOOD_CPF)
+    with pytest.raises(MainMovedError, match="People were erased"):
+        run.publish()
+    assert branches(run.table) == []
+    # As the runner does.
+    run.transform("b" * 32)
+    run.publish()
+    assert ids(run) == of(OTHER_CPF, THIRD_CPF, "1" * 11)
 
 
 def test_a_task_that_runs_twice_leaves_one_count(tmp_path: Path) -> None:

@@ -92,19 +92,31 @@ def record(lake: Lake, request: Request) -> None:
 def delete_rows(lake: Lake, request: Request) -> None:
     """Delete the rows of all suppressed people from ``main`` of each table, file by file.
 
-    Rejected rows have no id: the request names them.
+    Rejected rows have no id: the request names them. A table whose rows are replaced by key loses
+    them key by key: in one deletion, Spark would write what is left of small files together, and a
+    file with the rows of several keys could never be replaced again.
     """
+    keys = {records.name(lake, table): table.key for table in TABLES}
     suppressed = f"SELECT {PERSON} FROM {records.name(lake, SUPPRESSIONS)}"  # noqa: S608 - our own names
     named = ", ".join(f"'{name}'" for name in request.rejections)
     for table in _tables_of_people(lake):
         rejected = table == records.name(lake, REJECTED)
         if _refs(lake, table) and (named or not rejected):
             theirs = f"rejection_id IN ({named})" if rejected else f"{PERSON} IN ({suppressed})"
-            lake.spark.sql(f"DELETE FROM {table} WHERE {theirs}")  # noqa: S608
+            for part in _by_key(lake, table, keys.get(table), theirs):
+                lake.spark.sql(f"DELETE FROM {table} WHERE {part}")  # noqa: S608
             # Entries of deleted files may have bounds of the deleted rows.
             lake.spark.sql(f"CALL {_SYSTEM}.rewrite_manifests(table => '{_short(table)}')")
     lake.keep_record()
     lake.complete_log()
+
+
+def _by_key(lake: Lake, table: str, key: str | None, theirs: str) -> list[str]:
+    """Return conditions that together match what one matches, each within one value of a key."""
+    if key is None:
+        return [theirs]
+    found = lake.spark.sql(f"SELECT DISTINCT {key} FROM {table} WHERE {theirs}")  # noqa: S608
+    return [f"{key} = '{value}' AND {theirs}" for (value,) in sorted(found.collect())]
 
 
 def drop_references(lake: Lake, request: Request) -> None:

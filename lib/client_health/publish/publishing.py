@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import polars as pl
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame
 
 from client_health import storage
@@ -15,7 +16,7 @@ from client_health.errors import HandoverError, MainMovedError, QualityGateError
 from client_health.gate import quality
 from client_health.gate.accounting import SourceRows, StageRows
 from client_health.gate.quality import Expectations, QualityReport
-from client_health.publish import quality_history
+from client_health.publish import quality_history, suppression
 from client_health.publish.data_files import DataFile
 from client_health.publish.lake import shares_of
 from client_health.stages import Receipt as Before
@@ -24,6 +25,8 @@ from register_contract.publications import BranchState, branch_state
 from register_contract.receipts import Handover, Receipt
 from register_contract.runs import INGEST
 
+# Rows of each file that a sample is taken from.
+_SAMPLED = 10_000
 _Found = TypeVar("_Found")
 
 
@@ -67,13 +70,21 @@ class Branch:
         return shares_of(self.files)
 
     def sample(self, rows: int = 2) -> pl.DataFrame:
-        """Return some rows of the smallest health plan, read from its own files."""
+        """Return some rows of the smallest health plan, from the beginning of its files.
+
+        Parameters
+        ----------
+        rows : int
+            How many; fewer if the plan has fewer.
+        """
         smallest = list(self.shares)[-1]
         parts = []
         for file in self.files:
             if file.partition == smallest:
                 with storage.opened(file.uri) as content:
-                    parts.append(pl.read_parquet(content))
+                    # The only plan of a register may have all its rows.
+                    first = next(pq.ParquetFile(content).iter_batches(_SAMPLED))
+                parts.append(pl.DataFrame(pl.from_arrow(first)).sort("id").head(rows))
         return pl.concat(parts).sort("id").head(rows)
 
     def checked(
@@ -199,7 +210,7 @@ def publish(
     QualityGateError
         If a later day's delivery was published meanwhile.
     MainMovedError
-        If another delivery was.
+        If another delivery was, or people were erased meanwhile.
     """
     before = audited.before
     if not audited.is_published:
@@ -215,6 +226,11 @@ def publish(
                 raise QualityGateError(older)
     _remember(stage, before, report)
     if not audited.is_published:
+        # Last: an erasure that begins now finds the rows on `main`.
+        left_out = suppression.fingerprint(suppression.listed(stage.lake))
+        if left_out != before.content.get("suppressions", ""):
+            audited.drop()
+            raise MainMovedError.by_an_erasure(stage.lake.published)
         stage.lake.publish(audited.name)
     stage.lake.drop_branch(audited.name)
     stage.lake.complete_log()

@@ -26,6 +26,11 @@ def lists(lake: Lake) -> Lists:
     return {table.name: records.read(lake, table) for table in rekeying.LISTS}
 
 
+def listed(lake: Lake) -> set[str]:
+    """Return the suppressed ids of a lake, whichever key they were made with."""
+    return ids({SUPPRESSIONS.name: records.read(lake, SUPPRESSIONS)})
+
+
 def ids(found: Lists) -> set[str]:
     """Return the suppressed ids, whichever key they were made with."""
     return set(found[SUPPRESSIONS.name][PERSON].to_list())

@@ -78,8 +78,12 @@ def main(folder: Path, connection_file: str) -> None:
 
     watching = _in_thread("driver", fail_without_driver)
 
+    def answer() -> None:
+        # Looking up the name asks the JVM, too.
+        context._jvm.System.nanoTime()
+
     def wait_for_a_dying_driver() -> None:
-        asked = _in_thread("ask", lambda: context._jvm.System.nanoTime())
+        asked = _in_thread("ask", answer)
         try:
             asked.result(_SECONDS)
         except TimeoutError:
