@@ -120,20 +120,39 @@ def upkeep(lake: str, sessions: str, *, alone: bool = False) -> Iterator[Upkeep]
         The session or its work failed, or others work on the lake.
     """
     limits = session_limits(sessions, os.environ)
-    place = storage.normalise(lake)
-    if not storage.is_s3(place) and not storage.local_path(place).exists():
-        # A lock would create the lake.
-        holding: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
-    else:
-        holding = lock.alone(lake) if alone else lock.shared(lake)
     try:
         with (
             unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
-            holding,
+            holding(lake, alone=alone),
         ):
             yield Upkeep(lake, sessions, notebooks_folder(None), limits, _note)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
+
+
+@contextlib.contextmanager
+def holding(lake: str, *, alone: bool = False) -> Iterator[None]:
+    """Keep erasures away from a lake, or everybody; a lake that doesn't exist stays away.
+
+    Parameters
+    ----------
+    lake
+        A folder or an `s3://` prefix.
+    alone
+        Whether nobody else may work on the lake meanwhile.
+
+    Raises
+    ------
+    RunInProgress
+        Others work on the lake.
+    """
+    place = storage.normalise(lake)
+    if not storage.is_s3(place) and not storage.local_path(place).exists():
+        # A lock would create the lake.
+        yield
+        return
+    with lock.alone(lake) if alone else lock.shared(lake):
+        yield
 
 
 def _note(text: str) -> None:
@@ -218,7 +237,7 @@ def due(upkeep: Upkeep, retention: Retention) -> Due | None:
     Returns
     -------
     Due or None
-        None if nothing has been published there.
+        None if nothing has been published there, and no file is too old.
 
     Raises
     ------
@@ -227,15 +246,17 @@ def due(upkeep: Upkeep, retention: Retention) -> Due | None:
     """
     published = tables_of(upkeep.place)
     metadata = publication_record.metadata(upkeep.place, published)
-    if metadata is None or publication_record.history(upkeep.place, published).last is None:
-        return None
     now = dt.datetime.now(dt.UTC)
-    snapshots = metadata.get("snapshots", ())
-    if storage.is_s3(upkeep.place):
-        _refuse_at_work(upkeep, metadata, now)
-        old: tuple[Old, ...] = ()
-    else:
+    old: tuple[Old, ...] = ()
+    if not storage.is_s3(upkeep.place):
         old = old_files.find(storage.local_path(upkeep.place), retention, now)
+    elif metadata is not None:
+        _refuse_at_work(upkeep, metadata, now)
+    is_empty = metadata is None or publication_record.history(upkeep.place, published).last is None
+    # A delivery that no run could publish has left its files.
+    if is_empty and not any(one.paths for one in old):
+        return None
+    snapshots = (metadata or {}).get("snapshots", ())
     limit = (now - dt.timedelta(days=retention.snapshot_days)).timestamp() * 1000
     ages = sorted((one["timestamp-ms"] for one in snapshots), reverse=True)
     expired = [at for at in ages[retention.snapshots_kept :] if at < limit]
@@ -277,6 +298,8 @@ def maintain(upkeep: Upkeep, retention: Retention) -> Maintained:
     ------
     StrictGlueError
         The session or its work failed.
+    LakeError
+        A file that is too old can't be removed.
     """
     code = _MAINTAIN.format(lake=upkeep.place, retention=dataclasses.asdict(retention))
     done = upkeep.run("maintain", code)
@@ -284,7 +307,7 @@ def maintain(upkeep: Upkeep, retention: Retention) -> Maintained:
     if not storage.is_s3(upkeep.place):
         lake = storage.local_path(upkeep.place)
         found = old_files.find(lake, retention, dt.datetime.now(dt.UTC))
-        old_files.remove(found)
+        old_files.remove(lake, found)
     return Maintained(**done, old_folders=sum(len(one.paths) for one in found))
 
 

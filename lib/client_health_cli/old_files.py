@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from client_health_cli.errors import LakeError
 from register_contract import resubmissions
 from register_contract.retention import Retention
 
@@ -70,14 +71,39 @@ def find(lake: Path, retention: Retention, now: dt.datetime) -> tuple[Old, ...]:
     return tuple(found)
 
 
-def remove(found: tuple[Old, ...]) -> None:
-    """Remove what :func:`find` has found."""
-    for old in found:
-        for path in old.paths:
+def remove(lake: Path, found: tuple[Old, ...]) -> None:
+    """Remove what :func:`find` has found.
+
+    Parameters
+    ----------
+    lake
+        The lake's folder.
+    found
+        Everything that can be removed goes, whatever can't.
+
+    Raises
+    ------
+    LakeError
+        Something can't be removed.
+    """
+    left: dict[Path, OSError] = {}
+    for path in (path for old in found for path in old.paths):
+        try:
             if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
+                shutil.rmtree(path)
             else:
-                path.unlink(missing_ok=True)
+                path.unlink()
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            left[path] = error
+    if left:
+        first, error = next(iter(left.items()))
+        raise LakeError(
+            str(lake),
+            f"{len(left):,} of the items that are too old can't be removed, such as"
+            f" {first.relative_to(lake)} ({error.strerror}): they are still there",
+        )
 
 
 def _files(folder: Path) -> dict[Path, tuple[float, int]]:

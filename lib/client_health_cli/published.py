@@ -219,7 +219,14 @@ def opened(lake: str, name: str = TABLE) -> Iterator[Table]:
         The table, without its database.
     """
     if is_remote(lake):
-        yield remote_table(lake, name)
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - heavy
+
+        table = remote_table(lake, name)
+        try:
+            yield table
+        except (ClientError, BotoCoreError, OSError, ValueError) as error:
+            reason = str(error).partition("\n")[0]
+            raise LakeError(lake, f"the table {name} of {lake} can't be read: {reason}") from error
         return
     folder = lake_folder(lake)
     database = folder / "catalog.db"

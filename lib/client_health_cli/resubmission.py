@@ -56,12 +56,14 @@ def hand_in(lake: str, files: Sequence[Path]) -> HandedIn:
         A file can't be used, or a row can't be taken in; then none is.
     LakeError
         There is no lake, no run has rejected a row, or the table can't be read.
+    RunFailedError
+        People are being erased from the lake.
     """
     from client_health import corrections  # noqa: PLC0415 - slows every command's start
     from register_run import storage  # noqa: PLC0415
 
     place = storage.normalise(lake)
-    with _refusals():
+    with _working_on(lake), _refusals():
         given = [corrections.read(file.name, _content(file)) for file in files]
         batch = corrections.batch_of(given)
         batch_id = corrections.name_of(batch)
@@ -118,6 +120,19 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise SettingsError(f"{file}: {error.strerror}") from error
+
+
+@contextmanager
+def _working_on(lake: str) -> Iterator[None]:
+    """Keep erasures away: one that has listed the files would miss a batch that comes now."""
+    from client_health_cli.maintenance import holding  # noqa: PLC0415
+    from strict_glue import StrictGlueError  # noqa: PLC0415
+
+    try:
+        with holding(lake):
+            yield
+    except StrictGlueError as error:
+        raise RunFailedError(str(error), error.exit_code) from error
 
 
 @contextmanager

@@ -6,6 +6,7 @@ The second day is rolled back and published again on purpose before the maintena
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import pytest
@@ -156,3 +157,12 @@ def test_a_lake_without_a_publication_needs_no_maintenance(
     assert done.returncode == 0, done.stderr
     assert "there is nothing to do" in done.stdout
     assert not (tmp_path / "new").exists()
+
+    # A delivery that no run could publish leaves its rows there.
+    left = tmp_path / "refused" / "staging" / "r1" / "a.parquet"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.utime(left, (0, 0))
+    done = command("maintain", "--lake", tmp_path / "refused", "--apply")
+    assert done.returncode == 0, done.stderr
+    assert not left.exists()

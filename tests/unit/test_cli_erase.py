@@ -109,6 +109,33 @@ def test_people_are_known_by_cpf_and_id() -> None:
     assert (left.cpfs, left.ids) == (("11144477735",), people.ids[1:])
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"--until": "2020-01-01"}, "that day is over"),
+        ({"--until": "tomorrow"}, "give a day such as"),
+        ({"--reason": " "}, "--reason is empty"),
+        ({"--by": ""}, "--by is empty"),
+    ],
+)
+def test_a_hold_that_holds_nobody_is_refused(
+    lake: Path, changed: dict[str, str], said: str
+) -> None:
+    usual = {"--cpf-file": "-", "--reason": "lawsuit", "--until": "9999-12-31", "--by": "legal-2"}
+    given = [word for pair in (usual | changed).items() for word in pair]
+    assert said in str(refusal("hold", "add", "--lake", lake, *given, typed=CPF))
+
+
+def test_the_day_is_brasilias(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Clock(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> Clock:
+            return cls(2026, 1, 1, 2, 59, tzinfo=dt.UTC).astimezone(tz)
+
+    monkeypatch.setattr(cpfs.dt, "datetime", Clock)
+    assert cpfs.today() == dt.date(2025, 12, 31)
+
+
 def hold(person: str, until: dt.date, minute: int) -> dict[str, object]:
     at = dt.datetime(2026, 1, 1, 12, minute)
     return {

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import hmac
+import io
 import json
+import lzma
+import os
 import stat
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -354,12 +359,73 @@ def test_a_file_name_and_a_footer_are_searched(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("cut", [b"PAR1 and nothing of Parquet", b"Obj\x01\x02", b"\x1f\x8b\x08"])
-def test_what_cannot_be_searched_is_no_proof(tmp_path: Path, cut: bytes) -> None:
-    (tmp_path / "a").write_bytes(cut)
+def zipped(content: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("inside", content)
+    return target.getvalue()
+
+
+def with_password(content: bytes) -> bytes:
+    """Return an archive whose member says that it needs a password, as its flags do."""
+    packed = bytearray(zipped(content))
+    for mark, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        packed[packed.index(mark) + offset] |= 1
+    return bytes(packed)
+
+
+@pytest.mark.parametrize(
+    "hiding",
+    [
+        b"PAR1 and nothing of Parquet",
+        b"Obj\x01\x02",
+        b"\x1f\x8b\x08",
+        lzma.compress(b"52998224725"),
+        "52998224725".encode("utf-16"),
+        zipped(gzip.compress(b"52998224725")),
+        gzip.compress(zipped(b"52998224725")),
+        with_password(b"52998224725"),
+    ],
+)
+def test_what_cannot_be_searched_is_no_proof(tmp_path: Path, hiding: bytes) -> None:
+    (tmp_path / "a").write_bytes(hiding)
     report = forget.prove(tmp_path, VALUES)
     assert not report.is_clean
     assert list(report.unsearchable) == [tmp_path / "a"]
+
+
+def test_a_folder_that_cannot_be_searched_is_no_proof(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, elsewhere = tmp_path / "lake", tmp_path / "elsewhere"
+    for folder in (lake / "staging", elsewhere):
+        folder.mkdir(parents=True)
+        (folder / "a").write_bytes(b"52998224725")
+    (lake / "deliveries").symlink_to(elsewhere, target_is_directory=True)
+    with pytest.raises(SettingsError, match="deliveries is a link to a folder"):
+        forget.prove(lake, VALUES)
+    (lake / "deliveries").unlink()
+
+    # The tests may run as an account that may read everything.
+    scan = os.scandir
+
+    def closed(path: str | os.PathLike[str]) -> object:
+        if Path(path).name == "staging":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scan(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", closed)
+        with pytest.raises(SettingsError, match="staging: Permission denied"):
+            forget.prove(lake, VALUES)
+
+    def unreadable(path: Path, *_: object) -> object:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", unreadable)
+    report = forget.prove(lake, VALUES)
+    assert report.unsearchable == {lake / "staging" / "a": "it can't be read (Permission denied)"}
+    assert not report.is_clean
 
 
 def test_a_value_across_two_reads_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

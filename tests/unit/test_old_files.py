@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import errno
 import os
+import shutil
 from pathlib import Path
 
+import pytest
+
 from client_health_cli import old_files
+from client_health_cli.errors import LakeError
 from register_contract.retention import Retention
 
 NOW = dt.datetime(2026, 3, 31, 12, tzinfo=dt.UTC)
@@ -43,7 +48,7 @@ def test_each_folder_has_its_own_limit_and_a_run_is_as_old_as_its_newest_file(
         ("restricted/resubmissions", 30, ["b1.parquet"], 5),
     ]  # fmt: skip
 
-    old_files.remove(found)
+    old_files.remove(tmp_path, found)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {
         "staging/half/ingested/a.parquet",
@@ -54,6 +59,24 @@ def test_each_folder_has_its_own_limit_and_a_run_is_as_old_as_its_newest_file(
         "clientoutput/convenio=Gold/a.parquet",
     }
     assert not any(one.paths for one in old_files.find(tmp_path, LIMITS, NOW))
+
+
+def test_what_cannot_be_removed_is_named_and_the_rest_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        file(tmp_path / "staging" / name / "a.parquet", 9)
+    remove = shutil.rmtree
+
+    def refusing(path: Path) -> None:
+        if path.name == "a":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        remove(path)
+
+    monkeypatch.setattr(old_files.shutil, "rmtree", refusing)
+    with pytest.raises(LakeError, match=r"1 of the items .* staging/a \(Permission denied\)"):
+        old_files.remove(tmp_path, old_files.find(tmp_path, LIMITS, NOW))
+    assert [path.name for path in (tmp_path / "staging").iterdir()] == ["a"]
 
 
 def test_a_lake_without_these_folders_has_nothing_old(tmp_path: Path) -> None:

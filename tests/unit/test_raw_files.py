@@ -211,6 +211,12 @@ def test_raw_files_that_are_something_else_are_refused(raw: Path, lake: Path) ->
     for place in (lake, lake.parent, lake / "runs"):
         (lake / "runs").mkdir(exist_ok=True)
         assert "are in each other" in command(lake, *given, "--raw", place)[1]
+    # However the lake is named.
+    (lake.parent / "linked").symlink_to(lake.parent, target_is_directory=True)
+    for same in (lake.parent / "raw" / ".." / lake.name, lake.parent / "linked" / lake.name):
+        said = command(same, *given, "--raw", lake.parent)[1]
+        assert "are in each other" in said
+    (lake.parent / "linked").unlink()
     (raw / "people.txt").write_text(CPF)
     given = ("--cpf-file", raw / "people.txt", "--verify", "--raw", raw)
     assert "put it elsewhere" in command(lake, *given)[1]

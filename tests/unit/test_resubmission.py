@@ -14,10 +14,11 @@ import client_health
 from client_health import stages
 from client_health.clean import identity
 from client_health_cli import rejection_files, rejection_table, resubmission
-from client_health_cli.errors import SettingsError
+from client_health_cli.errors import RunFailedError, SettingsError
 from client_health_cli.resubmission import HandedIn
 from register_contract import contract, receipts, resubmissions, runs
 from register_contract.publications import History
+from register_run import lock
 from register_run import publication_record as record
 from register_run.errors import ReceiptError
 
@@ -144,6 +145,11 @@ def test_a_second_start_finds_itself_published(done: Circle) -> None:
 def test_the_same_rows_handed_in_again_change_nothing(done: Circle) -> None:
     again = resubmission.hand_in(done.lake, done.files)
     assert again == replace(done.handed_in, is_new=False, run_id=done.second.run_id)
+
+
+def test_nothing_is_handed_in_while_people_are_erased(done: Circle) -> None:
+    with lock.alone(done.lake), pytest.raises(RunFailedError, match="works alone on the lake"):
+        resubmission.hand_in(done.lake, done.files)
 
 
 def test_what_was_handed_in_is_not_exported_again(done: Circle) -> None:

@@ -135,7 +135,8 @@ def _check_raw(lake: Place, raw: Place | None, cpf_file: str, *, rewrite: bool) 
         if rewrite:
             raise SettingsError("--rewrite says what becomes of raw files: give --raw, too")
         return
-    one, other = (f"{place}/" for place in (raw, lake))
+    whole = (place.resolve() if isinstance(place, Path) else place for place in (raw, lake))
+    one, other = (f"{place}/" for place in whole)
     if one.startswith(other) or other.startswith(one):
         raise SettingsError(
             f"--raw {raw} and the lake {lake} are in each other: name the raw files alone"

@@ -57,10 +57,19 @@ def add(  # noqa: PLR0917 - one for each option
 
     Exit codes: 0 done; 2 usage, or no lake; 4 a session, statement, or service failed.
     """
+    from client_health_cli.erasing import cpfs  # noqa: PLC0415 - slows every command's start
+
     try:
         last = dt.date.fromisoformat(until)
     except ValueError:
         raise SettingsError(f"--until {until!r}: give a day such as 2027-12-31") from None
+    if last < cpfs.today():
+        raise SettingsError(
+            f"--until {until}: that day is over, so this would end a hold: use `hold end` for that"
+        )
+    for option, text in (("--reason", reason), ("--by", by)):
+        if not text.strip():
+            raise SettingsError(f"{option} is empty: the record needs it")
     keys = (id_key, previous_id_key)
     people = _write(lake, cpf_file, keys, sessions, reason=reason, until=last, by=by)
     typer.echo(f"{people:,} people are held until {last}.")

@@ -57,8 +57,8 @@ def maintain(  # noqa: PLR0917 - one for each option
 
     Example: client-health maintain --lake data/lake --apply
 
-    Exit codes: 0 done; 2 usage, no lake, or a run at work in S3; 4 a session, statement, or service
-    failed, or others work on the lake.
+    Exit codes: 0 done, or no lake; 2 usage, a run at work in S3, or a file that can't be removed;
+    4 a session, statement, or service failed, or others work on the lake.
     """
     from client_health_cli import maintenance  # noqa: PLC0415 - slows every command's start
 
@@ -74,7 +74,10 @@ def maintain(  # noqa: PLR0917 - one for each option
     with maintenance.upkeep(lake, sessions, alone=apply) as upkeep:
         due = maintenance.due(upkeep, retention)
         if due is None:
-            typer.echo(f"Nothing has been published in {lake} yet, so there is nothing to do.")
+            typer.echo(
+                f"Nothing has been published in {lake} yet, and no file there is too old, so there "
+                "is nothing to do."
+            )
             return
         _show(due)
         if not apply:

@@ -25,6 +25,16 @@ _MAGIC = {
     b"BZh": BZIP2,
     b"PK\x03\x04": ZIP,
 }
+# What hides values in other ways. No part of a lake is one of these.
+_HIDING = {
+    b"\xfd7zX": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf": "7-Zip",
+    b"\x04\x22\x4d\x18": "LZ4",
+    b"ORC": "ORC",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 # Bytes read at once, and bytes that are given twice, so that nothing is cut in two.
 _BLOCK, _OVERLAP = 16 << 20, 1 << 12
 # Parquet's codecs by number, as PyArrow names them.
@@ -45,6 +55,13 @@ _ROW_GROUPS, _COLUMNS, _META_DATA = 4, 1, 3
 _ENCODINGS, _PATH, _CODEC, _SIZE, _DATA_AT, _DICTIONARY_AT, _BLOOM_AT = 2, 3, 4, 7, 9, 11, 14
 
 
+# RuntimeError: an archive with a password, or packed in a way that Python doesn't know.
+_DAMAGED = (
+    *(ValueError, KeyError, EOFError, OSError, RuntimeError),
+    *(zlib.error, zipfile.BadZipFile),
+)
+
+
 class UnsearchableError(Exception):
     """A part of a file can't be searched, so nothing can be proved about it."""
 
@@ -53,7 +70,8 @@ def kind_of(file: IO[bytes]) -> str:
     """Return a file's kind, by its first bytes."""
     file.seek(0)
     start = file.read(4)
-    return next((kind for magic, kind in _MAGIC.items() if start.startswith(magic)), OTHER)
+    known = {**_MAGIC, **_HIDING}
+    return next((kind for magic, kind in known.items() if start.startswith(magic)), OTHER)
 
 
 def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:
@@ -76,6 +94,8 @@ def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:
     UnsearchableError
         Part of the file can't be decompressed, or has a form that hides values.
     """
+    if kind in _HIDING.values():
+        raise UnsearchableError(f"it is {kind}, which can't be searched")
     try:
         file.seek(0)
         if kind == PARQUET:
@@ -87,17 +107,25 @@ def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:
             yield from _blocks(file.read())
         elif kind == GZIP:
             with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
-                yield from _stream(unpacked)
+                yield from _inside(unpacked)
         elif kind == BZIP2:
             with bz2.BZ2File(file) as unpacked:
-                yield from _stream(unpacked)
+                yield from _inside(unpacked)
         elif kind == ZIP:
             with zipfile.ZipFile(file) as archive:
                 for name in archive.namelist():
                     with archive.open(name) as unpacked:
-                        yield from _stream(unpacked)
-    except (ValueError, KeyError, EOFError, zlib.error, OSError, zipfile.BadZipFile) as error:
+                        yield from _inside(unpacked)
+    except _DAMAGED as error:
         raise UnsearchableError(f"its {kind} can't be read ({type(error).__name__})") from error
+
+
+def _inside(file: IO[bytes] | Any) -> Iterator[bytes]:  # noqa: ANN401 - several kinds of files
+    """Yield what was packed; if it is packed again, it would have to be unpacked twice."""
+    if (kind := kind_of(file)) != OTHER:
+        raise UnsearchableError(f"it has {kind} inside, which can't be searched there")
+    file.seek(0)
+    yield from _stream(file)
 
 
 def _stream(file: IO[bytes] | Any) -> Iterator[bytes]:  # noqa: ANN401 - several kinds of files

@@ -61,8 +61,10 @@ def parse(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def today() -> dt.date:
-    """Return the day in UTC."""
-    return dt.datetime.now(dt.UTC).date()
+    """Return the day in Brasília: the last day of a hold ends there, not in UTC."""
+    from client_health_cli.dashboard.wording import BRASILIA  # noqa: PLC0415 - slows every command
+
+    return dt.datetime.now(BRASILIA).date()
 
 
 def values(cpfs: tuple[str, ...], key: bytes, previous: bytes = b"") -> Values:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from client_health_cli.erasing import objects
 from client_health_cli.erasing.objects import ObjectVersion, Refusal
+from client_health_cli.errors import SettingsError
 from register_run import storage
 
 # A name such as runs' own drafts have: an erasure of a lake removes these, too.
@@ -50,10 +51,32 @@ def files(place: Place) -> list[File]:
     ------
     ObjectsError
         They can't be listed.
+    SettingsError
+        A folder can't be read, or is a link, so that files would be left out without a word.
     """
     if isinstance(place, Path):
-        return sorted(path for path in place.rglob("*") if path.is_file())
+        return sorted(_all_below(place))
     return sorted(objects.versions(place.uri))
+
+
+def _all_below(place: Path) -> Iterator[Path]:
+    for folder, folders, names in os.walk(place, onerror=_refuse):
+        for name in folders:
+            if Path(folder, name).is_symlink():
+                raise SettingsError(
+                    f"{Path(folder, name)} is a link to a folder: put the folder itself there, or "
+                    "name it alone"
+                )
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file():
+                yield path
+
+
+def _refuse(error: OSError) -> None:
+    raise SettingsError(
+        f"{error.filename}: {error.strerror}; use an account that may read every folder"
+    ) from error
 
 
 def relative(file: File, place: Place) -> str:

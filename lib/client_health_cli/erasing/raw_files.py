@@ -231,6 +231,9 @@ def _holding(file: File, people: Values) -> Holding | None:
                 return None
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        name = places.searched_name(file)
+        raise SettingsError(f"--raw: {shown(name, people)}: {error.strerror}") from error
     return Holding(file, counts.theirs, counts.mentions) if counts else Holding(file, None)
 
 

@@ -152,6 +152,8 @@ def _parts(files: Iterable[File], report: Report) -> Iterator[tuple[File, bytes]
         except FileNotFoundError:
             # It went away since it was listed.
             continue
+        except PermissionError as error:
+            report.unsearchable[file] = f"it can't be read ({error.strerror})"
 
 
 def _parts_of(file: File, opened: IO[bytes], report: Report) -> Iterator[tuple[File, bytes]]:
