@@ -3,7 +3,8 @@
 It runs on the Python 3.9 of AWS Glue. With ``library-set: none``, that has the standard library,
 awscli 1.23.5, and botocore 1.23.5, but no boto3. No package index is used: ``--PACKAGES`` names zip
 archives in S3, which are unpacked one over the other into a folder that the job's process and its
-child processes search first. All other arguments are passed on unchanged.
+child processes search first. ``--REGION`` names the region if the host doesn't. All other arguments
+are passed on unchanged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 OPTION = "--PACKAGES"
+REGION = "--REGION"
 JOB = "job_client_health"
 _BLOCK = 1024 * 1024
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchBucket"})
@@ -67,6 +69,18 @@ def split_arguments(arguments: list[str]) -> tuple[list[str], list[str]]:
     named = "".join(arguments[at + 1 : at + 2])
     rest = arguments[:at] + arguments[at + 2 :]
     return [uri.strip() for uri in named.split(",") if uri.strip()], rest
+
+
+def region_of(arguments: list[str]) -> str:
+    """Return the region among the job's arguments; empty if there is none.
+
+    Parameters
+    ----------
+    arguments
+        ``--NAME value`` pairs.
+    """
+    at = arguments.index(REGION) if REGION in arguments else len(arguments)
+    return "".join(arguments[at + 1 : at + 2])
 
 
 def fetch(uri: str, target: Path) -> None:
@@ -181,6 +195,10 @@ def run(arguments: list[str], folder: Path) -> int:
 def main() -> int:
     """Unpack the packages and run the job."""
     archives, rest = split_arguments(sys.argv[1:])
+    if region := region_of(rest):
+        # No page of AWS says which of these a Python Shell job has.
+        for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+            os.environ.setdefault(variable, region)
     with tempfile.TemporaryDirectory(prefix="job-") as name:
         try:
             for uri in archives:

@@ -52,6 +52,8 @@ JOB = "job_client_health"
 SESSION_PREFIX = "client-health"
 #: Spark setting with the database of a lake in S3, for the notebooks.
 DATABASE_SETTING = "spark.client_health.database"
+# What may still be set when a session runs.
+_SET_LATER = ("spark.client_health.", "spark.hadoop.fs.s3a.")
 _DATA_FOLDER = "clientoutput"
 _INTERRUPTED = "stopped from outside; start again to continue after the last finished stage"
 _TRUE = frozenset({"1", "true", "yes"})
@@ -425,6 +427,7 @@ def _parser() -> argparse.ArgumentParser:
         "ALERT_TOPIC": "topic of SNS for alerts",
         "ALERT_SECRET": "secret with the URL of a webhook for alerts",
         "ALERT_FORMAT": "what the webhook takes, slack or teams (default: its host decides)",
+        "REGION": "region of AWS, if the host doesn't say it; the start script uses it",
         "SESSION_ROLE": "role of the interactive session",
         "PYTHON_MODULES": "zip of wheels with the session's libraries, and all that they need",
         "SESSION_CONF": "Spark settings for the session, 'a=b --conf c=d'",
@@ -470,9 +473,11 @@ def session_of_job(arguments: Mapping[str, str]) -> SessionSettings:
 
 
 def _session(given: argparse.Namespace, *, claimed: bool) -> SessionSettings:
+    arguments = _session_arguments(given)
     return SessionSettings(
         role=given.SESSION_ROLE,
-        default_arguments=_session_arguments(given),
+        default_arguments=arguments,
+        code=_conf_again(arguments.get("--conf", "")),
         options=_network(given.CONNECTION),
         # The reconciler finds a dead job's session by its tag, and ignores other starts.
         tags={
@@ -492,6 +497,18 @@ def _session_arguments(given: argparse.Namespace) -> dict[str, Any]:
         "--conf": joined_conf(given.SESSION_CONF, database),
     }
     return {name: value for name, value in arguments.items() if value}
+
+
+def _conf_again(conf: str) -> str:
+    """Return code that makes a session's settings once more.
+
+    AWS Glue documents several settings in one ``--conf``, but sessions have been reported to apply
+    only some (aws-samples/dbt-glue, issue 682).
+    """
+    named = [one.strip().partition("=") for one in conf.split(" --conf ")]
+    own = [(name, value) for name, _, value in named if name.startswith(_SET_LATER)]
+    lines = [f"SparkSession.builder.getOrCreate().conf.set({n!r}, {v!r})" for n, v in own]
+    return "\n".join(["from pyspark.sql import SparkSession", *lines]) if lines else ""
 
 
 def joined_conf(*settings: str) -> str:

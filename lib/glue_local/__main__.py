@@ -54,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="Spark setting of every session, before its own; repeatable",
     )
+    add(
+        "--first-conf-only",
+        action="store_true",
+        help="of several settings in one --conf, sessions get only the first, as has been reported "
+        "of AWS Glue",
+    )
     add("--session-limit", type=int, default=4, help="maximum number of sessions at once")
     add(
         "--upstream",
@@ -120,6 +126,7 @@ async def _serve(options: argparse.Namespace) -> None:
         working_directory=options.working_directory.absolute(),
         driver_memory=options.driver_memory,
         spark_conf=dict(options.spark_conf),
+        first_conf_only=options.first_conf_only,
         session_limit=options.session_limit,
         minute_seconds=options.minute_seconds,
         stop_seconds=options.stop_seconds,

@@ -49,6 +49,8 @@ class ServiceSettings:
         Heap of each session's Spark driver, in Spark's notation.
     spark_conf : Mapping of str to str
         Spark configuration of every session, before the session's own.
+    first_conf_only : bool
+        Whether sessions get only the first of several settings in one ``--conf``.
     session_limit : int
         Maximum number of sessions at once.
     minute_seconds : float
@@ -84,6 +86,7 @@ class ServiceSettings:
     working_directory: Path = field(default_factory=Path.cwd)
     driver_memory: str = "3g"
     spark_conf: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    first_conf_only: bool = False
     session_limit: int = 4
     minute_seconds: float = 60.0
     stop_seconds: float = 3.0

@@ -19,8 +19,8 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
 # Slack refuses longer texts: 150 characters in a header, 3,000 in a section, 2,000 in a field.
 _TITLE, _TEXT, _FACT = 140, 1500, 300
 _ESCAPED = 1900
-# SNS takes at most 100 characters of ASCII.
-_SUBJECT = 100
+# SNS takes ASCII, "less than 100 characters".
+_SUBJECT = 99
 _TEAMS_COLORS = {"red": "attention", "orange": "warning"}
 
 

@@ -84,15 +84,17 @@ class OwnSessions:
                 self._account(session, patience)
 
     def wait(self, session: Session) -> None:
-        """Wait until a session is ready.
+        """Wait until a session is ready, and run the settings' code in it.
 
         Raises
         ------
         StrictGlueError
-            It did not become ready.
+            It did not become ready, or the code failed.
         """
         since = time.monotonic()
         session.wait_until_ready()
+        if self.settings.code:
+            session.run_own(self.settings.code)
         self.note(f"session {session.session_id} ready after {time.monotonic() - since:.1f} s")
 
     @contextlib.contextmanager

@@ -102,6 +102,8 @@ class SessionSettings:
         Variables that point boto3 and the kernel at the service, in addition to this process's.
     removed_variables : tuple of str
         Variables of this process that boto3 and the kernel must not get.
+    code : str
+        Runs in a new session before anything else; empty for none.
     """
 
     role: str = ""
@@ -111,6 +113,7 @@ class SessionSettings:
     tags: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     environment: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     removed_variables: tuple[str, ...] = ()
+    code: str = ""
 
     @staticmethod
     def tags_of(text: str) -> dict[str, str]:

@@ -95,7 +95,10 @@ def both(tmp_path_factory: pytest.TempPathFactory, emulator_environment: None) -
     for seed, (prefix, raw) in enumerate(raws.items()):
         write(raw, ROWS[prefix], seed)
     console = Console(file=(folder / "deploy.log").open("w"))
-    local = LocalChain(folder, TerminalListener(console, yes=True), in_shell=False)
+    # The names of databases come to sessions in a chain of settings.
+    unkind = ("--first-conf-only",)
+    listener = TerminalListener(console, yes=True)
+    local = LocalChain(folder, listener, service_arguments=unkind, in_shell=False)
     with quick_sam(local.client), local:
         chains = {"": local, DEV: local.beside(DEV, what_the_company_has(local))}
         with local.id_key(KEYS[""]), chains[DEV].id_key(KEYS[DEV]):

@@ -45,8 +45,16 @@ class SessionArguments:
     data_catalog: bool = False
 
     @classmethod
-    def read(cls, arguments: Mapping[str, str]) -> SessionArguments:
+    def read(
+        cls, arguments: Mapping[str, str], *, first_conf_only: bool = False
+    ) -> SessionArguments:
         """Read ``DefaultArguments``; arguments without a meaning here are ignored.
+
+        Parameters
+        ----------
+        arguments : Mapping of str to str
+        first_conf_only : bool
+            Whether only the first setting of ``--conf`` is applied.
 
         Raises
         ------
@@ -60,8 +68,9 @@ class SessionArguments:
                     f"--datalake-formats names {name!r}; the local service has "
                     f"{', '.join(sorted(FORMATS))}."
                 )
+        conf = read_conf(arguments.get("--conf", ""))
         return cls(
-            conf=read_conf(arguments.get("--conf", "")),
+            conf=dict([*conf.items()][:1]) if first_conf_only else conf,
             formats=formats,
             python_files=_items(arguments.get("--extra-py-files", "")),
             jars=_items(arguments.get("--extra-jars", "")),

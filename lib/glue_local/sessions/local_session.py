@@ -71,7 +71,9 @@ class Session:
         self.status = SessionStatus.PROVISIONING
         self.statements: list[Statement] = []
         self._request = dict(request)
-        self._arguments = SessionArguments.read(request.get("DefaultArguments", {}))
+        self._arguments = SessionArguments.read(
+            request.get("DefaultArguments", {}), first_conf_only=settings.first_conf_only
+        )
         self._settings = settings
         # We choose the name: an id is data and never becomes a path.
         self._folder = Path(tempfile.mkdtemp(prefix="glue-"))
