@@ -198,7 +198,7 @@ def main() -> int:
     if region := region_of(rest):
         # No page of AWS says which of these a Python Shell job has.
         for variable in ("AWS_REGION", "AWS_DEFAULT_REGION"):
-            os.environ.setdefault(variable, region)
+            os.environ[variable] = os.environ.get(variable) or region
     with tempfile.TemporaryDirectory(prefix="job-") as name:
         try:
             for uri in archives:

@@ -184,6 +184,18 @@ def test_the_real_job_starts_from_its_archive(cloud: Emulator, root: Path, tmp_p
     assert "neither --LAKE nor --OUTPUT_PATH is given" in error
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_the_job_has_a_region_also_where_the_host_names_none(
+    cloud: Emulator, root: Path, tmp_path: Path, known: bool
+) -> None:
+    says = b"import os\nprint(os.environ['AWS_REGION'], os.environ['AWS_DEFAULT_REGION'])\n"
+    job = put(cloud, "job.zip", {"job_client_health.py": says})
+    host = dict.fromkeys(("AWS_REGION", "AWS_DEFAULT_REGION"), "us-east-1" if known else "")
+    process = start(cloud, root, tmp_path, "--PACKAGES", job, "--REGION", "sa-east-1", **host)
+    out, error = process.communicate(timeout=60)
+    assert out.split() == ["us-east-1" if known else "sa-east-1"] * 2, error
+
+
 def test_without_archives_every_argument_is_the_jobs() -> None:
     assert split_arguments(["--LAKE", "x"]) == ([], ["--LAKE", "x"])
     assert split_arguments(["--PACKAGES", "", "--LAKE", "x"]) == ([], ["--LAKE", "x"])

@@ -422,6 +422,12 @@ def test_a_sessions_own_settings_win_over_those_of_s3(tmp_path: Path) -> None:
     assert own["conf"]["spark.hadoop.fs.s3a.directory.marker.retention"] == "delete"
 
 
+def test_a_service_may_apply_only_the_first_of_several_settings() -> None:
+    arguments = {"--conf": "spark.a=1 --conf spark.b=2"}
+    assert SessionArguments.read(arguments).conf == {"spark.a": "1", "spark.b": "2"}
+    assert SessionArguments.read(arguments, first_conf_only=True).conf == {"spark.a": "1"}
+
+
 @pytest.fixture(scope="module")
 def lake_session(
     emulator: Emulator, tmp_path_factory: pytest.TempPathFactory

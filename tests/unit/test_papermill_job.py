@@ -88,6 +88,24 @@ def test_what_glue_adds_of_its_own_is_ignored(job):
     assert request.session.id_prefix == "client-health"
 
 
+def test_a_sessions_settings_are_made_once_more_by_code(job, raw):
+    """Sessions on AWS may apply only the first of several settings in one --conf."""
+    given = ["--RAW", str(raw), "--LAKE", "/lake"]
+    conf = "spark.hadoop.fs.s3a.endpoint.region=sa-east-1 --conf spark.sql.extensions=x"
+    given += ["--SESSION_CONF", f"{conf} --conf spark.client_health.rejected_days=7"]
+    session = job.request_from_arguments([*given, "--DATABASE", "dev_db"]).session
+    lines = session.code.splitlines()
+    assert lines[1:] == [
+        f"SparkSession.builder.getOrCreate().conf.set({name!r}, {value!r})"
+        for name, value in (
+            ("spark.hadoop.fs.s3a.endpoint.region", "sa-east-1"),
+            ("spark.client_health.rejected_days", "7"),
+            ("spark.client_health.database", "dev_db"),
+        )
+    ]
+    assert job.request_from_arguments(given[:4]).session.code == ""
+
+
 def test_a_session_gets_tags_and_network_of_the_deployment(job, raw):
     arguments = ["--RAW", str(raw), "--LAKE", "/lake", "--CONNECTION", "network"]
     tags = "CostCenter=1, Owner=data team,project=another,url=a=b"
