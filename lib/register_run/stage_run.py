@@ -68,6 +68,8 @@ class Run:
             attempt=attempt,
             before=before,
             resubmissions=self.resubmissions,
+            # Without an asked day, a run keeps the one that it started with.
+            as_of=self.request.as_of or None,
         )
 
     def is_last(self, stage: Stage) -> bool:
