@@ -272,13 +272,38 @@ def _note_refusal(run: Run, gate: str, finding: str) -> None:
         run.listener.note(f"the history of quality has no row of this run ({type(error).__name__})")
 
 
+def _refuse_another_input(run: Run, published: Publication) -> None:
+    """Stop if the run was published from other input; exit 0 would hide that this one is not.
+
+    Raises
+    ------
+    ConfigurationError
+        A person chose the run id. One that the runner makes changes with the input.
+    """
+    delivery, batches, rules = run.delivery.delivery_id, run.resubmissions, run.request.rules
+    taken = resubmissions.named_by(published)
+    applied = published.receipt.get("rules", rules)  # not every record has them
+    if published.delivery_id != delivery:
+        other = f"from delivery {published.delivery_id}, this is {delivery}"
+    elif run.request.run_id and sorted(taken) != sorted(batches):
+        other = f"with corrected rows of {_listed(taken)}, now it has those of {_listed(batches)}"
+    elif run.request.run_id and applied != rules:
+        other = f"by the rules {applied}, now it has {rules}"
+    else:
+        return
+    raise ConfigurationError(
+        f"run {run.run_id} was published {other}",
+        next_step="choose another run id, or --force to publish this delivery under it",
+    )
+
+
+def _listed(batches: Iterable[str]) -> str:
+    return ", ".join(batches) or "no batch"
+
+
 def _already_published(run: Run, published: Publication) -> RunOutcome:
-    if published.delivery_id != run.delivery.delivery_id:
-        raise ConfigurationError(
-            f"run {run.run_id} was published from delivery {published.delivery_id}, this is"
-            f" {run.delivery.delivery_id}",
-            next_step="choose another run id, or --force to publish this delivery under it",
-        )
+    _refuse_another_input(run, published)
+    _clear(run)
     last = run.request.stages[-1]
     found: dict[str, Receipt] = {}
     for stage in run.request.stages:
