@@ -217,6 +217,28 @@ def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
     assert run_pipeline(shared_place.request()).status == "already_published"
 
 
+def test_a_run_that_another_start_has_published_meanwhile_is_not_published_twice(
+    shared_place, endpoint
+):
+    # In S3, no lock keeps another start away; it writes to another branch.
+    shared_place.notebook(LAST, "publish(write_branch('02_second', 'audit_of_another_start'))")
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
+    assert (outcome.status, outcome.snapshot_id) == ("already_published", "2")
+    assert [name for name, _ in heard.of("finished")] == [SECOND]
+    assert outcome.receipts[LAST]["handover"]["snapshot_id"] == "2"
+    assert list(endpoint.sessions.values()) == ["STOPPED"]
+
+    # A forced start doesn't take the publication that it is to replace for another start's.
+    shared_place.notebook(
+        LAST, "if not any('another' in str(s) for s in table()['snapshots'][2:]): others_publish()"
+    )
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST, force=True), heard)
+    assert (outcome.status, outcome.snapshot_id) == ("published", "5")
+    assert [name for name, _ in heard.of("finished")] == [SECOND, SECOND, LAST]
+
+
 def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(shared_place):
     shared_place.notebook(LAST, "others_publish()")
     heard = Recorder()
