@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.support.local_api import CREATE
 from tests.support.misbehaving import ENDED_DPU_SECONDS, change, refuse
 from tests.support.papermill_helpers import STAGES, Place, Recorder, write_notebook
 
-from register_run import cost
+from register_run import cost, receipt
 from register_run.delivery import Delivery
 from register_run.errors import (
     GateStopped,
@@ -312,6 +313,31 @@ def test_a_commit_before_the_stage_failed_is_found_and_the_run_succeeds(shared_p
     assert outcome.snapshot_id == "1"
     assert shared_place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
     assert any("after its commit" in text for (text,) in heard.of("note"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "ExpiredToken", "Message": "too old"}}, "GetObject"),
+        EndpointConnectionError(endpoint_url="http://s3"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_commit_before_the_lake_failed_is_found_and_the_run_succeeds(
+    shared_place, monkeypatch, error
+):
+    real, failures = receipt.load, [error]
+
+    def load(lake, run_id, stage):
+        if stage == LAST and failures:
+            raise failures.pop()
+        return real(lake, run_id, stage)
+
+    monkeypatch.setattr(receipt, "load", load)
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
+    assert (outcome.status, outcome.snapshot_id, failures) == ("published", "1", [])
+    assert any("failed after its commit (lake or catalog" in text for (text,) in heard.of("note"))
 
 
 def test_a_session_that_fails_to_start_is_an_error_with_its_reason(shared_place, endpoint):
