@@ -228,7 +228,8 @@ class Session:
             try:
                 answer = self.client.run_statement(SessionId=self.session_id, Code=code)
             except (ClientError, BotoCoreError) as error:
-                in_doubt = api.is_in_doubt(error)
+                # A later refusal doesn't say what became of an earlier call.
+                in_doubt = in_doubt or api.is_in_doubt(error)
                 raise
             return answer["Id"]
 
