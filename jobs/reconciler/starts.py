@@ -91,16 +91,25 @@ class Starts:
             with self.tasks.attempt(f"run {name}", "ConcurrentRunsExceededException"):
                 own = [run for run in job_runs if _claim_of(run) == self._uri(name)]
                 state = self._state(name, own, entries)
-                if state in ENDS and self.claims.create(f"{name}.{state}"):
-                    self.tasks.log(f"run_{state}", ENDS[state], claim=name, attempts=len(own))
-                    if state == "failed":
-                        # The job tells its own failures, except when it was killed.
-                        self.people.tell(alerts.given_up(name.rpartition("/")[2], len(own)))
+                if state == "failed":
+                    self._give_up(name, len(own))
+                elif state in ENDS and self.claims.create(f"{name}.{state}"):
+                    self._log_end(name, state, len(own))
                 elif state == "ready" and not blocked:
                     self._start(name, len(own) + 1)
             # An open claim prevents the start of later ones: an older register that is published
             # after a newer one would hide it.
             blocked = blocked or state not in ENDS
+
+    def _give_up(self, name: str, attempts: int) -> None:
+        """Tell people, since the job tells its own failures except when it was killed."""
+        self.people.tell(alerts.given_up(name.rpartition("/")[2], attempts))
+        self._log_end(name, "failed", attempts)
+        # Last: no call looks at a marked claim again, and two messages are better than none.
+        self.claims.create(f"{name}.failed")
+
+    def _log_end(self, name: str, state: str, attempts: int) -> None:
+        self.tasks.log(f"run_{state}", ENDS[state], claim=name, attempts=attempts)
 
     def _start(self, name: str, attempt: int) -> None:
         arguments = {"--CLAIM": self._uri(name)}

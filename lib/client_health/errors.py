@@ -49,8 +49,8 @@ class InputError(ClientHealthError):
 class StorageError(ClientHealthError):
     """The storage of the files does not answer, or refuses requests for the moment.
 
-    Why: S3 throttles, the network is down, or a service behind S3 fails. The client has already
-    retried. The files themselves are not the problem.
+    Why: S3 throttles, the network is down, the credentials have expired, or a service behind S3
+    fails. The client has already retried. The files themselves are not the problem.
     What to do: run the same command again, as the production job does by itself; if the error
     persists, check the service's health page and the network.
     """

@@ -34,19 +34,16 @@ READ_ERRORS = (OSError, EOFError, zlib.error, ArrowException)
 # and doesn't help.
 _REASONS = (
     (("ACCESS_DENIED", "PermissionError"), "this account may not read it"),
-    (("FileNotFoundError", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"), "it is gone"),
+    (("FileNotFoundError", "NO_SUCH_KEY", "NO_SUCH_BUCKET", "RESOURCE_NOT_FOUND"), "it is gone"),
     (("crc", "CRC"), "its bytes are not those of its checksum"),
     (("EOFError", "end of file", "end of stream", "Truncated"), "it ends too early, cut off"),
 )
 _DAMAGED = "its content is damaged or cut off"
-_AWS_ERROR = re.compile(r"AWS Error ([A-Z_]+)")
-# Not the file's fault: codes of the AWS SDK if a service throttles, fails, or can't be reached.
-_UNAVAILABLE = frozenset(
-    {
-        "NETWORK_CONNECTION", "SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "THROTTLING",
-        "REQUEST_TIMEOUT", "REQUEST_EXPIRED",
-    }
-)  # fmt: skip
+_AWS_ERROR = re.compile(r"AWS Error (\[code \d+\]|[A-Z_]+)")
+# The service's name of an error that the SDK doesn't know, which it calls UNKNOWN.
+_AWS_NAME = re.compile(r"Unable to parse ExceptionName: ([\w.]+)")
+# Whatever else AWS answers, such as that credentials have expired, is not the file's fault.
+_FILES_FAULT = frozenset({"ACCESS_DENIED", "NO_SUCH_KEY", "NO_SUCH_BUCKET", "RESOURCE_NOT_FOUND"})
 _SERVER_ERROR = re.compile(r"HTTP (?:status|response code):? 5\d\d", re.IGNORECASE)
 # Bytes copied at once from a draft to S3.
 _COPIED_BYTES = 8 << 20
@@ -250,8 +247,10 @@ def unreadable(name: str, thrown: BaseException) -> InputError | StorageError:
     """
     told = f"{type(thrown).__name__}: {thrown}"
     aws = _AWS_ERROR.search(told)
-    if (aws and aws[1] in _UNAVAILABLE) or _SERVER_ERROR.search(told):
+    if (aws and aws[1] not in _FILES_FAULT) or _SERVER_ERROR.search(told):
         reason = aws[1].lower().replace("_", " ") if aws else "it fails"
+        if named := _AWS_NAME.search(told):
+            reason = named[1]
         return StorageError(
             f"{name}: its storage does not answer ({reason}); expected to read it. Run the same "
             "command again."

@@ -30,6 +30,8 @@ class Expected:
         Receipt of the stage before; its rows out are this stage's rows in.
     resubmissions : tuple of str
         The batches of corrected rows that the run takes in.
+    as_of : str, optional
+        The day that was asked for; ``None`` if the delivery's own, which a copy may change.
     """
 
     stage: str
@@ -40,6 +42,7 @@ class Expected:
     attempt: Optional[str] = None
     before: Optional[Receipt] = None
     resubmissions: tuple[str, ...] = ()
+    as_of: Optional[str] = None
 
 
 def uri_of(lake: str, run_id: str, stage: str) -> str:
@@ -144,6 +147,7 @@ def _identity_problems(receipt: Receipt, expected: Expected) -> list[str]:
         "library_version": expected.library_version,
         "rules": expected.rules,
         "attempt": expected.attempt,
+        "as_of": expected.as_of,
     }
     problems = [
         f"{name} is {found[name]!r}, expected {value!r}"

@@ -106,10 +106,9 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
 
     with unwinding(signal.SIGTERM, raising=lambda _: Terminated()), lock.held(run.lake, run.run_id):
         history = publication_record.history(run.lake, asked.published)
-        published = None if asked.force else history.of_run(run.run_id)
-        if published is not None:
-            _clear(run)
-            return _already_published(run, published)
+        earlier = history.of_run(run.run_id)
+        if earlier is not None and not asked.force:
+            return _already_published(run, earlier)
         _refuse_withdrawn(run, history)
         _refuse_older(run, history)
         if asked.force:
@@ -124,11 +123,15 @@ def _run(asked: RunRequest, listener: Listener) -> RunOutcome:
                     last = _stages(run, session, ready_kernels, receipts, seconds)
                     break
                 except MainMoved as error:
+                    history = publication_record.history(run.lake, asked.published)
+                    published = _published_meanwhile(run, earlier, history)
+                    if published is not None:
+                        return _already_published(run, published)
                     if attempt == _PUBLISHINGS:
                         raise
                     listener.note(f"others have published meanwhile; repeating ({error.message})")
                     _repeat_writing(receipts)
-                    _refuse_older(run, publication_record.history(run.lake, asked.published))
+                    _refuse_older(run, history)
         _clear(run)
         return _outcome(run, "published", receipts, _snapshot_of(last), seconds)
 
@@ -170,6 +173,17 @@ def _repeat_writing(receipts: dict[str, Receipt]) -> None:
     """Remove the receipt of the stage whose branch no longer descends from ``main``."""
     for name in [name for name, one in receipts.items() if "branch" in one["handover"]]:
         del receipts[name]
+
+
+def _published_meanwhile(
+    run: Run, earlier: Optional[Publication], history: History
+) -> Optional[Publication]:
+    """Return the run's publication by another start, which nothing keeps away from a lake in S3."""
+    found = history.of_run(run.run_id)
+    if found is None or earlier is None:
+        return found
+    # With --force, there was one before. An erasure gives it another snapshot, and the same rows.
+    return None if found.attempt == earlier.attempt else found
 
 
 def name_run(delivery: Delivery, asked: RunRequest, batches: Iterable[str] = ()) -> str:
@@ -272,13 +286,38 @@ def _note_refusal(run: Run, gate: str, finding: str) -> None:
         run.listener.note(f"the history of quality has no row of this run ({type(error).__name__})")
 
 
+def _refuse_another_input(run: Run, published: Publication) -> None:
+    """Stop if the run was published from other input; exit 0 would hide that this one is not.
+
+    Raises
+    ------
+    ConfigurationError
+        A person chose the run id. One that the runner makes changes with the input.
+    """
+    delivery, batches, rules = run.delivery.delivery_id, run.resubmissions, run.request.rules
+    taken = resubmissions.named_by(published)
+    applied = published.receipt.get("rules", rules)  # not every record has them
+    if published.delivery_id != delivery:
+        other = f"from delivery {published.delivery_id}, this is {delivery}"
+    elif run.request.run_id and sorted(taken) != sorted(batches):
+        other = f"with corrected rows of {_listed(taken)}, now it has those of {_listed(batches)}"
+    elif run.request.run_id and applied != rules:
+        other = f"by the rules {applied}, now it has {rules}"
+    else:
+        return
+    raise ConfigurationError(
+        f"run {run.run_id} was published {other}",
+        next_step="choose another run id, or --force to publish this delivery under it",
+    )
+
+
+def _listed(batches: Iterable[str]) -> str:
+    return ", ".join(batches) or "no batch"
+
+
 def _already_published(run: Run, published: Publication) -> RunOutcome:
-    if published.delivery_id != run.delivery.delivery_id:
-        raise ConfigurationError(
-            f"run {run.run_id} was published from delivery {published.delivery_id}, this is"
-            f" {run.delivery.delivery_id}",
-            next_step="choose another run id, or --force to publish this delivery under it",
-        )
+    _refuse_another_input(run, published)
+    _clear(run)
     last = run.request.stages[-1]
     found: dict[str, Receipt] = {}
     for stage in run.request.stages:

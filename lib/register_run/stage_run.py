@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import nbformat
 import papermill
+from botocore.exceptions import BotoCoreError, ClientError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
 
@@ -30,6 +31,7 @@ from strict_glue import (
     Session,
     StrictGlueError,
     engine,
+    failure,
     kernelspec,
     shorten,
 )
@@ -68,6 +70,8 @@ class Run:
             attempt=attempt,
             before=before,
             resubmissions=self.resubmissions,
+            # Without an asked day, a run keeps the one that it started with.
+            as_of=self.request.as_of or None,
         )
 
     def is_last(self, stage: Stage) -> bool:
@@ -123,8 +127,12 @@ def run_stage(
     # An earlier start's receipt must not be taken for this one's.
     storage.delete(receipt.uri_of(run.lake, run.run_id, stage.name))
     try:
-        _execute(run, stage, session, attempt, kernels)
-        return _accepted(run, stage, before, attempt)
+        try:
+            _execute(run, stage, session, attempt, kernels)
+            return _accepted(run, stage, before, attempt)
+        except (ClientError, BotoCoreError) as error:
+            # The stage may have committed before its notebook could not be saved, for example.
+            raise failure("lake or catalog", error) from error
     except StrictGlueError as error:
         error.at(stage=stage.name, notebook=run.notebook_of(stage))
         if isinstance(error, MainMoved):

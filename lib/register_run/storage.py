@@ -16,7 +16,7 @@ from s3transfer.exceptions import S3CopyFailedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CopySourceTypeDef
+    from mypy_boto3_s3.type_defs import CopySourceTypeDef, ErrorTypeDef
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _GONE = _ABSENT | {"NoSuchVersion", "412", "PreconditionFailed"}
@@ -25,6 +25,8 @@ _ETAG = re.compile(r"[0-9a-f]{32}(-\d+)?")
 # Metadata of a copy: the version that it was copied from.
 _SOURCE = "source-version"
 _DELETE_AT_ONCE = 1000
+# Reasons for which S3 leaves an object that it may delete a moment later.
+_PASSING = {"InternalError", "SlowDown"}
 
 
 @dataclass(frozen=True)
@@ -110,16 +112,43 @@ def delete(uri: str) -> None:
 
 
 def delete_tree(uri: str) -> None:
-    """Delete everything below a folder or prefix, if it exists."""
+    """Delete everything below a folder or prefix, if it exists.
+
+    Raises
+    ------
+    ClientError
+        S3 has left some of it.
+    """
     if not is_s3(uri):
         shutil.rmtree(local_path(uri), ignore_errors=True)
         return
     bucket, _ = s3_parts(uri)
     client = _s3()
     keys = [s3_parts(file.uri)[1] for file in _s3_files(uri + "/")]
+    left: list[ErrorTypeDef] = []
     for start in range(0, len(keys), _DELETE_AT_ONCE):
-        some = keys[start : start + _DELETE_AT_ONCE]
-        client.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": key} for key in some]})
+        found = _delete(client, bucket, keys[start : start + _DELETE_AT_ONCE])
+        again = [error["Key"] for error in found if error.get("Code") in _PASSING]
+        left += [error for error in found if error.get("Code") not in _PASSING]
+        left += _delete(client, bucket, again) if again else []
+    if left:
+        raise _refusal(left)
+
+
+def _delete(client: "S3Client", bucket: str, keys: list[str]) -> "list[ErrorTypeDef]":
+    """Delete objects; return why some are left, which S3 says in an answer with status 200."""
+    answer = client.delete_objects(
+        Bucket=bucket, Delete={"Objects": [{"Key": key} for key in keys]}
+    )
+    return answer.get("Errors", [])
+
+
+def _refusal(left: "list[ErrorTypeDef]") -> ClientError:
+    first = left[0]
+    message = f"{first.get('Key')}: {first.get('Message', '')} (objects left: {len(left)})"
+    return ClientError(
+        {"Error": {"Code": first.get("Code", ""), "Message": message}}, "DeleteObjects"
+    )
 
 
 def list_files(uri: str) -> list[StoredFile]:

@@ -58,6 +58,11 @@ class Guard:
             self._process.stdin.close()
         self._process.wait()
 
+    def take_over(self) -> None:
+        """Let the guard stop the session now, which its owner could not do."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
     def _say(self, line: str) -> None:
         if self._process.stdin is not None and not self._process.stdin.closed:
             try:
@@ -84,7 +89,9 @@ def _stop(order: dict[str, Any]) -> None:
 
     try:
         client = api.glue_client(**order["place"])
-        Session(client, order["session_id"], Limits.from_environment(os.environ)).stop()
+        limits = Limits.from_environment(os.environ)
+        # The owner may have been killed while AWS was still provisioning the session.
+        Session(client, order["session_id"], limits).stop(patience=limits.provisioning)
     except StrictGlueError:
         return  # there is no one left to report to; the idle timeout is the last resort
 

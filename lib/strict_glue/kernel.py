@@ -183,7 +183,8 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
                 session.wait_until_ready()
             except BaseException:
                 # The session has no variables yet, so the next cell may create another one.
-                self._relieve_guard(stop=session)
+                with contextlib.suppress(StrictGlueError):  # the first error matters more
+                    self._relieve_guard(stop=session)
                 raise
             self._session = session
             self.set_session_id(session.session_id)
@@ -236,9 +237,13 @@ class StrictGlueKernel(GlueKernel):  # type: ignore[misc]
     def _relieve_guard(self, stop: Session) -> None:
         guard, self._guard = self._guard, None
         if guard is not None:
-            stop.stop()  # if this raises, the guard stays and tries once more by itself
-            guard.dismiss()
             self.set_new_session_id(None)
+            try:
+                stop.stop()
+            except BaseException:
+                guard.take_over()
+                raise
+            guard.dismiss()
 
     # -- what the official kernel ignores --------------------------------------------------
 

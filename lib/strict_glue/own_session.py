@@ -79,6 +79,7 @@ class OwnSessions:
             except StrictGlueError as error:
                 # The error that ended the work matters more; guard and idle timeout remain.
                 self.note(f"session {session.session_id} may still run: {error.message}")
+                guard.take_over()
             else:
                 guard.dismiss()
                 self._account(session, patience)

@@ -4,6 +4,8 @@ import threading
 from types import TracebackType
 from typing import Callable, Optional
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from strict_glue.errors import StrictGlueError
 from strict_glue.session import Session
 
@@ -47,8 +49,8 @@ class ProgressWatch:
     def _watch(self) -> None:
         try:
             number = self._session.last_statement() + 1
-        except StrictGlueError:
-            return
+        except (ClientError, BotoCoreError, StrictGlueError):
+            return  # progress is only for information
         last = -1.0
         while not self._ended.wait(self._seconds):
             statement = self._session.progress(number)

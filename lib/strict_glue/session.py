@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 LONGEST_STATEMENT = 68_000
 _ALIVE = frozenset({"READY", "BUSY", "PROVISIONING"})
 _FINAL = frozenset({"AVAILABLE", "CANCELLED", "ERROR", "COMPLETED", "FAILED"})
+_GONE, _WRONG_STATE = "EntityNotFoundException", "IllegalSessionStateException"
 # Answers to a statement call that may mean that the session itself has ended.
-_SESSION_IN_DOUBT = frozenset(
-    {"EntityNotFoundException", "IllegalSessionStateException", "InvalidInputException"}
-)
-_ENDED = frozenset({"EntityNotFoundException", "IllegalSessionStateException"})
+_SESSION_IN_DOUBT = frozenset({_GONE, _WRONG_STATE, "InvalidInputException"})
 _FIRST_POLL = 0.03
 _SESSION_CHECK = 5.0
 
@@ -86,8 +84,13 @@ class Session:
         session._last_statement = -1
         return session
 
-    def describe(self) -> Mapping[str, Any]:
+    def describe(self, budget: Optional[float] = None) -> Mapping[str, Any]:
         """Return the service's description of the session.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Seconds for retries (default: their limit).
 
         Raises
         ------
@@ -96,10 +99,11 @@ class Session:
         ServiceError
             The service does not answer.
         """
+        seconds = self.limits.retries if budget is None else budget
         try:
-            answer = api.call(self.client.get_session, self.limits.retries, Id=self.session_id)
+            answer = api.call(self.client.get_session, seconds, Id=self.session_id)
         except (ClientError, BotoCoreError) as error:
-            if api.error_code(error) == "EntityNotFoundException":
+            if api.error_code(error) == _GONE:
                 raise SessionError.not_found(self.session_id) from error
             raise api.failure("GetSession", error) from error
         session: Mapping[str, Any] = answer["Session"]
@@ -193,20 +197,45 @@ class Session:
         numbers = [statement["Id"] for statement in self._list_statements()]
         return max(numbers, default=-1)
 
-    def stop(self) -> None:
+    def stop(self, patience: float = 0.0) -> None:
         """Stop the session within its limit; a session that has already ended is fine.
+
+        AWS does not stop a session that it is still provisioning, so the call is repeated.
+
+        Parameters
+        ----------
+        patience : float
+            Seconds that a session may be provisioned for, if longer than the limit.
 
         Raises
         ------
         ServiceError
             The service did not accept the call.
         """
-        try:
-            api.call(self.client.stop_session, self.limits.stop, Id=self.session_id)
-        except (ClientError, BotoCoreError) as error:
-            if api.error_code(error) in _ENDED:
+        deadline = time.monotonic() + max(self.limits.stop, patience)
+        pause = _FIRST_POLL
+        while True:
+            budget = min(self.limits.stop, max(0.0, deadline - time.monotonic()))
+            try:
+                api.call(self.client.stop_session, budget, Id=self.session_id)
+            except (ClientError, BotoCoreError) as error:
+                if self._has_ended(error, max(0.0, deadline - time.monotonic())):
+                    return
+                if api.error_code(error) != _WRONG_STATE or time.monotonic() > deadline:
+                    raise api.failure("StopSession", error) from error
+            else:
                 return
-            raise api.failure("StopSession", error) from error
+            time.sleep(pause)
+            pause = min(1.5 * pause, self.limits.poll)
+
+    def _has_ended(self, refusal: Exception, budget: float) -> bool:
+        """Return whether a session that the service refused to stop has already ended."""
+        if api.error_code(refusal) != _WRONG_STATE:
+            return api.error_code(refusal) == _GONE
+        try:
+            return self.describe(budget)["Status"] not in _ALIVE
+        except SessionError:  # it has been deleted meanwhile
+            return True
 
     def _submit(self, code: str) -> int:
         """Submit the code exactly once, even if an answer is lost."""
@@ -228,7 +257,8 @@ class Session:
             try:
                 answer = self.client.run_statement(SessionId=self.session_id, Code=code)
             except (ClientError, BotoCoreError) as error:
-                in_doubt = api.is_in_doubt(error)
+                # A later refusal doesn't say what became of an earlier call.
+                in_doubt = in_doubt or api.is_in_doubt(error)
                 raise
             return answer["Id"]
 

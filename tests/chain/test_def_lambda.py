@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import itertools
 import json
@@ -674,6 +675,44 @@ def test_a_delivery_that_is_given_up_is_told_once(world, server):
     assert len(server.arrived) == 1
 
 
+def given_up_next(world: World) -> None:
+    """Let a world's only run be killed, so that the next call gives its delivery up."""
+    world.settings = replace(world.settings, max_attempts=1)
+    world.upload_delivery()
+    world.call()
+    world.end_run("TIMEOUT", None)
+
+
+def test_a_delivery_is_not_given_up_before_people_are_told(world):
+    given_up_next(world)
+    throttled = iter([True])
+    refuse(world.lambda_sns, "Publish", lambda _: next(throttled, False))
+    with pytest.raises(def_lambda.ReconcileError, match="run -/"):
+        world.call()
+    assert world.names("failed") == world.messages() == []
+    for _ in range(2):
+        world.call()
+    (message,) = world.messages()
+    assert "given up" in message["Subject"]
+    assert len(world.names("failed")) == world.metrics()["RunFailed"] == 1
+
+
+def test_that_a_delivery_is_given_up_is_rather_told_twice_than_lost(aws):
+    for number in itertools.count(1):
+        world = World(aws)
+        given_up_next(world)
+        world.calls, world.die_after = 0, number
+        with contextlib.suppress(KilledError):
+            world.call()
+        died = world.calls == number
+        world.call()
+        assert len(world.names("failed")) == 1
+        assert world.messages(), number
+        assert world.metrics()["RunFailed"], number
+        if not died:
+            break
+
+
 def test_when_nothing_came_the_message_says_so(world):
     world.call(scheduled=True)
     assert "nothing new is below upload/" in world.messages()[0]["Message"]
@@ -717,7 +756,8 @@ def refuse(client, operation, when):
             }
         return None
 
-    client.meta.events.register(f"before-call.s3.{operation}", handler)
+    service = client.meta.service_model.service_name
+    client.meta.events.register(f"before-call.{service}.{operation}", handler)
 
 
 def test_a_claim_that_cannot_be_written_keeps_no_other_from_its_turn(world, aws):

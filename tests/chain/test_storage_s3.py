@@ -156,7 +156,14 @@ def test_what_may_not_be_read_is_named_so(refusing: type[Refusing]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(503, "SlowDown"), (500, "InternalError"), (503, "ServiceUnavailable")]
+    ("status", "code"),
+    [
+        (503, "SlowDown"),
+        (500, "InternalError"),
+        (503, "ServiceUnavailable"),
+        (400, "ExpiredToken"),
+        (400, "KMS.DisabledException"),
+    ],
 )
 def test_a_service_that_fails_is_no_fault_of_the_file(
     refusing: type[Refusing], status: int, code: str

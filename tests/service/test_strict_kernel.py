@@ -137,6 +137,21 @@ def test_a_statement_whose_answer_was_lost_runs_once(kernel, proxy):
     assert kernel.run("print(times)").text == "1\n"
 
 
+def test_a_statement_that_arrives_late_runs_once_whatever_a_later_call_says(kernel, proxy):
+    kernel.run("times = 0")
+    late = []
+
+    def throttle_when_it_arrives(call):
+        late.pop().pass_on()
+        return refuse("ThrottlingException")(call)
+
+    # The first call is lost on its way, so that it is in no list of statements yet.
+    proxy.will("RunStatement", late.append, throttle_when_it_arrives)
+    assert kernel.run("times += 1\nprint(times)").text == "1\n"
+    assert kernel.run("print(times)").text == "1\n"
+    assert proxy.pending == 0
+
+
 def test_throttling_without_end_is_an_error_with_its_true_name(kernel, proxy):
     proxy.will("RunStatement", *[refuse("ThrottlingException", "slow down")] * 50)
     name, message = kernel.run("1").error

@@ -7,11 +7,12 @@ import time
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
 from tests.support.local_api import CREATE
 from tests.support.misbehaving import ENDED_DPU_SECONDS, change, refuse
 from tests.support.papermill_helpers import STAGES, Place, Recorder, write_notebook
 
-from register_run import cost
+from register_run import cost, receipt
 from register_run.delivery import Delivery
 from register_run.errors import (
     GateStopped,
@@ -217,6 +218,28 @@ def test_rows_that_others_have_overtaken_are_written_again_in_the_same_session(
     assert run_pipeline(shared_place.request()).status == "already_published"
 
 
+def test_a_run_that_another_start_has_published_meanwhile_is_not_published_twice(
+    shared_place, endpoint
+):
+    # In S3, no lock keeps another start away; it writes to another branch.
+    shared_place.notebook(LAST, "publish(write_branch('02_second', 'audit_of_another_start'))")
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
+    assert (outcome.status, outcome.snapshot_id) == ("already_published", "2")
+    assert [name for name, _ in heard.of("finished")] == [SECOND]
+    assert outcome.receipts[LAST]["handover"]["snapshot_id"] == "2"
+    assert list(endpoint.sessions.values()) == ["STOPPED"]
+
+    # A forced start doesn't take the publication that it is to replace for another start's.
+    shared_place.notebook(
+        LAST, "if not any('another' in str(s) for s in table()['snapshots'][2:]): others_publish()"
+    )
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST, force=True), heard)
+    assert (outcome.status, outcome.snapshot_id) == ("published", "5")
+    assert [name for name, _ in heard.of("finished")] == [SECOND, SECOND, LAST]
+
+
 def test_a_table_that_moves_under_every_attempt_is_given_up_after_three(shared_place):
     shared_place.notebook(LAST, "others_publish()")
     heard = Recorder()
@@ -290,6 +313,31 @@ def test_a_commit_before_the_stage_failed_is_found_and_the_run_succeeds(shared_p
     assert outcome.snapshot_id == "1"
     assert shared_place.receipt(outcome.run_id, LAST) == outcome.receipts[LAST]
     assert any("after its commit" in text for (text,) in heard.of("note"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "ExpiredToken", "Message": "too old"}}, "GetObject"),
+        EndpointConnectionError(endpoint_url="http://s3"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_commit_before_the_lake_failed_is_found_and_the_run_succeeds(
+    shared_place, monkeypatch, error
+):
+    real, failures = receipt.load, [error]
+
+    def load(lake, run_id, stage):
+        if stage == LAST and failures:
+            raise failures.pop()
+        return real(lake, run_id, stage)
+
+    monkeypatch.setattr(receipt, "load", load)
+    heard = Recorder()
+    outcome = run_pipeline(shared_place.request(SECOND, LAST), heard)
+    assert (outcome.status, outcome.snapshot_id, failures) == ("published", "1", [])
+    assert any("failed after its commit (lake or catalog" in text for (text,) in heard.of("note"))
 
 
 def test_a_session_that_fails_to_start_is_an_error_with_its_reason(shared_place, endpoint):

@@ -120,6 +120,13 @@ def ending(status: str, message: str = "") -> Fault:
     return fault
 
 
+def provisioning(call: Call) -> Answer:
+    """Create a session of a shared one that stays PROVISIONING, which AWS refuses to stop."""
+    status, answer = call.pass_on()
+    call.endpoint.sessions[call.session_id] = "PROVISIONING"
+    return Answer.of(status, answer)
+
+
 def cancelling(call: Call) -> Answer:
     """Cancel the statement without the caller's knowledge."""
     status, answer = call.pass_on()

@@ -7,9 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.rule_files import EXAMPLE
 
+from register_contract import resubmissions
 from register_contract.refusals import FOLDER, Refusal
 from register_run import publication_record
+from register_run.delivery import Delivery
 from register_run.errors import GateStopped
 from register_run.request import PublishedTable, RunRequest, Stage
 from register_run.runner import run_pipeline
@@ -207,4 +210,56 @@ def test_an_older_delivery_leaves_a_note_for_the_history_of_quality(tmp_path):
     note.parent.rmdir()
     note.parent.write_text("in the way")
     with pytest.raises(GateStopped, match="remessa_antiga"):
+        run_pipeline(request)
+
+
+def a_published_one(folder, **more):
+    """Return the request of a published run whose id a person chose."""
+    (folder / "clients.csv").write_text("a|b\n1|2\n")
+    sources = {"csv": str(folder / "clients.csv")}
+    snapshot = _snapshot(1, None, "r1", {"as_of": "2026-02-02", "rows": {}, **more})
+    snapshot["summary"]["pipeline.delivery-id"] = Delivery.read(sources).delivery_id
+    return RunRequest(
+        sources=sources,
+        lake=_lake(folder / "lake", _metadata(snapshot, head=1)),
+        stages=(Stage("01_first", str(folder / "none.ipynb")),),
+        library_version="1",
+        rules="r",
+        published=WHERE,
+        run_id="r1",
+    )
+
+
+@pytest.mark.parametrize("record", [{"rules": "r"}, {}], ids=["rules", "none"])
+def test_a_chosen_run_id_is_published_once(tmp_path, record):
+    assert run_pipeline(a_published_one(tmp_path, **record)).status == "already_published"
+
+
+@pytest.mark.parametrize("taken", [(), ("b" + "1" * 16,)], ids=["none", "another"])
+def test_corrected_rows_are_not_dropped_under_a_chosen_run_id(tmp_path, taken):
+    request = a_published_one(tmp_path, rules="r", resubmissions=list(taken))
+    assert run_pipeline(request).status == "already_published"
+    batch = "b" + "2" * 16
+    file = Path(request.lake, resubmissions.path_of(batch))
+    file.parent.mkdir(parents=True)
+    file.touch()
+    with pytest.raises(ConfigurationError, match=rf"now it has those of .*{batch}") as refused:
+        run_pipeline(request)
+    assert f"with corrected rows of {', '.join(taken) or 'no batch'}, " in refused.value.message
+    assert "--force" in refused.value.next_step
+
+
+def test_changed_rules_are_not_dropped_under_a_chosen_run_id(tmp_path):
+    request = a_published_one(tmp_path, rules="r")
+    Path(request.lake, "rules.yaml").write_text(EXAMPLE)
+    with pytest.raises(ConfigurationError, match="by the rules r, now it has") as refused:
+        run_pipeline(request)
+    assert refused.value.exit_code == 2
+    assert "choose another run id" in refused.value.next_step
+
+
+def test_another_delivery_is_not_dropped_under_a_chosen_run_id(tmp_path):
+    request = a_published_one(tmp_path, rules="r")
+    (tmp_path / "clients.csv").write_text("a|b\n1|3\n")
+    with pytest.raises(ConfigurationError, match="was published from delivery d"):
         run_pipeline(request)

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from dataclasses import replace
 
 import pytest
 
@@ -105,6 +106,12 @@ def test_an_earlier_starts_receipt_is_accepted_when_any_start_will_do(good, lake
     good["attempt"] = "earlier"
     expected = Expected("02_second", "r1", "d1", "1.0", "f00", before=BEFORE)
     receipt.verify(good, expected, lake)
+
+
+def test_a_receipt_of_another_day_than_the_asked_one_is_refused(good, lake):
+    receipt.verify(good, replace(EXPECTED, as_of="2024-05-01"), lake)
+    told = _refused(good, lake, replace(EXPECTED, as_of="2024-05-02"))
+    assert "as_of is '2024-05-01', expected '2024-05-02'" in told
 
 
 def test_rows_that_do_not_add_up_are_refused_by_source(good, lake):
@@ -274,4 +281,18 @@ def test_rows_are_written_again_if_their_ids_key_may_have_changed(monkeypatch, p
         parameters={"previous_id_key": previous},
     )  # fmt: skip
     run = Run(request, Delivery("d1", "2024-05-01", {}, ()), "r1", "lake", Listener())
+    assert list(runner._verified_receipts(run)) == kept
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [(None, ["01_first"]), ("2024-05-01", ["01_first"]), ("2024-05-02", [])],
+    ids=["none", "the same", "another"],
+)
+def test_a_run_that_goes_on_with_another_day_starts_over(good, lake, asked, kept):
+    receipt.save(lake, {**good, "stage": "01_first"})
+    stages = (Stage("01_first", "1"), Stage("02_second", "2"))
+    request = RunRequest({}, lake, stages, "1.0", "f00", PublishedTable("t", "l"), as_of=asked)
+    # The delivery's own day may change, such as that of a copy; only an asked one counts.
+    run = Run(request, Delivery("d1", "2024-05-03", {}, ()), "r1", lake, Listener())
     assert list(runner._verified_receipts(run)) == kept

@@ -222,6 +222,9 @@ def test_a_file_that_went_away_meanwhile_is_said_to_be_gone(tmp_path: Path) -> N
         "AWS Error UNKNOWN (HTTP status 503) during HeadObject operation: No response body.",
         "AWS Error INTERNAL_FAILURE during GetObject operation",
         "AWS Error REQUEST_TIMEOUT during GetObject operation",
+        "AWS Error UNKNOWN (HTTP status 400) during HeadObject operation: No response body.",
+        "AWS Error INVALID_ACCESS_KEY_ID during GetObject operation: secret",
+        "AWS Error [code 136] during GetObject operation: secret",
     ],
 )
 def test_storage_that_does_not_answer_is_no_fault_of_the_file(told: str) -> None:
@@ -230,6 +233,24 @@ def test_storage_that_does_not_answer_is_no_fault_of_the_file(told: str) -> None
     assert str(error).startswith("a.csv: its storage does not answer (")
     assert "Run the same command again" in str(error)
     assert "secret" not in str(error)
+
+
+def test_an_error_that_only_the_service_knows_is_told_by_its_name() -> None:
+    told = (
+        "AWS Error UNKNOWN (HTTP status 400) during GetObject operation: Unable to parse"
+        " ExceptionName: KMS.DisabledException Message: secret is disabled."
+    )
+    error = storage.unreadable("a.csv", OSError(told))
+    assert isinstance(error, StorageError)
+    assert "(KMS.DisabledException)" in str(error)
+    assert "secret" not in str(error)
+
+
+@pytest.mark.parametrize("code", ["NO_SUCH_KEY", "NO_SUCH_BUCKET", "RESOURCE_NOT_FOUND"])
+def test_an_object_that_is_not_there_is_said_to_be_gone(code: str) -> None:
+    error = storage.unreadable("a.csv", OSError(f"AWS Error {code} during GetObject operation"))
+    assert isinstance(error, InputError)
+    assert "it is gone" in str(error)
 
 
 @pytest.mark.parametrize(
