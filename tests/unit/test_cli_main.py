@@ -13,6 +13,7 @@ from client_health_cli import __version__
 from client_health_cli.main import main
 from client_health_cli.terminal import size_text
 from register_contract.rules import Criticality, rules
+from register_contract.sources import SOURCES
 
 COMMANDS = (
     ["run"],
@@ -122,6 +123,19 @@ def test_sample_data_says_in_one_line_what_it_wrote(run, tmp_path):
     for path in tmp_path.iterdir():
         assert f"{path.name} ({size_text(path.stat().st_size)})" in out
     assert out.endswith("50 rows each\n")
+
+
+def test_sample_data_replaces_a_delivery_only_by_force(run, tmp_path):
+    (tmp_path / SOURCES[1].file).write_text("a real delivery")
+    given = ("sample-data", "--rows", "5", "--out", str(tmp_path))
+    code, out, err = run(*given)
+    assert (code, out) == (2, "")
+    assert f"has {SOURCES[1].file} already" in err
+    assert "--force" in err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["a real delivery"]
+    assert run(*given, "--force")[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {source.file for source in SOURCES}
+    assert (tmp_path / SOURCES[1].file).read_text() != "a real delivery"
 
 
 def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(run, tmp_path):
