@@ -7,6 +7,8 @@ ROWS ?= 30000
 SEED ?= 7
 SCALE ?= 1
 RAW ?= data/raw-$(ROWS)-$(SEED)
+# What is in a folder that somebody has named may be a real delivery.
+REPLACE = $(if $(filter file,$(origin RAW)),--force)
 LAKE ?= data/lake
 DASHBOARD ?= data/painel.html
 PREFIX ?=
@@ -31,7 +33,7 @@ $(STAMP): pyproject.toml jobs/pyproject.toml $(wildcard lib/*/pyproject.toml) lo
 	@$(PYTHON) tools/setup_environment.py --venv $(VENV)
 
 sample-data: $(STAMP) ## Write the three sample files: ROWS=30000 SEED=7 RAW=folder
-	@test -e $(RAW)/.complete || { $(BIN)/client-health sample-data --rows $(ROWS) --seed $(SEED) --out $(RAW) && touch $(RAW)/.complete; }
+	@test -e $(RAW)/.complete || { $(BIN)/client-health sample-data --rows $(ROWS) --seed $(SEED) --out $(RAW) $(REPLACE) && touch $(RAW)/.complete; }
 
 run: sample-data ## Run the three notebooks on sample data into LAKE=data/lake, and draw the dashboard
 	@$(ENV) $(BIN)/client-health run --raw $(RAW) --lake $(LAKE)

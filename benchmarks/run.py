@@ -50,7 +50,7 @@ class Bench:
         raw = self.folder / f"raw-{rows}-{SEED}"
         complete = raw / ".complete"
         if not complete.exists():
-            deliveries.write(raw, rows, "--defects", "all=0")
+            deliveries.write(raw, rows, "--defects", "all=0", "--force")
             complete.touch()
         for path in raw.iterdir():
             with path.open("rb") as file:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
 
 NAMES = (publications.TABLE, publications.LOG, *(table.name for table in tables.TABLES))
+_LISTED = "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?"
+_LOCK_SECONDS = 20
 _FILE = re.compile(r"(?P<folder>.+)/metadata/(?P<number>\d+)-[^/]+\.metadata\.json\Z")
 
 
@@ -60,15 +62,13 @@ def entries(lake: str) -> list[Entry]:
     Raises
     ------
     LakeError
-        There is no table in the lake, or two files claim to be a table's newest.
+        There is no table in the lake, two files claim to be a table's newest, or the catalog of a
+        local lake can't be read.
     """
     place = _place(lake)
     database = database_of(place)
     files = storage.list_files(storage.join(place, "warehouse"))
-    listed: set[str] = set()
-    if is_remote(place) or _catalog_file(place).is_file():
-        with _catalog(place) as catalog:
-            listed = {name for name in NAMES if catalog.table_exists(f"{database}.{name}")}
+    listed = _listed(lake, place, database)
     found = [
         Entry(name, "" if name in listed else _newest(lake, files, database, name), name in listed)
         for name in NAMES
@@ -95,6 +95,7 @@ def restore(lake: str, lost: Sequence[Entry]) -> None:
     """
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
     from pyiceberg.exceptions import TableAlreadyExistsError  # noqa: PLC0415
+    from sqlalchemy.exc import SQLAlchemyError  # noqa: PLC0415
 
     place = _place(lake)
     database = database_of(place)
@@ -107,13 +108,40 @@ def restore(lake: str, lost: Sequence[Entry]) -> None:
                     catalog.register_table(f"{database}.{entry.table}", entry.location)
     except StrictGlueError as error:
         raise RunFailedError(str(error), error.exit_code) from error
-    except (ClientError, BotoCoreError, OSError, ValueError, sqlite3.Error) as error:
+    except (
+        ClientError, BotoCoreError, OSError, ValueError, sqlite3.Error, SQLAlchemyError,
+    ) as error:  # fmt: skip
         reason = str(error).partition("\n")[0]
         raise LakeError(lake, f"the catalog's entries can't be made again: {reason}") from error
 
 
 def _place(lake: str) -> str:
     return lake.rstrip("/") if is_remote(lake) else str(lake_folder(lake))
+
+
+def _listed(lake: str, place: str, database: str) -> set[str]:
+    """Return the tables that the catalog has; what isn't there isn't made."""
+    if is_remote(place):
+        catalog = glue_catalog()
+        return {name for name in NAMES if catalog.table_exists(f"{database}.{name}")}
+    file = _catalog_file(place)
+    if not file.is_file():
+        return set()
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{file.as_uri()}?mode=ro", _LOCK_SECONDS, uri=True)
+        ) as connection:
+            return {row[0] for row in connection.execute(_LISTED, (contract.CATALOG, database))}
+    except sqlite3.Error as error:
+        if "no such table" in str(error):
+            return set()
+        if isinstance(error, sqlite3.OperationalError):
+            raise LakeError(lake, f"{file} can't be read: {error}") from error
+        raise LakeError(
+            lake,
+            f"{file} is damaged ({error}): move it away, and files that are called {file.name}-…,"
+            " then run this again",
+        ) from error
 
 
 def _newest(lake: str, files: Sequence[storage.StoredFile], database: str, name: str) -> str:
@@ -148,7 +176,7 @@ def _catalog(place: str) -> Iterator[Catalog]:
 
     logging.getLogger("pyiceberg").setLevel(logging.ERROR)
     file = _catalog_file(place)
-    with contextlib.closing(sqlite3.connect(file, timeout=20)) as connection, connection:
+    with contextlib.closing(sqlite3.connect(file, _LOCK_SECONDS)) as connection, connection:
         connection.execute("PRAGMA journal_mode=WAL")
         for statement in local_catalog.STATEMENTS:
             connection.execute(statement)

@@ -7,6 +7,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from client_health_cli.athena_meaning import as_athena_means
 from client_health_cli.databases import VARIABLE
 from client_health_cli.errors import QueryError
 from register_contract import contract, tables
@@ -129,7 +130,7 @@ def to_duckdb(statement: exp.Query, before: int | None) -> Translated:
     tree = _typed(statement)
     versions = tuple(sorted(set(_versions(tree, before))))
     try:
-        _as_athena_means(tree)
+        as_athena_means(tree)
         _order(tree)
         sql = tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE, comments=False)
     except SqlglotError as error:
@@ -278,20 +279,6 @@ def _before(before: int | None) -> int:
             "publish another delivery first"
         )
     return before
-
-
-def _as_athena_means(tree: exp.Query) -> None:
-    """Replace functions that have the same name but another meaning in DuckDB."""
-    from sqlglot import exp  # noqa: PLC0415
-
-    for node in list(tree.find_all(exp.DateDiff)):
-        unit = (node.text("unit") or "day").lower()
-        # Trino counts full units that passed, DuckDB's date_diff the boundaries crossed.
-        node.replace(
-            exp.Anonymous(
-                this="date_sub", expressions=[exp.Literal.string(unit), node.expression, node.this]
-            )
-        )
 
 
 def _order(tree: exp.Query) -> None:

@@ -34,6 +34,7 @@ from client_health_cli.commands import (
     sessions,
 )
 from client_health_cli.errors import ClientHealthCliError
+from register_contract.runs import EXIT_USAGE
 
 _EPILOG = (
     "Exit codes: 0 done; 2 usage, configuration, or unusable input; 3 a quality gate stopped the "
@@ -49,6 +50,19 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
+)
+# Errors of libraries that aren't loaded until a command needs them, so they have only names here.
+_OUTSIDE = (
+    (
+        {"botocore.exceptions.ClientError", "botocore.exceptions.BotoCoreError"},
+        "AWS",
+        "Check the region, that you are signed in, and your permissions.",
+    ),
+    (
+        {"sqlite3.Error", "sqlalchemy.exc.DBAPIError"},
+        "the catalog's database",
+        "Check that the lake is complete, and that no other program holds it.",
+    ),
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
 _UPKEEP = (history, rollback, maintain, restore)
@@ -90,3 +104,26 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ClientHealthCliError as error:
         typer.echo(f"client-health: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        found = _outside(error)
+        if not found:
+            raise
+        typer.echo(f"client-health: {found}", err=True)
+        sys.exit(EXIT_USAGE)
+
+
+def _outside(error: Exception) -> str:
+    """Return in one line what the world outside refused; empty if the error is another one.
+
+    A service's or database's own words have no row of the register. Further lines, which may quote
+    arguments, are left out.
+    """
+    # SQLAlchemy adds the statement and its arguments to the database's words.
+    said = str(getattr(error, "orig", error)).partition("\n")[0].rstrip(". :")
+    if isinstance(error, PermissionError):
+        return f"{error.strerror}: {error.filename}" if error.filename else said
+    kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
+    for names, start, step in _OUTSIDE:
+        if not names.isdisjoint(kinds):
+            return f"{start}: {said}. {step}"
+    return ""

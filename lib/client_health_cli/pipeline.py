@@ -80,7 +80,7 @@ class Asked:
         Raises
         ------
         SettingsError
-            Names the option, or every mistake of the rules file.
+            Names the option.
         """
         named = sorted(name for name, place in (self.sources or {}).items() if place)
         if self.raw and named:
@@ -105,6 +105,17 @@ class Asked:
             if _is_file(key) and not Path(key).is_file():
                 name = option.replace("_", "-")
                 raise SettingsError(f"--{name} {key}: there is no such file")
+
+    def check_rules(self) -> None:
+        """Refuse a bad rules file before anything is started.
+
+        Raises
+        ------
+        SettingsError
+            Names every mistake of the rules file.
+        RunFailedError
+            The lake, which may have the file, doesn't answer.
+        """
         rule_listing.held(self.lake, self.rules)
 
 

@@ -56,6 +56,7 @@ _OWN_WORDS: tuple[type[StrictGlueError], ...] = (
     StageTimeout,
 )
 _AGAIN = "Run the same command again: it continues after the last finished stage."
+_CORRECT = "Correct what it names, then run the same command again."
 _READ_NOTEBOOK = "Open the executed notebook: it has the full message and traceback."
 _ATTEMPTS, _WAIT_SECONDS = 2, 1.0
 _QUICK = Config(connect_timeout=3, read_timeout=5, retries={"max_attempts": 1})
@@ -108,11 +109,19 @@ class Alerts(Listener):
         Receives all reports.
     channels : sequence of Channel
         Each gets every alert.
+    own_words : type of Exception, optional
+        The root of the caller's errors, whose texts have no rows.
     """
 
-    def __init__(self, listener: Listener, channels: Sequence[Channel]) -> None:
+    def __init__(
+        self,
+        listener: Listener,
+        channels: Sequence[Channel],
+        own_words: Optional[type[Exception]] = None,
+    ) -> None:
         self._listener = listener
         self._channels = channels
+        self._own_words = own_words
         self._run_id = self._delivery_id = self._day = self._stage = ""
         self._warnings: list[str] = []
 
@@ -194,6 +203,10 @@ class Alerts(Listener):
             cause = "It was stopped from outside (SIGTERM), and stopped its session."
             title = f"{run} was stopped from outside"
             return Alert(Kind.INTERRUPTED, title, cause, _AGAIN, self._facts())
+        if self._own_words and isinstance(error, self._own_words):
+            code = str(getattr(error, "exit_code", ""))
+            facts = self._facts(exit_code=code)
+            return Alert(Kind.FAILED, f"{run} failed", str(error), _CORRECT, facts)
         cause = f"The runner itself failed: {type(error).__name__}."
         return Alert(
             Kind.FAILED, f"{run} failed", cause, "See the traceback in its log.", self._facts()
@@ -218,12 +231,13 @@ class Alerts(Listener):
         )
 
     def _facts(
-        self, error: Optional[StrictGlueError] = None, rules: str = ""
+        self, error: Optional[StrictGlueError] = None, rules: str = "", exit_code: str = ""
     ) -> tuple[tuple[str, str], ...]:
         stage, cell, name = self._stage, "", ""
         if error is not None:
             stage = error.stage or stage
             cell = "" if error.cell is None else str(error.cell)
+            exit_code = str(error.exit_code)
             if isinstance(error, NotebookFailed) and (error.ename or "").isidentifier():
                 name = error.ename or ""
         return (
@@ -234,7 +248,7 @@ class Alerts(Listener):
             ("Cell", cell),
             ("Rule", rules),
             ("Error", name),
-            ("Exit code", "" if error is None else str(error.exit_code)),
+            ("Exit code", exit_code),
         )
 
     def _send(self, alert: Alert) -> None:
@@ -258,7 +272,11 @@ class Alerts(Listener):
 
 
 @contextlib.contextmanager
-def alerting(listener: Listener, channels: Sequence[Channel]) -> Iterator[Listener]:
+def alerting(
+    listener: Listener,
+    channels: Sequence[Channel],
+    own_words: Optional[type[Exception]] = None,
+) -> Iterator[Listener]:
     """Yield a listener for a run; tell people if the block fails, or if the run has warnings.
 
     Parameters
@@ -267,11 +285,13 @@ def alerting(listener: Listener, channels: Sequence[Channel]) -> Iterator[Listen
         Receives all reports.
     channels : sequence of Channel
         Without any, the listener itself is yielded.
+    own_words : type of Exception, optional
+        The root of the caller's errors, whose texts have no rows: they are told as they are.
     """
     if not channels:
         yield listener
         return
-    alerts = Alerts(listener, channels)
+    alerts = Alerts(listener, channels, own_words)
     try:
         yield alerts
     except (Exception, SystemExit) as error:

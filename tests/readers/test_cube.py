@@ -98,6 +98,25 @@ def test_one_small_class_takes_the_next_one_with_it(tmp_path: Path) -> None:
     assert sexes == [52, 30, HIDDEN, HIDDEN]
 
 
+def test_all_without_the_span_tells_no_year_before_it(tmp_path: Path) -> None:
+    clients = {2018: 3, 2019: 50, 2021: 4, 2022: 60}
+    rows = [
+        lakes.client(1_000 * number + n, convenio=plan, data_cadastro=dt.datetime(year, 5, 5))
+        for number, (plan, year, count) in enumerate(
+            (plan, year, count if plan == "F" else 100)
+            for plan in ("F", "G")
+            for year, count in clients.items()
+        )
+        for n in range(count)
+    ]
+    found = cube_of(small_lake(tmp_path, rows))
+    plan, year = found.axes[0].labels.index("F"), found.axes[2]
+    assert year.labels == ("Todos", *map(str, clients), OTHERS, "Após 2020")
+    # 2018 would be all without the span and without 2019.
+    years = [found.count(plan, 0, n, 0) for n in range(len(year.labels))]
+    assert years == [117, HIDDEN, HIDDEN, HIDDEN, HIDDEN, 0, 64]
+
+
 def test_fewer_than_five_clients_are_not_even_counted(tmp_path: Path) -> None:
     lake = small_lake(tmp_path, lakes.clients(4))
     assert not (cube_of(lake).counts > 0).any()
@@ -153,8 +172,10 @@ def test_no_hidden_count_follows_from_its_line(
             lines[total] = lines[list(members)].sum(axis=0)
     hide = cube.hidden(axes, counts)
     assert not ((counts > 0) & (counts < SMALLEST) & ~hide).any()
+    # All is also the span, which is at position 5, with 1 and the others.
+    differences = {1: [(0, (5, 1, 4))]}
     for number, axis in enumerate(axes):
-        for total, members in axis.sums:
+        for total, members in (*axis.sums, *differences.get(number, [])):
             lines = np.moveaxis(counts, number, -1)
             shadow = np.moveaxis(hide, number, -1)
             unknown = shadow[..., list(members)].sum(axis=-1) + shadow[..., total]

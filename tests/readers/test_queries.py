@@ -275,6 +275,30 @@ def test_a_table_that_no_run_has_written_is_said(lake: Path) -> None:
         ("SELECT date_format(DATE '2024-03-05', '%d/%m/%Y') AS a", ("05/03/2024",)),
         ("SELECT approx_distinct(sexo) AS a FROM clientoutput", (3,)),
         ("SELECT regexp_like('abc', '^a') AS a", (True,)),
+        ("SELECT date_diff('year', DATE '2000-01-01', DATE '2025-06-01') / 10 AS a", (2,)),
+        (
+            "SELECT TIMESTAMP '2024-03-01 01:30:00' AT TIME ZONE 'America/Sao_Paulo' AS a",
+            (dt.datetime(2024, 2, 29, 22, 30),),
+        ),
+        (
+            "SELECT from_unixtime(0) AT TIME ZONE 'America/Sao_Paulo' AS a",
+            (dt.datetime(1969, 12, 31, 21),),
+        ),
+        (
+            "SELECT (TIMESTAMP '2024-03-01 01:30:00' AT TIME ZONE 'America/Sao_Paulo')"
+            " AT TIME ZONE 'Asia/Tokyo' AS a",
+            (dt.datetime(2024, 3, 1, 10, 30),),
+        ),
+        ("SELECT regexp_replace('ana silva', '(\\w+) (\\w+)', '$2, $1') AS a", ("silva, ana",)),
+        ("SELECT regexp_replace('3', '\\d', 'R\\$ $0') AS a", ("R$ 3",)),
+        ("SELECT regexp_replace('a-b-c', '-', '\\\\') AS a", ("a\\b\\c",)),
+        ("SELECT regexp_extract('abc', '\\d+') AS a", (None,)),
+        ("SELECT regexp_extract('abc 12', '([a-z]+) (\\d+)', 2) AS a", ("12",)),
+        ("SELECT regexp_extract(regexp_extract('a 1', '[a-z]'), '\\d') AS a", (None,)),
+        ("SELECT extract(dow FROM DATE '2024-03-03') AS a", (7,)),
+        ("SELECT extract(dow FROM DATE '2024-03-04') AS a", (1,)),
+        ("SELECT CAST(2.5e0 AS bigint) AS a, CAST(-2.5e0 AS integer) AS b", (3, -3)),
+        ("SELECT TRY_CAST(avg(2.5e0) AS bigint) AS a FROM clientoutput", (3,)),
     ],
 )
 def test_sql_means_here_what_it_means_in_athena(
@@ -307,6 +331,19 @@ def test_rows_without_an_order_come_in_the_order_of_their_values(lake: Path) -> 
             "only be used with the table clientoutput",
         ),
         ("SELECT * FROM clientoutput FOR VERSION AS OF 77", "no snapshot 77"),
+        ("SELECT format('%.1f%%', 12.34) AS a", r"format\(\) can't be translated"),
+        ("SELECT regexp_replace('a', '(?<x>a)', '${x}') AS a", r"\$0 to \$9 can't be"),
+        ("SELECT regexp_replace('a', '(a)', '$1' || 'b') AS a", "in one text can't be"),
+        (
+            "SELECT date_trunc('day', data_cadastro AT TIME ZONE 'Asia/Tokyo') AT TIME ZONE 'UTC'"
+            " AS a FROM clientoutput",
+            "another AT TIME ZONE can't be",
+        ),
+        (
+            "SELECT t AT TIME ZONE 'UTC' AS a FROM"
+            " (SELECT data_cadastro AT TIME ZONE 'Asia/Tokyo' AS t FROM clientoutput)",
+            "another AT TIME ZONE can't be",
+        ),
         ("WITH x AS (INSERT INTO t VALUES (1)) SELECT * FROM x", "only SELECT"),
         ("SELECT 1 INTO x", "only SELECT"),
     ],

@@ -13,7 +13,7 @@ from tests.support import canaries
 from tests.support.webhooks import SECRET, Webhook, is_slack_message, is_teams_message
 
 from client_health_cli.alert_url import VARIABLE, channels
-from client_health_cli.errors import SettingsError
+from client_health_cli.errors import ClientHealthCliError, SettingsError
 from register_contract.alerts import Alert, Kind, Shape, late
 from register_contract.contract import Gate
 from register_run import webhook
@@ -164,6 +164,22 @@ def test_a_run_that_failed_before_it_had_a_name_is_told() -> None:
     with pytest.raises(InputError), alerting(Heard(), [kept]):
         raise InputError("expected one source each, found none for csv")
     assert kept.alerts[0].title == "A run failed"
+
+
+def test_the_callers_own_errors_are_told_in_their_own_words() -> None:
+    kept = Kept()
+    problems = "the rules file can't be used:\n  line 2: limits has no x\n  line 5: no column nome"
+    error = SettingsError(problems)
+    with pytest.raises(SettingsError), alerting(Heard(), [kept], ClientHealthCliError):
+        raise error
+    with pytest.raises(SettingsError), alerting(Heard(), [kept]):
+        raise error
+    own, other = kept.alerts
+    assert own.cause == problems
+    assert own.next_step == "Correct what it names, then run the same command again."
+    assert dict(own.facts)["Exit code"] == "2"
+    assert other.cause == "The runner itself failed: SettingsError."
+    is_slack_message(own.payload(Shape.SLACK))
 
 
 def test_warnings_are_told_together_once_the_run_has_ended() -> None:

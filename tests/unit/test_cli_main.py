@@ -1,15 +1,19 @@
 """The command line as users see it: help, usage errors, exit codes, no tracebacks."""
 
 import re
+import sqlite3
 import subprocess
 import sys
 
 import pytest
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from sqlalchemy.exc import DatabaseError
 
 from client_health_cli import __version__
 from client_health_cli.main import main
 from client_health_cli.terminal import size_text
 from register_contract.rules import Criticality, rules
+from register_contract.sources import SOURCES
 
 COMMANDS = (
     ["run"],
@@ -121,12 +125,79 @@ def test_sample_data_says_in_one_line_what_it_wrote(run, tmp_path):
     assert out.endswith("50 rows each\n")
 
 
+def test_sample_data_replaces_a_delivery_only_by_force(run, tmp_path):
+    (tmp_path / SOURCES[1].file).write_text("a real delivery")
+    given = ("sample-data", "--rows", "5", "--out", str(tmp_path))
+    code, out, err = run(*given)
+    assert (code, out) == (2, "")
+    assert f"has {SOURCES[1].file} already" in err
+    assert "--force" in err
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["a real delivery"]
+    assert run(*given, "--force")[0] == 0
+    assert {path.name for path in tmp_path.iterdir()} == {source.file for source in SOURCES}
+    assert (tmp_path / SOURCES[1].file).read_text() != "a real delivery"
+
+
 def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(run, tmp_path):
     (tmp_path / "file").touch()
     code, out, err = run("sample-data", "--rows", "5", "--out", str(tmp_path / "file" / "folder"))
     assert (code, out) == (2, "")
     assert "can't be written" in err
     assert len(err.splitlines()) == 1
+
+
+DENIED = {"Error": {"Code": "AccessDenied", "Message": "no\nvalue 1"}}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ClientError(DENIED, "GetObject"), "AWS: An error occurred (AccessDenied) when calling"),
+        (NoCredentialsError(), "AWS: Unable to locate credentials. Check the region, that you are"),
+        (ParamValidationError(report="value 1"), "AWS: Parameter validation failed. Check"),
+        (PermissionError(13, "Permission denied", "/lake/x"), "Permission denied: /lake/x"),
+        (PermissionError("Failed to open '/lake/x'\nvalue 1"), "Failed to open '/lake/x'"),
+        (sqlite3.OperationalError("database is locked"), "database: database is locked. Check"),
+        (
+            DatabaseError("INSERT", {"a": "value 1"}, sqlite3.DatabaseError("malformed")),
+            "database: malformed. Check",
+        ),
+    ],
+    ids=lambda one: type(one).__name__ if isinstance(one, Exception) else None,
+)
+def test_what_the_world_outside_refuses_is_told_in_one_line(run, monkeypatch, error, said):
+    def refuse(_):
+        raise error
+
+    monkeypatch.setattr("client_health_cli.catalog_entries.entries", refuse)
+    code, out, err = run("restore", "--lake", "lake")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.startswith("client-health: ")
+    assert said in err
+    assert "value 1" not in err
+
+
+def test_an_aws_that_does_not_answer_is_told_in_one_line(run, monkeypatch):
+    given = {
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+        "AWS_MAX_ATTEMPTS": "1",
+        "AWS_DEFAULT_REGION": "sa-east-1",
+        "AWS_ACCESS_KEY_ID": "none",
+        "AWS_SECRET_ACCESS_KEY": "none",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    code, out, err = run("restore", "--lake", "s3://bucket/lake")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "Could not connect to the endpoint" in err
+
+
+def test_other_errors_are_defects_and_keep_their_traceback(monkeypatch):
+    monkeypatch.setattr("client_health_cli.catalog_entries.entries", lambda _: {}[1])
+    with pytest.raises(KeyError):
+        main(["restore", "--lake", "lake"])
 
 
 @pytest.mark.parametrize(

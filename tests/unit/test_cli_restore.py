@@ -90,6 +90,37 @@ def test_two_newest_files_are_for_a_person_to_choose_from(lake: Path) -> None:
         catalog_entries.entries(str(lake))
 
 
+def test_a_damaged_catalog_is_to_be_moved_away_and_then_made_again(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = published_table(str(lake))
+    file = lake / "catalog.db"
+    whole = file.read_bytes()
+    for damaged in (b"no database" * 1000, whole[:512], whole[: len(whole) // 2]):
+        file.write_bytes(damaged)
+        for options in ((), ("--apply",)):
+            with pytest.raises(LakeError, match=r"catalog\.db is damaged .*: move it away"):
+                restored(lake, capsys, *options)
+            assert file.read_bytes() == damaged
+    file.rename(lake / "damaged.db")
+    assert "Entries restored: 3" in restored(lake, capsys, "--apply")
+    assert published_table(str(lake)) == before
+
+
+def test_without_apply_not_even_the_catalogs_tables_are_made(
+    lake: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = lake / "catalog.db"
+    lose_entry(lake, publications.TABLE)
+    before = file.read_bytes()
+    assert "Nothing was changed" in restored(lake, capsys)
+    assert file.read_bytes() == before
+    file.write_bytes(b"")
+    assert f"{publications.TABLE}: lost; 0000" in restored(lake, capsys)
+    assert file.read_bytes() == b""
+    assert "Entries restored: 3" in restored(lake, capsys, "--apply")
+
+
 def test_what_has_no_metadata_is_no_lake(tmp_path: Path) -> None:
     with pytest.raises(LakeError, match="no metadata"):
         catalog_entries.entries(str(tmp_path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pytest
 import yaml
 from pyspark.sql import SparkSession
 from tests.support.rule_files import EXAMPLE, one, read
+from tests.support.webhooks import Webhook
 
 from client_health.publish import records
 from client_health.publish.lake import Lake
-from client_health_cli import data_contract, rule_listing, suggestions
+from client_health_cli import alert_url, data_contract, rule_listing, suggestions
 from client_health_cli.dashboard import dictionary
 from client_health_cli.errors import LakeError, SettingsError
 from client_health_cli.main import main
@@ -113,11 +115,33 @@ def test_a_run_with_a_bad_file_is_refused_before_anything_starts(
     assert "there is no such file" in capsys.readouterr().err
 
 
+def test_people_are_told_of_a_bad_file_but_not_of_a_bad_option(
+    capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = Webhook()
+    lake = tmp_path / "lake"
+    lake.mkdir()
+    (lake / "rules.yaml").write_text("limits:\n  x: 1\n" + one(column="nome"))
+    sources = ("--parquet", "p", "--csv", "c", "--json", "j")
+    try:
+        for options in (("--as-of", "yesterday"), ()):
+            monkeypatch.setenv(alert_url.VARIABLE, server.url)
+            assert ended("run", "--lake", lake, *sources, *options) == 2
+    finally:
+        server.close()
+    (told,) = map(json.dumps, server.arrived)
+    assert "A run failed" in told
+    assert "line 2: limits has no x" in told
+    assert "line 5, rule nome_curto: there is no column nome" in told
+    assert "did not reach" not in capsys.readouterr().err
+
+
 def test_a_named_file_reaches_the_runner(file: Path) -> None:
     asked = Asked("lake", Path("notebooks"), sources=dict.fromkeys(contract.SOURCE_NAMES, "x"))
     assert request(asked).rules_file == ""
     named = Asked(**{**vars(asked), "rules": str(file)})
     named.check()
+    named.check_rules()
     assert request(named).rules_file == str(file)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from client_health_cli.errors import RunFailedError
+from client_health_cli.errors import ClientHealthCliError, RunFailedError
 from register_contract.runs import EXIT_SESSION
 
 
@@ -151,9 +151,11 @@ def run(  # noqa: PLR0917 - one for each option
         with (
             listening(Console(stderr=True)) as progress,
             # Around all that is cleaned up, so that people are told when it is done.
-            alerting.alerting(progress, told) as listener,
+            alerting.alerting(progress, told, ClientHealthCliError) as listener,
             unwinding(signal.SIGTERM, signal.SIGHUP, raising=lambda _: SystemExit(EXIT_SESSION)),
         ):
+            # Unlike an option, it can turn bad without anybody at the command: people are told.
+            asked.check_rules()
             request = pipeline.request(asked)
             with (
                 pipeline.looked_at(request) as delivery,

@@ -62,6 +62,20 @@ class Axis:
             *((self.others + 1 + n, summed) for n, (_, summed) in enumerate(self.spans)),
         )
 
+    @property
+    def lines(self) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """`sums`, and for each span: all is the span and what it leaves out.
+
+        That follows from two of the sums, so a reader can subtract the one from the other.
+        """
+        return (
+            *self.sums,
+            *(
+                (0, (span, *(n for n in range(1, self.others + 1) if n not in summed)))
+                for span, summed in self.sums[1:]
+            ),
+        )
+
 
 @dataclass(frozen=True)
 class Cube:
@@ -126,7 +140,7 @@ def hidden(axes: Sequence[Axis], counts: Counts) -> Mask:
     while changed:
         changed = False
         for number, axis in enumerate(axes):
-            for total, members in axis.sums:
+            for total, members in axis.lines:
                 lines = np.moveaxis(counts, number, -1)[..., list(members)]
                 shadow = np.moveaxis(hide, number, -1)
                 told = _tell_too_much(lines, shadow[..., list(members)], shadow[..., total])
