@@ -23,6 +23,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from glue_local.kernel.output import error_output
+
 JSON = "application/x-amz-json-1.1"
 #: What each ended session of a shared one says that it used.
 ENDED_DPU_SECONDS = 1.5
@@ -116,6 +118,16 @@ def ending(status: str, message: str = "") -> Fault:
     def fault(call: Call) -> Answer:
         call.endpoint.end(call.session_id, status, message)
         return Answer.of(*call.pass_on())
+
+    return fault
+
+
+def dying(message: str) -> Fault:
+    """Report that the session died under its statement, as the service does for a process."""
+
+    def fault(call: Call) -> Answer:
+        call.endpoint.end(call.session_id, "FAILED", message)
+        return change(State="ERROR", Output=error_output("SessionFailed", message))(call)
 
     return fault
 
