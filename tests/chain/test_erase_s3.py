@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -14,16 +15,19 @@ from typing import Any
 
 import polars as pl
 import pytest
-from tests.support import bare_scan, canaries, commands
+from tests.support import bare_scan, canaries, commands, misbehaving
 from tests.support.deployed import Deployed
 from tests.support.policy import Permissions, document_allows
 from tests.support.recorder import Call, Recorder
+from tests.support.warm import Warm, shared
 
 from client_health_cli.erasing import cpfs, forget, keeping
 from client_health_cli.erasing.places import Prefix
 from client_health_cli.errors import SettingsError
 from client_health_cli.remote import glue_catalog
 from glue_local.emulator import Emulator
+from glue_local.launch import LocalService
+from glue_local.spark.s3 import REGION
 from register_contract import contract, erasures, runs
 from register_contract.erasures import Zone
 
@@ -32,7 +36,7 @@ HELD = canaries.cpf(47)
 KEY = b"k" * 32
 PEOPLE = cpfs.values(tuple(sorted(GONE)), KEY)
 ORDER: dict[str, Any] = {"ground": "x", "by": "y", "held": 0, "id_keys": cpfs.versions(KEY, b"")}
-# The fixture runs three stages and an erasure in sessions, beside other workers in CI.
+# The fixture runs three stages, a hold, and an erasure in sessions, beside other workers in CI.
 pytestmark = pytest.mark.timeout(1200)
 
 
@@ -180,20 +184,27 @@ class Erased:
             (folder / name).write_text("\n".join(people))
         on = ("--lake", self.lake, "--cpf-file")
         hold = ("--reason", "lawsuit 17", "--until", "9999-12-31", "--by", "legal-2")
-        self.published = self.command("run", "--raw", self.raw, *on[:2], "--keep-staging")
-        self.held = self.here("hold", "add", *on, folder / "held", *hold)
-        self.listed = self.here("hold", "list", *on[:2])
-        table = glue_catalog().load_table(contract.TABLE)
-        head = table.current_snapshot()
-        assert head is not None
-        table.manage_snapshots().create_branch(head.snapshot_id, "run_r1").commit()
-        order = ("--ground", "LGPD art. 18, VI", "--by", "dpo-7", "--yes")
-        raw = ("--raw", self.raw)
+        self.published = commands.start(
+            *("run", "--raw", self.raw, *on[:2], "--keep-staging"),
+            environment=self._environment,
+            folder=folder,
+        )
+        self.confs: list[str] = []
         with Recorder() as recorder:
             recorder.upstream = emulator.endpoint
-            self._environment["AWS_ENDPOINT_URL"] = recorder.endpoint
-            self.erased = self.command("erase", *on, folder / "all", *order, *raw, "--rewrite")
-            self._environment["AWS_ENDPOINT_URL"] = emulator.endpoint
+            with self._sessions(recorder.endpoint) as warm:
+                add = ("hold", "add", *on, folder / "held", *hold)
+                self.held = self._recorded(warm, recorder, *add)
+                self.listed = self.here("hold", "list", *on[:2])
+                table = glue_catalog().load_table(contract.TABLE)
+                head = table.current_snapshot()
+                assert head is not None
+                table.manage_snapshots().create_branch(head.snapshot_id, "run_r1").commit()
+                order = ("--ground", "LGPD art. 18, VI", "--by", "dpo-7", "--yes")
+                raw = ("--raw", self.raw)
+                erase = ("erase", *on, folder / "all", *order, *raw, "--rewrite")
+                recorder.calls.clear()
+                self.erased = self._recorded(warm, recorder, *erase)
         self.calls, self.refused = set(recorder.calls), recorder.refused
         self.branches = set(glue_catalog().load_table(contract.TABLE).refs())
         self.verified = self.here("erase", *on, folder / "gone", "--verify", *raw)
@@ -205,12 +216,32 @@ class Erased:
             "raw": every_version(emulator, self.uploads, folder / "left in raw"),
         }
 
-    def here(self, *arguments: object) -> commands.Done:
-        """Run the command in this process, for parts that are only looked at from outside."""
-        return commands.call(*arguments, environment=self._environment, folder=self._folder)
+    def here(self, *arguments: object, **variables: str) -> commands.Done:
+        """Run the command in this process."""
+        environment = {**self._environment, **variables}
+        return commands.call(*arguments, environment=environment, folder=self._folder)
 
-    def command(self, *arguments: object) -> commands.Done:
-        return commands.start(*arguments, environment=self._environment, folder=self._folder)
+    @contextlib.contextmanager
+    def _sessions(self, endpoint: str) -> Iterator[Warm]:
+        """Yield sessions that find S3 and the Data Catalog at an endpoint, like a command's own."""
+        service = LocalService(
+            environment={**self._environment, "AWS_ENDPOINT_URL": endpoint},
+            working_directory=self._folder,
+            # What each command asks for, and the shared session must have from its start.
+            spark_conf={REGION: self._environment["AWS_REGION"]},
+        )
+        with service, shared(service) as warm:
+            warm.endpoint.rules = [misbehaving.Rule("CreateSession", self._note)]
+            yield warm
+
+    def _note(self, call: misbehaving.Call) -> misbehaving.Answer:
+        self.confs.append(call.parameters["DefaultArguments"]["--conf"])
+        return misbehaving.Answer.of(*call.pass_on())
+
+    def _recorded(self, warm: Warm, recorder: Recorder, *arguments: object) -> commands.Done:
+        role = warm.endpoint.environment["glue_role_arn"]
+        endpoint = recorder.endpoint
+        return self.here(*arguments, *warm.options, AWS_ENDPOINT_URL=endpoint, glue_role_arn=role)
 
 
 @pytest.fixture(scope="module")
@@ -230,6 +261,13 @@ def test_the_command_erases_from_s3_and_proves_it(erased: Erased) -> None:
         assert bare_scan.found(left, [*GONE, *map(canaries._punctuated, GONE)]) == {}
     done = [erased.erased, erased.verified, erased.held, erased.searched]
     assert [canaries.found_in(one.stdout + one.stderr) for one in done] == [[]] * len(done)
+
+
+def test_the_sessions_of_hold_and_erasure_are_told_the_lakes_region(
+    erased: Erased, emulator: Emulator
+) -> None:
+    told = f"{REGION}={emulator.environment['AWS_REGION']}"
+    assert [told in conf for conf in erased.confs] == [True, True]
 
 
 def test_people_on_hold_are_left_in_s3(erased: Erased) -> None:

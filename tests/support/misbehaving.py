@@ -23,6 +23,8 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from glue_local.kernel.output import error_output
+
 JSON = "application/x-amz-json-1.1"
 #: What each ended session of a shared one says that it used.
 ENDED_DPU_SECONDS = 1.5
@@ -125,6 +127,16 @@ def provisioning(call: Call) -> Answer:
     status, answer = call.pass_on()
     call.endpoint.sessions[call.session_id] = "PROVISIONING"
     return Answer.of(status, answer)
+
+
+def dying(message: str) -> Fault:
+    """Report that the session died under its statement, as the service does for a process."""
+
+    def fault(call: Call) -> Answer:
+        call.endpoint.end(call.session_id, "FAILED", message)
+        return change(State="ERROR", Output=error_output("SessionFailed", message))(call)
+
+    return fault
 
 
 def cancelling(call: Call) -> Answer:

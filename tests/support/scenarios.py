@@ -13,6 +13,7 @@ from tests.support.misbehaving import (
     Rule,
     cancelling,
     change,
+    dying,
     ending,
     half_an_answer,
     lose_answer,
@@ -206,15 +207,10 @@ SCENARIOS = (
     Scenario(
         "jvm_killed",
         "The Spark driver's JVM is killed",
-        "the cell kills it, as the out-of-memory killer would",
+        "the endpoint answers as the local service does then: the statement ends with ERROR, the"
+        " session with FAILED",
         ("FAILED", "JVM"),
-        cell=(
-            f"{HERE}\nimport os, signal, subprocess, time\n"
-            "jvm = subprocess.run(['pgrep', '-P', str(os.getpid()), 'java'],"
-            " capture_output=True, text=True, check=True).stdout.split()[0]\n"
-            "os.kill(int(jvm), signal.SIGKILL)\ntime.sleep(30)"
-        ),
-        shared=False,
+        _from_here(("GetStatement", dying("The Spark driver (JVM) was killed by SIGKILL."))),
         session_lost=True,
         like="timeout",
     ),
