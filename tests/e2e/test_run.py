@@ -77,10 +77,10 @@ def delivery(made: Delivery) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lake(delivery: Path, program: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a lake that a process with its own service has published."""
+def lake(delivery: Path, warm_program: Command, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a lake that a process has published."""
     lake = tmp_path_factory.mktemp("lakes") / "first"
-    done = program("run", "--raw", delivery, "--lake", lake, "--keep-staging")
+    done = warm_program("run", "--raw", delivery, "--lake", lake, "--keep-staging")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "published" in done.stdout
     return lake

@@ -31,6 +31,12 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return build(tmp_path_factory.mktemp("wheels"))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder for one environment after the other, and for what Python compiles there."""
+    return tmp_path_factory.mktemp("environments")
+
+
 def brought(wheels: dict[str, Path], package: str) -> set[str]:
     """A package with those of ours that it asks for, or that they ask for."""
     own = asks_for(wheels[package]) & set(wheels)
@@ -43,11 +49,11 @@ def test_each_package_is_tried(wheels: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("package", IMPORTED)
 def test_a_package_imports_without_the_others(
-    wheels: dict[str, Path], package: str, root: Path, tmp_path: Path
+    wheels: dict[str, Path], package: str, root: Path, folder: Path, tmp_path: Path
 ) -> None:
-    home = tmp_path / "empty"
+    home = folder / "empty"
     uv = [sys.executable, "-m", "uv", "--quiet"]
-    subprocess.run([*uv, "venv", "--python", sys.executable, str(home)], check=True)
+    subprocess.run([*uv, "venv", "--clear", "--python", sys.executable, str(home)], check=True)
     python = home / "bin" / "python"
     locked = tmp_path / "constraints.txt"
     lines = (root / "locks" / "dev.txt").read_text().splitlines()
@@ -72,6 +78,8 @@ def test_a_package_imports_without_the_others(
         ]
     )
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    # Dependencies that the environments have in common are compiled once.
+    environment["PYTHONPYCACHEPREFIX"] = str(folder / "compiled")
     done = subprocess.run(
         [str(python), "-c", code],
         capture_output=True,

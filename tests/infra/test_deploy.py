@@ -165,6 +165,11 @@ def protected(clients: Callable[[str], Any], stack: str = "client-health") -> se
     return {name.removeprefix("LogicalResourceId/") for name in deny["Resource"]}
 
 
+def timeout(clients: Callable[[str], Any]) -> int:
+    found = clients("lambda").get_function_configuration(FunctionName="def_lambda")
+    return int(found["Timeout"])
+
+
 def test_the_first_deployment_makes_the_chain_and_says_where_to_upload(
     chain: Chain,
 ) -> None:
@@ -337,16 +342,6 @@ def test_a_change_that_replaces_data_by_something_empty_is_refused(
         deploy_quickly(chain.clients, renamed, Recorder())
 
 
-def test_new_code_is_no_loss(clients: Callable[[str], Any], tmp_path: Path) -> None:
-    deploy_quickly(clients, SETTINGS, Recorder())
-    longer = changed(tmp_path, lambda r: r["Reconciler"]["Properties"].update(Timeout=77))
-    listener = Recorder()
-    deploy_quickly(clients, longer, listener)
-    assert {change.action for change in listener.plans["client-health"].changes} == {"Modify"}
-    found = clients("lambda").get_function_configuration(FunctionName="def_lambda")
-    assert found["Timeout"] == 77
-
-
 def test_a_failed_creation_names_the_first_failed_resource_and_what_to_do(
     clients: Callable[[str], Any], deploy: Deploy
 ) -> None:
@@ -372,6 +367,13 @@ def test_a_failed_change_leaves_what_was_there(
     clients: Callable[[str], Any], tmp_path: Path
 ) -> None:
     deploy_quickly(clients, SETTINGS, Recorder())
+    # A changed function is no loss, so it needs no permission.
+    longer = changed(tmp_path, lambda r: r["Reconciler"]["Properties"].update(Timeout=77))
+    listener = Recorder()
+    deploy_quickly(clients, longer, listener)
+    assert {change.action for change in listener.plans["client-health"].changes} == {"Modify"}
+    assert timeout(clients) == 77
+
     broken = changed(
         tmp_path,
         lambda r: r["Reconciler"]["Properties"]["Code"].update(S3Key="no/such/function.zip"),
@@ -383,6 +385,7 @@ def test_a_failed_change_leaves_what_was_there(
     assert "the previous state is restored" in str(caught.value)
     assert status(clients) == "UPDATE_ROLLBACK_COMPLETE"
     assert protected(clients) == before
+    assert timeout(clients) == 77
 
 
 def test_undeploying_keeps_buckets_with_data_and_says_how_to_empty_them(
@@ -446,7 +449,19 @@ def test_before_the_first_publication_there_is_no_table_to_maintain(
     assert "run 'make deploy' again after the first publication" in told
 
 
-def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
+def removed_at(clients: Callable[[str], Any], settings: Settings) -> dict[str, Any]:
+    """Undeploy everything but the artifacts; return when each stack's deletion ended."""
+    cloudformation, listener = clients("cloudformation"), Recorder()
+    ids = {e["StackName"]: e["StackId"] for e in cloudformation.describe_stacks()["Stacks"]}
+    undeploy(clients, settings, listener)
+    assert len(listener.questions) == 1
+    assert set(stacks(clients)) == {"client-health-artifacts"}
+    # A deleted stack's events are still there, under its id, the newest first.
+    events = {n: cloudformation.describe_stack_events(StackName=i) for n, i in ids.items()}
+    return {name: found["StackEvents"][0]["Timestamp"] for name, found in events.items()}
+
+
+def test_once_there_is_a_table_it_is_maintained_until_undeploying_which_removes_the_upkeep_first(
     clients: Callable[[str], Any],
 ) -> None:
     outputs = deploy_quickly(clients, SETTINGS, Recorder())
@@ -465,6 +480,9 @@ def test_once_there_is_a_table_it_is_maintained_with_the_chains_bucket_and_key(
     assert again.plans == {}
     assert f"{UPKEEP}: nothing to change" in again.notes
 
+    ends = removed_at(clients, SETTINGS)
+    assert ends[UPKEEP] < ends["client-health"]
+
 
 def test_the_emulator_refuses_an_optimizer_and_the_command_says_so(
     clients: Callable[[str], Any],
@@ -475,21 +493,6 @@ def test_the_emulator_refuses_an_optimizer_and_the_command_says_so(
     with pytest.raises(StackFailedError, match=OPTIMIZER):
         deploy_quickly(clients, replace(SETTINGS, unsupported=unsupported), Recorder())
     assert status(clients) == "CREATE_COMPLETE"
-
-
-def test_undeploying_removes_the_upkeep_first(clients: Callable[[str], Any]) -> None:
-    deploy_quickly(clients, SETTINGS, Recorder())
-    make_table(clients)
-    deploy_quickly(clients, SETTINGS, Recorder())
-    cloudformation, listener = clients("cloudformation"), Recorder()
-    ids = {e["StackName"]: e["StackId"] for e in cloudformation.describe_stacks()["Stacks"]}
-    undeploy(clients, SETTINGS, listener)
-    # A deleted stack's events are still there, under its id, the newest first.
-    events = {n: cloudformation.describe_stack_events(StackName=i) for n, i in ids.items()}
-    ends = {name: found["StackEvents"][0]["Timestamp"] for name, found in events.items()}
-    assert ends[UPKEEP] < ends["client-health"]
-    assert len(listener.questions) == 1
-    assert set(stacks(clients)) == {"client-health-artifacts"}
 
 
 # The dashboard in QuickSight
@@ -549,7 +552,9 @@ def test_the_dashboard_is_a_stack_that_keeps_whom_it_is_for_and_goes_without(
     assert gone.questions == [f"Delete the stack {QUICKSIGHT}?"]
 
 
-def test_what_quicksight_refuses_leaves_the_chain_as_it_is(clients: Callable[[str], Any]) -> None:
+def test_what_quicksight_refuses_leaves_the_chain_and_undeploying_removes_the_dashboard_first(
+    clients: Callable[[str], Any],
+) -> None:
     deploy_quickly(clients, SHOWING, Recorder())
     make_tables(clients)
     kinds = {kind: why for kind, why in UNSUPPORTED.items() if "QuickSight" not in kind}
@@ -561,19 +566,8 @@ def test_what_quicksight_refuses_leaves_the_chain_as_it_is(clients: Callable[[st
     deploy_quickly(clients, SHOWING, Recorder())
     assert QUICKSIGHT in stacks(clients)
 
-
-def test_undeploying_removes_the_dashboard_first(clients: Callable[[str], Any]) -> None:
-    deploy_quickly(clients, SHOWING, Recorder())
-    make_tables(clients)
-    deploy_quickly(clients, SHOWING, Recorder())
-    cloudformation, listener = clients("cloudformation"), Recorder()
-    ids = {e["StackName"]: e["StackId"] for e in cloudformation.describe_stacks()["Stacks"]}
-    undeploy(clients, SHOWING, listener)
-    # A deleted stack's events are still there, under its id, the newest first.
-    events = {n: cloudformation.describe_stack_events(StackName=i) for n, i in ids.items()}
-    ends = {name: found["StackEvents"][0]["Timestamp"] for name, found in events.items()}
+    ends = removed_at(clients, SHOWING)
     assert ends[QUICKSIGHT] < ends[UPKEEP] < ends["client-health"]
-    assert len(listener.questions) == 1
 
 
 def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], Any]) -> None:

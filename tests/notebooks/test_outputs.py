@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ import nbformat
 import pyarrow.parquet as pq
 import pytest
 from tests.support.warm import shared
+from tests.support.ways import NBVAL
 from tools.notebook_outputs import NOTEBOOKS, seeded_service
 
 from strict_glue import kernelspec
@@ -40,11 +40,7 @@ def seeded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
 
 def nbval(notebooks: list[Path], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--nbval"),
-            *("--nbval-kernel-name", kernelspec.NAME, "--rootdir", str(notebooks[0].parent)),
-            *map(str, notebooks),
-        ],
+        [*NBVAL, "-q", "--rootdir", str(notebooks[0].parent), *map(str, notebooks)],
         env=environment,
         capture_output=True,
         text=True,

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 
 import nbformat
 import pytest
 from nbformat.v4 import new_output
 from tests.support.papermill_helpers import write_notebook
+from tests.support.ways import NBVAL
 
 from strict_glue import kernelspec
 
@@ -19,19 +19,7 @@ def check(local_service, shared_sessions, tmp_path):
     def run(path):
         with kernelspec.temporary() as folder:
             found = subprocess.run(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "pytest",
-                        "--nbval",
-                        str(path),
-                        "-p",
-                        "no:cacheprovider",
-                    ),
-                    *("--nbval-kernel-name", kernelspec.NAME, "-c", os.devnull, "-rA"),
-                    *("--rootdir", str(tmp_path)),
-                ],
+                [*NBVAL, str(path), "-c", os.devnull, "-rA", "--rootdir", str(tmp_path)],
                 env={
                     **local_service.client_environment(),
                     **shared_sessions,

@@ -6,14 +6,16 @@ process, as command and job call it in theirs.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unittest.mock import patch
 
 import nbformat
 from tests.support.forked_kernels import ForkedKernel
@@ -22,6 +24,7 @@ from tests.support.ways import MARK, OFFICIAL, Ended, Place, Started
 import job_client_health
 from register_run.delivery import find_sources
 from register_run.runner import run_pipeline
+from strict_glue import Kernels
 from strict_glue.errors import StrictGlueError
 from strict_glue.settings import SESSION_VARIABLE, Limits, SessionSettings
 
@@ -79,7 +82,7 @@ class Scene:
 def runner(scene: Scene) -> Ended:
     """Call the runner as command and job do, which print its error and exit with its code.
 
-    A run that fails in its second stage needs no first one.
+    A run that fails in its second stage needs no first one, and no kernel for the third.
     """
     place = scene.place
     request = job_client_health.build_request(
@@ -93,13 +96,30 @@ def runner(scene: Scene) -> Ended:
         ),
         limits=scene.limits,
     )
+    kernels: contextlib.AbstractContextManager[None] = contextlib.nullcontext()
     if not scene.succeeds:
-        request = replace(request, stages=request.stages[1:])
+        request, kernels = replace(request, stages=request.stages[1:]), _one_kernel()
     try:
-        run_pipeline(request)
+        with kernels:
+            run_pipeline(request)
     except StrictGlueError as error:
         return scene.ended(error.exit_code, str(error))
     return scene.ended(0, "")
+
+
+@contextlib.contextmanager
+def _one_kernel() -> Iterator[None]:
+    """Let a run start its first kernel only."""
+    prepare = Kernels.prepare
+    started: list[Kernels] = []
+
+    def once(kernels: Kernels) -> None:
+        if not started:
+            started.append(kernels)
+            prepare(kernels)
+
+    with patch.object(Kernels, "prepare", once):
+        yield
 
 
 def strict_kernel(scene: Scene) -> Ended:

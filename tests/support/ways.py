@@ -31,6 +31,11 @@ MARK = "RELIABILITY_CASE"
 LONGEST = 150.0
 # Long enough for three real notebooks on a busy machine.
 _REACHED = 400.0
+# pytest with nbval in strict mode, with the strict kernel, and without plugins of no use to it.
+NBVAL = (
+    *(sys.executable, "-m", "pytest", "--nbval", "--nbval-kernel-name", kernelspec.NAME),
+    *("-p", "no:cacheprovider", "-p", "no:faker", "-p", "no:anyio", "-p", "no:hypothesispytest"),
+)
 
 
 @dataclass
@@ -187,10 +192,9 @@ def job(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
 
 def nbval(place: Place, environment: Mapping[str, str], url: str) -> list[str]:
     """Pytest with nbval in strict mode, with the strict kernel."""
-    options = ["-p", "no:cacheprovider", "-c", os.devnull, "--rootdir", str(place.folder)]
     # nbval checks its kernel only when a cell's time limit is over.
-    kernel = ["--nbval", "--nbval-kernel-name", kernelspec.NAME, "--nbval-cell-timeout", "20"]
-    return [sys.executable, "-m", "pytest", *options, *kernel, str(place.alone())]
+    options = ["-c", os.devnull, "--rootdir", str(place.folder), "--nbval-cell-timeout", "20"]
+    return [*NBVAL, *options, str(place.alone())]
 
 
 def plain(place: Place, environment: Mapping[str, str], url: str) -> list[str]:

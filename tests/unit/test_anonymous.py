@@ -116,12 +116,6 @@ def test_a_session_that_died_between_both_commits_is_completed_by_the_next_one(l
     assert (followed(lake), counts(lake)) == (second, {"SUS": 8})
 
 
-def test_a_table_that_was_never_made_is_made_by_maintenance(lake: Lake) -> None:
-    snapshot = run(lake, 0, Gold=7)
-    maintenance.maintain(lake.uri)
-    assert (followed(lake), counts(lake)) == (snapshot, {"Gold": 7})
-
-
 def test_a_rollback_takes_the_table_back(lake: Lake) -> None:
     first = run(lake, 0, Gold=7)
     run(lake, 1, SUS=8)

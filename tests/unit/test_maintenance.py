@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from pyspark.sql import SparkSession
+from test_anonymous import followed
 from test_lake import add, describe, publish, values, write
 from tests.support.kept import Kept
 
@@ -64,6 +65,8 @@ def test_what_expires_is_in_the_log_and_readers_see_the_rows_of_the_window_as_be
     assert done["expired_files"] > 0
     assert lake.history().published == published
     assert lake.history().unlogged == ()
+    # The tables without persons had never been made.
+    assert followed(lake) == published[-1].snapshot_id
 
     table = lake.spark.table(lake.table)
     assert sorted(values(table, "convenio")) == [f"plan 3-{n}" for n in range(4)]
@@ -74,7 +77,7 @@ def test_what_expires_is_in_the_log_and_readers_see_the_rows_of_the_window_as_be
         assert travelled.count() == publication.rows
 
 
-def test_only_old_files_that_no_snapshot_names_are_deleted_and_no_snapshot_that_is_young(
+def test_only_old_rows_and_old_files_that_no_snapshot_names_go_and_no_snapshot_that_is_young(
     lake: Lake,
 ) -> None:
     before, named = snapshots(lake), files(lake)
@@ -86,6 +89,12 @@ def test_only_old_files_that_no_snapshot_names_are_deleted_and_no_snapshot_that_
         path.write_bytes(b"left by a task that died")
     for path in (*old, *named):
         os.utime(path, (time.time() - 4 * 86_400,) * 2)
+    # In a table beside it, old rows go with their snapshots.
+    for run_id, age in (("old", 366), ("young", 364)):
+        day = datetime.now(tz=UTC).date() - timedelta(days=age)
+        row = {"run_id": run_id, "day": day, "rule": "cpf_ausente"}
+        frame = pl.DataFrame([row], schema=records.schema(QUALITY_RESULTS))
+        records.replace(lake, QUALITY_RESULTS, run_id, frame)
     done = maintenance.maintain(lake.uri)
     assert done["orphan_files"] == len(old)
     assert done["expired_files"] == 0
@@ -93,6 +102,12 @@ def test_only_old_files_that_no_snapshot_names_are_deleted_and_no_snapshot_that_
     assert done["snapshots_before"] == done["snapshots_after"] == before
     assert not any(path.exists() for path in old)
     assert all(path.exists() for path in (*young, *named))
+    assert done["expired_rows"] == 1
+    assert records.read(lake, QUALITY_RESULTS)["run_id"].to_list() == ["young"]
+    table = records.name(lake, QUALITY_RESULTS)
+    assert lake.spark.table(f"{table}.snapshots").count() == 1
+    data = list(Path(lake.uri, "warehouse").rglob("quality_results/data/*.parquet"))
+    assert len(data) == 1
 
 
 def test_the_branch_of_a_run_at_work_stays_and_one_that_a_dead_run_left_goes_in_time(
@@ -118,21 +133,6 @@ def test_the_branch_of_a_run_at_work_stays_and_one_that_a_dead_run_left_goes_in_
         f"CALL {contract.CATALOG}.system.fast_forward('{contract.TABLE}', 'main', 'audit_working')"
     )
     assert "new" in values(lake.spark.table(lake.table), "convenio")
-
-
-def test_old_rows_of_the_tables_beside_it_go_with_their_snapshots(lake: Lake) -> None:
-    for run_id, age in (("old", 366), ("young", 364)):
-        day = datetime.now(tz=UTC).date() - timedelta(days=age)
-        row = {"run_id": run_id, "day": day, "rule": "cpf_ausente"}
-        frame = pl.DataFrame([row], schema=records.schema(QUALITY_RESULTS))
-        records.replace(lake, QUALITY_RESULTS, run_id, frame)
-    done = maintenance.maintain(lake.uri)
-    assert done["expired_rows"] == 1
-    assert records.read(lake, QUALITY_RESULTS)["run_id"].to_list() == ["young"]
-    table = records.name(lake, QUALITY_RESULTS)
-    assert lake.spark.table(f"{table}.snapshots").count() == 1
-    data = list(Path(lake.uri, "warehouse").rglob("quality_results/data/*.parquet"))
-    assert len(data) == 1
 
 
 def test_a_lake_that_has_published_nothing_stays_so(spark: SparkSession, tmp_path: Path) -> None:
