@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,6 +34,9 @@ from client_health_cli.commands import (
     sessions,
 )
 from client_health_cli.errors import ClientHealthCliError
+
+if TYPE_CHECKING:
+    from strict_glue import StrictGlueError
 
 _EPILOG = (
     "Exit codes: 0 done; 2 usage, configuration, or unusable input; 3 a quality gate stopped the "
@@ -90,3 +93,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ClientHealthCliError as error:
         typer.echo(f"client-health: {error}", err=True)
         sys.exit(error.exit_code)
+    except Exception as error:
+        said = _said_by_aws(error)
+        if said is None:
+            raise
+        typer.echo(f"client-health: {said}", err=True)
+        sys.exit(said.exit_code)
+
+
+def _said_by_aws(error: Exception) -> StrictGlueError | None:
+    """Return what to say of an error of AWS's client; None for any other error.
+
+    Most commands read a lake in S3 in many places, and each place can be refused.
+    """
+    # It takes a while to load. Where it isn't loaded, the error can't be one of its own.
+    known = sys.modules.get("botocore.exceptions")
+    if known is None or not isinstance(error, (known.ClientError, known.BotoCoreError)):
+        return None
+    from strict_glue import failure  # noqa: PLC0415
+
+    return failure(getattr(error, "operation_name", "AWS"), error)

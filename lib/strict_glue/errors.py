@@ -192,9 +192,9 @@ class ServiceError(StrictGlueError):
     """The service could not be reached, refused the credentials, or kept failing.
 
     Why: AWS (or the local service) did not answer, failed until the retries ran out, sent something
-    that is not an answer of the API, or refused the credentials.
-    What to do: if the message says so, renew the credentials; otherwise check region, endpoint, and
-    network. Then run the same command again.
+    that is not an answer of the API, or refused the credentials or a permission.
+    What to do: if the message says so, renew the credentials; otherwise check region, endpoint,
+    network, and permissions. Then run the same command again.
     """
 
     exit_code = 4
