@@ -87,6 +87,7 @@ def test_help_needs_none_of_the_heavy_libraries():
         (["sample-data", "--out", "x", "--rows", "5", "--defects", "nome=1"], "'nome=1'"),
         (["sessions", "serve", "--port", "99999"], "--port"),
         (["sessions", "serve", "--spark-conf", "novalue"], "novalue"),
+        (["sessions", "serve", "--driver-memory", "6 GB"], "6 GB"),
         (["sessions", "serve", "--working-directory", "/nowhere/at/all"], "/nowhere/at/all"),
         (["notebook", "--notebooks", "/nowhere/at/all"], "/nowhere/at/all"),
         (["run", "--lake", "x", "--raw", "y", "--notebooks", "/nowhere"], "/nowhere"),
