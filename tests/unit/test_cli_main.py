@@ -8,7 +8,7 @@ import pytest
 
 from client_health_cli import __version__
 from client_health_cli.main import main
-from client_health_cli.terminal import size_text
+from client_health_cli.terminal import count_text, size_text
 from register_contract.rules import Criticality, rules
 
 COMMANDS = (
@@ -137,3 +137,12 @@ def test_a_folder_that_cannot_be_written_is_told_without_a_traceback(run, tmp_pa
 )  # fmt: skip
 def test_sizes_have_a_fitting_unit(size, text):
     assert size_text(size) == text
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [((0, "row"), "0 rows"), ((1, "row"), "1 row"), ((1200, "row"), "1,200 rows"),
+     ((1, "person", "people"), "1 person"), ((2, "person", "people"), "2 people")],
+)  # fmt: skip
+def test_one_thing_is_counted_in_the_singular(given, text):
+    assert count_text(*given) == text
