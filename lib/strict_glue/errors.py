@@ -105,6 +105,8 @@ class SessionError(StrictGlueError):
     What to do: read the reason after the session's state. If the service refused the session, fix
     what it names. Otherwise, run the same command again: it creates a new session and continues
     after the last finished stage. If the driver ran out of memory, ask for larger workers first.
+    With `ResourceNumberLimitExceededException`, the account's quota of sessions or DPUs is used up:
+    stop other sessions, or have the quota raised.
     """
 
     exit_code = 4
