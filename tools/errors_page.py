@@ -92,8 +92,8 @@ warnings by rule. If the file doesn't exist, the stage hasn't finished. |
 
 """
 _BY_HAND = """\
-[Start a run by hand](operations.md#start-a-run-by-hand) has the command that starts the job on AWS \
-with such an argument.
+[Start a run by hand](operations.md#start-a-run-by-hand) has the command that starts the job on \
+AWS with such an argument.
 
 """
 _SERVICE = """\

@@ -16,6 +16,7 @@ def local_service(
     spark_conf: Mapping[str, str] | None = None,
     working_directory: Path | None = None,
     port: int = 0,
+    *,
     log: IO[Any] | None = None,
     python: Path | None = None,
     driver_memory: str | None = None,

@@ -60,7 +60,8 @@ def rejected(
         one = rows.row(0, named=True)
         typer.echo(
             f"Run {one['run_id']} of {one['day']} (delivery {one['delivery_id']}) rejected "
-            f"{count_text(rows.height, 'row')}; {rows.height - left.height:,} of them were handed in again.\n"
+            f"{count_text(rows.height, 'row')}; {rows.height - left.height:,} of them were handed "
+            "in again.\n"
         )
         FORMATS[result_format.value](shown.to_reader(), sys.stdout)
         masked = rejection_table.samples(rows)

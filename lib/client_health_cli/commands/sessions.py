@@ -82,7 +82,9 @@ def serve(
             f"{working_directory} isn't a folder", param_hint="--working-directory"
         )
     if driver_memory is not None and not _MEMORY.fullmatch(driver_memory):
-        raise typer.BadParameter(f"{driver_memory!r} isn't 512m or 6g", param_hint="--driver-memory")
+        raise typer.BadParameter(
+            f"{driver_memory!r} isn't 512m or 6g", param_hint="--driver-memory"
+        )
     if python is not None and not os.access(python, os.X_OK):
         raise typer.BadParameter(f"{python} isn't a program", param_hint="--python")
     with (
