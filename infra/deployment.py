@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 from infra import existing, governance
 from infra.artifacts import LOCK, STUDIO, Artifacts, build_artifacts
 from infra.changes import NAMED_BY
-from infra.errors import RefusedError
+from infra.errors import RefusedError, SettingsError
 from infra.operation import Listener, Stopped, change
 from infra.packages import kept_packages
 from infra.settings import Settings
@@ -59,10 +60,11 @@ def deploy(
     Raises
     ------
     DeployError
-        The deployment failed, or would lose data.
+        A parameter is in no template, the deployment failed, or it would lose data.
     Stopped
         The listener did not agree.
     """
+    _check_names(settings)
     s3 = clients("s3")
     poll = settings.poll_seconds
     stack = Stack(clients("cloudformation"), settings.stack, poll_seconds=poll)
@@ -101,6 +103,31 @@ def deploy(
     _publish_copies(s3, bucket, artifacts, outputs, listener, prefix=settings.prefix)
     _deploy_maintenance(clients, settings, stack, listener)
     return {**outputs, **_deploy_quicksight(clients, settings, stack, listener)}
+
+
+def _check_names(settings: Settings) -> None:
+    """Refuse a parameter that no template declares.
+
+    Each stack gets what its template declares, so a misspelled name would otherwise be left out in
+    silence.
+    """
+    if not settings.parameters:
+        return
+    paths = (
+        settings.template,
+        settings.artifacts_template,
+        settings.maintenance_template,
+        settings.quicksight_template,
+    )
+    declared = {name for path in paths for name in _load(path).get("Parameters", {})}
+    for name in settings.parameters:
+        if name not in declared:
+            similar = difflib.get_close_matches(name, declared, n=1)
+            meant = f" Did you mean {similar[0]}?" if similar else ""
+            raise SettingsError(
+                f"no template has the parameter {name}: see Parameters in "
+                f"infra/{settings.template.name}.{meant}"
+            )
 
 
 def _look(clients: Clients, settings: Settings, had: Mapping[str, str], listener: Listener) -> str:

@@ -86,9 +86,14 @@ _PLACES = """
 | `runs/<run_id>/<stage>.ipynb` in the lake | the executed notebook, up to the cell that failed |
 | `runs/<run_id>/<stage>.json` in the lake | the stage's receipt: rows in and out, rejections and \
 warnings by rule. If the file doesn't exist, the stage hasn't finished. |
-| `staging/<run_id>/rejected` in the lake | the rejected rows with their reasons. **Personal \
-data**: for data stewards only. |
+| `client-health rejected --run RUN` | the rejected rows with their reasons, from the table \
+`rejected`. **Personal data**: for data stewards only. |
 | log groups below `/aws-glue/sessions` in CloudWatch | the output of the session's own processes |
+
+"""
+_BY_HAND = """\
+[Start a run by hand](operations.md#start-a-run-by-hand) has the command that starts the job on \
+AWS with such an argument.
 
 """
 _SERVICE = """\
@@ -278,7 +283,7 @@ def page() -> str:
             parts += _section(entry, f"{name} in a notebook" if name in plain else name)
             plain.add(name)
             if entry.kind is QualityGateError:
-                parts.append(f"{gate_table()}\n")
+                parts.append(f"{gate_table()}\n{_BY_HAND}")
     parts.append(_SERVICE)
     for kind in cast("list[type[GlueLocalError]]", kinds(GlueLocalError)[1:]):
         parts += _section(Entry(kind, 4, _SERVICE_SHOWS), kind.__name__)

@@ -34,7 +34,7 @@ from client_health_cli.commands import (
     sessions,
 )
 from client_health_cli.errors import ClientHealthCliError
-from register_contract.runs import EXIT_USAGE
+from register_contract.runs import EXIT_SESSION, EXIT_USAGE
 
 _EPILOG = (
     "Exit codes: 0 done; 2 usage, configuration, or unusable input; 3 a quality gate stopped the "
@@ -57,11 +57,13 @@ _OUTSIDE = (
         {"botocore.exceptions.ClientError", "botocore.exceptions.BotoCoreError"},
         "AWS",
         "Check the region, that you are signed in, and your permissions.",
+        EXIT_SESSION,
     ),
     (
         {"sqlite3.Error", "sqlalchemy.exc.DBAPIError"},
         "the catalog's database",
         "Check that the lake is complete, and that no other program holds it.",
+        EXIT_USAGE,
     ),
 )
 _READERS = (query, anonymity, dashboard, docs, contract, rules, report)
@@ -105,15 +107,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         typer.echo(f"client-health: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
-        found = _outside(error)
+        found, code = _outside(error)
         if not found:
             raise
         typer.echo(f"client-health: {found}", err=True)
-        sys.exit(EXIT_USAGE)
+        sys.exit(code)
 
 
-def _outside(error: Exception) -> str:
-    """Return in one line what the world outside refused; empty if the error is another one.
+def _outside(error: Exception) -> tuple[str, int]:
+    """Return in one line what the world outside refused, and the exit code; empty if nothing did.
 
     A service's or database's own words have no row of the register. Further lines, which may quote
     arguments, are left out.
@@ -121,9 +123,9 @@ def _outside(error: Exception) -> str:
     # SQLAlchemy adds the statement and its arguments to the database's words.
     said = str(getattr(error, "orig", error)).partition("\n")[0].rstrip(". :")
     if isinstance(error, PermissionError):
-        return f"{error.strerror}: {error.filename}" if error.filename else said
+        return f"{error.strerror}: {error.filename}" if error.filename else said, EXIT_USAGE
     kinds = {f"{kind.__module__}.{kind.__qualname__}" for kind in type(error).__mro__}
-    for names, start, step in _OUTSIDE:
+    for names, start, step, code in _OUTSIDE:
         if not names.isdisjoint(kinds):
-            return f"{start}: {said}. {step}"
-    return ""
+            return f"{start}: {said}. {step}", code
+    return "", EXIT_USAGE

@@ -1,7 +1,8 @@
 """A run's executed notebooks as one page: what people are shown who have no access to the lake.
 
-The page has the notebooks' texts, code, and outputs, which have no personal data, and nothing that
-a machine or an exception adds: no parameters, paths, or tracebacks.
+The page has the notebooks' texts, code, and outputs, and nothing that a machine or an exception
+adds: no parameters, paths, or tracebacks. For a few rows, the outputs show what
+``client_health.display`` doesn't mask: id, health plan, sex, state, and time of registration.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from client_health_cli.commands import history
 from client_health_cli.dashboard import html
 from client_health_cli.databases import tables_of
 from client_health_cli.errors import LakeError, RunFailedError, SettingsError
+from client_health_cli.gate_results import Gates, gates_of
 from register_contract import contract, runs
 from register_run import cost, publication_record, storage
 from strict_glue import (
@@ -60,10 +62,12 @@ _OWN_WORDS: Final = frozenset(
         ),
     }
 )
-_STATES: Final = {
+#: What the page says of each state of the history.
+STATES: Final = {
     "current": "published; it is what readers see",
     "earlier": "published; readers see a later run",
     "expired": "published; its rows have expired",
+    "erased": "published; its rows are gone, because people were erased",
     "withdrawn": "published, and withdrawn",
 }
 # What the notebooks put out beside text: pictures. Other kinds could have markup.
@@ -133,12 +137,16 @@ def write(lake: str, run_id: str, price: float | None = None) -> str:
             "the published runs",
         )
     known = next((one for one in receipts.values() if one), {})
+    gates = gates_of(lake).get(run_id) if found else None
     return html.render(
         "report.html",
         policy=html.policy(),
         css=html.style("report.css"),
         run_id=run_id,
-        facts=[*_facts(run_id, found, known, parts), ("Cost", _cost(place, run_id, price))],
+        facts=[
+            *_facts(run_id, found, known, parts, gates),
+            ("Cost", _cost(place, run_id, price)),
+        ],
         columns=[name for name, _, _ in _COUNTS],
         rows=_rows(receipts),
         parts=parts,
@@ -146,12 +154,16 @@ def write(lake: str, run_id: str, price: float | None = None) -> str:
 
 
 def _facts(
-    run_id: str, found: Mapping[str, Any], receipt: Mapping[str, Any], parts: Sequence[Part]
+    run_id: str,
+    found: Mapping[str, Any],
+    receipt: Mapping[str, Any],
+    parts: Sequence[Part],
+    gates: Gates | None,
 ) -> list[tuple[str, str]]:
     """Return the names and values at the top of the page."""
     failed = next((part for part in parts if part.error), None)
     if found:
-        state = _STATES[found["state"]]
+        state = STATES[found["state"]]
     elif failed:
         state = f"failed in {failed.stage}: {failed.error}"
     else:
@@ -162,7 +174,7 @@ def _facts(
         ("Day", receipt.get("as_of") or found.get("day") or UNKNOWN),
         ("State", state),
         ("Recorded", f"{found['recorded']} UTC" if found.get("recorded") else UNKNOWN),
-        ("Gates", _gates(found, failed)),
+        ("Gates", _gates(found, failed, gates)),
         ("Library", receipt.get("library_version", UNKNOWN)),
         ("Rules", receipt.get("rules", UNKNOWN)),
     ]
@@ -178,9 +190,10 @@ def _cost(lake: str, run_id: str, price: float | None) -> str:
     return f"{hours:.4f} DPU-hours{money}"
 
 
-def _gates(found: Mapping[str, Any], failed: Part | None) -> str:
+def _gates(found: Mapping[str, Any], failed: Part | None, gates: Gates | None) -> str:
     if found:
-        return "all passed"
+        # A published run passed every gate, or a person let it pass those that are named here.
+        return gates.described() if gates and gates.accepted else "all passed"
     if failed and failed.error in runs.GATE_ERRORS:
         named = [gate for gate in contract.Gate if f"{gate}:" in failed.finding]
         return f"stopped by {', '.join(named) or 'a gate'}"

@@ -16,8 +16,10 @@ def local_service(
     spark_conf: Mapping[str, str] | None = None,
     working_directory: Path | None = None,
     port: int = 0,
+    *,
     log: IO[Any] | None = None,
     python: Path | None = None,
+    driver_memory: str | None = None,
 ) -> Iterator[LocalService]:
     """Run a local sessions service during a block of code.
 
@@ -33,6 +35,8 @@ def local_service(
         File for the service's log; none is kept if None.
     python
         Interpreter of sessions' drivers and workers; this one if None.
+    driver_memory
+        Heap of each session's driver, such as `6g`; the service's default if None.
 
     Raises
     ------
@@ -42,6 +46,7 @@ def local_service(
     service = LocalService(
         spark_conf=spark_conf,
         working_directory=working_directory,
+        driver_memory=driver_memory,
         port=port,
         log=log,
         arguments=("--session-python", str(python)) if python else (),

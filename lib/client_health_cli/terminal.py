@@ -16,6 +16,19 @@ def size_text(size: int) -> str:
     return f"{size / 1e9:,.1f} GB"
 
 
+def count_text(number: int, one: str, many: str = "") -> str:
+    """Return a number and what it counts, such as `1 row` and `1,200 rows`.
+
+    Parameters
+    ----------
+    number
+        How many.
+    one, many
+        The noun for one, and for any other number; by default, with an s.
+    """
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 @contextlib.contextmanager
 def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on the terminal, unless standard error is redirected.

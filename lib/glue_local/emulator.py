@@ -39,7 +39,9 @@ class EmulatorError(GlueLocalError):
 
     Shown: on the terminal, by `make e2e`.
     Why: its environment does not exist, or another program took the port in the meantime.
-    What to do: run `make e2e`, then try again; see the emulator's log.
+    What to do: if the message names a port, end the program that has it. If the environment is
+    missing, make it: `.venv/bin/python tools/side_environment.py emulator`. Then run `make e2e`
+    again.
     """
 
 
@@ -125,7 +127,7 @@ class Emulator:
         """
         if not self._python.exists():
             raise EmulatorError(
-                f"{self._python} is missing: the emulator has no environment. Run 'make e2e'."
+                f"{self._python} is missing: the emulator has no environment. 'make e2e' makes it."
             )
         self._folder = Path(tempfile.mkdtemp(prefix="emulator-"))
         log = self._log or self._folder / "emulator.log"
@@ -145,7 +147,7 @@ class Emulator:
                 self.stop()
                 raise EmulatorError(
                     f"The emulator did not start on {self.endpoint}. Its last output: "
-                    f"{words or '(none)'}. Try again, or run 'make e2e'."
+                    f"{words or '(none)'}. Free the port if another program has it, then try again."
                 )
             time.sleep(0.02)
         return self

@@ -120,14 +120,15 @@ class Gate(str, enum.Enum):
         "rejeitados_demais",
         "more rows rejected than the limit allows",
         "mais linhas rejeitadas do que o limite permite",
-        "See which rule rejects in the receipt of 02_transform, and the rows in the run's staging"
-        " folder; have that source fixed and delivered again.",
+        "See which rule rejects in the receipt of 02_transform, and the rows with `client-health "
+        "rejected --run RUN`; have that source fixed and delivered again.",
     )
     VOLUME_DIFERENTE = (
         "volume_diferente",
         "the number of rows differs too much from the last publication's",
         "o número de linhas está longe do da última publicação",
-        "If this number of rows is right, run again with --accept-volume-change; if not, have the"
+        "If this number of rows is right, run again with --accept-volume-change; on AWS, start the"
+        " job by hand with --ACCEPT_VOLUME_CHANGE true (docs/operations.md). If not, have the"
         " complete files delivered again.",
     )
     REMESSA_ANTIGA = (
@@ -135,23 +136,23 @@ class Gate(str, enum.Enum):
         "a later day's delivery is already published",
         "a remessa de um dia posterior já está publicada",
         "To replace the newer register with the older one, run again with --accept-older; on AWS,"
-        " start the job by hand with --CLAIM and --ACCEPT_OLDER true.",
+        " start the job by hand with --ACCEPT_OLDER true (docs/operations.md).",
     )
     DISTRIBUICAO_DIFERENTE = (
         "distribuicao_diferente",
         "a category's share of the rows is far from its usual one",
         "a proporção de uma categoria está longe do habitual",
-        "If the change is right, run again with --accept-drift; on AWS, "
-        "start the job by hand with --CLAIM and --ACCEPT_DRIFT true. If not, have the source fixed "
-        "and delivered again.",
+        "If the change is right, run again with --accept-drift; on AWS, start the job by hand with"
+        " --ACCEPT_DRIFT true (docs/operations.md). If not, have the source fixed and delivered"
+        " again.",
     )
     NULOS_EM_ALTA = (
         "nulos_em_alta",
         "a column has many more missing values than usual",
         "uma coluna tem muito mais valores ausentes do que o habitual",
         "See which source lost the column's values; have it fixed and delivered again. If the "
-        "values are really missing, run again with --accept-drift; on AWS, start the "
-        "job by hand with --CLAIM and --ACCEPT_DRIFT true.",
+        "values are really missing, run again with --accept-drift; on AWS, start the job by hand"
+        " with --ACCEPT_DRIFT true (docs/operations.md).",
     )
     AUDITORIA_DIVERGENTE = (
         "auditoria_divergente",

@@ -82,7 +82,8 @@ class NotebookFailed(StrictGlueError):  # noqa: N818 - says what happened
     memory, or a defect. The name after the cell's number is that of the original error.
     What to do: open the executed notebook at the cell that the message names: it has the full
     traceback. After you fix the cause, the same command continues after the last finished stage.
-    If the cause is a defect, go back to the last version that worked.
+    [Disk full, quota reached](operations.md#disk-full-quota-reached) says what may be removed. If
+    the cause is a defect, go back to the last version that worked.
     """
 
     exit_code = EXIT_OTHER

@@ -105,6 +105,8 @@ class SessionError(StrictGlueError):
     What to do: read the reason after the session's state. If the service refused the session, fix
     what it names. Otherwise, run the same command again: it creates a new session and continues
     after the last finished stage. If the driver ran out of memory, ask for larger workers first.
+    With `ResourceNumberLimitExceededException`, the account's quota of sessions or DPUs is used up:
+    stop other sessions, or have the quota raised.
     """
 
     exit_code = 4
@@ -192,9 +194,9 @@ class ServiceError(StrictGlueError):
     """The service could not be reached, refused the credentials, or kept failing.
 
     Why: AWS (or the local service) did not answer, failed until the retries ran out, sent something
-    that is not an answer of the API, or refused the credentials.
-    What to do: if the message says so, renew the credentials; otherwise check region, endpoint, and
-    network. Then run the same command again.
+    that is not an answer of the API, or refused the credentials or a permission.
+    What to do: if the message says so, renew the credentials; otherwise check region, endpoint,
+    network, and permissions. Then run the same command again.
     """
 
     exit_code = 4

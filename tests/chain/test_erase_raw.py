@@ -116,7 +116,7 @@ def test_every_version_that_holds_a_person_is_listed_and_deleted(raw: Raw) -> No
     assert CPF not in "\n".join(lines)
     (current,) = (line for line in lines if "cadastro_2.csv" in line and ", current" in line)
     newest = max(one.file for one in found.holding if one.file.key == CSV)  # type: ignore[union-attr]
-    assert f"version {newest.version} of {newest.modified:%Y-%m-%d}, current: 1 rows" in current  # type: ignore[union-attr]
+    assert f"version {newest.version} of {newest.modified:%Y-%m-%d}, current: 1 row" in current  # type: ignore[union-attr]
     assert [(zone.rows, zone.files) for zone in found.zones()] == [(8, 5), (None, 8)]
     assert raw.erase() == []
     assert not holds(raw)

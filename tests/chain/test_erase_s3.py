@@ -272,7 +272,7 @@ def test_the_sessions_of_hold_and_erasure_are_told_the_lakes_region(
 
 def test_people_on_hold_are_left_in_s3(erased: Erased) -> None:
     assert erased.held.returncode == 0, erased.held.stderr
-    assert "until 9999-12-31: 1 people, lawsuit 17" in erased.listed.stdout
+    assert "until 9999-12-31: 1 person, lawsuit 17" in erased.listed.stdout
     said = "Left because of a legal hold until 9999-12-31 (lawsuit 17): 1"
     assert said in erased.erased.stdout
     assert erased.searched.returncode == 1

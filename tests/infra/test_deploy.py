@@ -587,6 +587,7 @@ def test_an_upkeep_that_is_left_alone_can_be_removed(clients: Callable[[str], An
         (["undeploy", "--yes"], 0, "there is no stack client-health"),
         (["undeploy", "--stack", "No_Name"], 2, "can't name the stack"),
         (["deploy", "--parameter", "LateHour"], 2, "write Name=value"),
+        (["deploy", "--parameter", "AlarmEmial=a@b.example"], 2, "Did you mean AlarmEmail?"),
     ],
 )
 def test_the_command_tells_how_it_ended(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 from infra.changes import Change, Plan, change_of
+from infra.deployment import deploy
+from infra.errors import SettingsError
 from infra.events import Event, explain
+from infra.settings import Settings
 from infra.template import Skipped
 from infra.terminal import TerminalListener
 from rich.console import Console
@@ -104,3 +108,39 @@ def test_where_nobody_is_there_to_answer_nothing_is_agreed_to(
     out = io.StringIO()
     assert not TerminalListener(Console(file=out), yes=False).agrees("Create?")
     assert "YES=1" in out.getvalue()
+
+
+class AskedError(Exception):
+    """AWS was asked for something."""
+
+
+def nowhere(service: str) -> Any:
+    raise AskedError(service)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("AlarmEmial", " Did you mean AlarmEmail?"),
+        ("alarmemail", " Did you mean AlarmEmail?"),
+        ("Wholly0ther", ""),
+    ],
+)
+def test_a_parameter_that_no_template_has_is_refused_before_aws_is_asked(
+    name: str, meant: str
+) -> None:
+    settings = Settings(parameters={"LateHour": "10", name: "a@b.example"})
+    with pytest.raises(SettingsError) as refused:
+        deploy(nowhere, settings, TerminalListener(Console(file=io.StringIO()), yes=True))
+    assert refused.value.exit_code == 2
+    assert str(refused.value) == (
+        f"no template has the parameter {name}: see Parameters in infra/template.yaml.{meant}"
+    )
+
+
+@pytest.mark.parametrize("name", ["AlarmEmail", "OrphanFolder", "QuickSightRoleArn"])
+def test_a_parameter_may_be_that_of_any_template(name: str) -> None:
+    """One for each template that has parameters of its own."""
+    settings = Settings(parameters={name: ""})
+    with pytest.raises(AskedError):
+        deploy(nowhere, settings, TerminalListener(Console(file=io.StringIO()), yes=True))

@@ -11,8 +11,10 @@ import pytest
 from tests.support import canaries, executed, lakes
 
 from client_health_cli import report
+from client_health_cli.commands import history
 from client_health_cli.errors import LakeError, SettingsError
 from client_health_cli.main import app
+from register_contract.contract import Gate
 from register_contract.runs import INGEST, STAGES, TRANSFORM, notebook_path
 from register_run import Listener, cost
 
@@ -22,14 +24,17 @@ FAILED = "r00000000000000ff"
 CANARY = f"{canaries.cpf(5)} Zyxcanario Nome"
 
 
+def with_two_runs(lake: Path) -> Path:
+    lakes.make(lake)
+    for run_id in (OLDER, RUN):
+        lakes.publish(lake, run_id, lakes.clients(30))
+        executed.write(lake, run_id)
+    return lake
+
+
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    found = tmp_path_factory.mktemp("report") / "lake"
-    lakes.make(found)
-    for run_id in (OLDER, RUN):
-        lakes.publish(found, run_id, lakes.clients(30))
-        executed.write(found, run_id)
-    return found
+    return with_two_runs(tmp_path_factory.mktemp("report") / "lake")
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +72,30 @@ def test_the_top_says_which_run_and_what_became_of_it(page: str, lake: Path) -> 
     assert found["Gates"] == "all passed"
     assert found["Recorded"].endswith(" UTC")
     assert facts(report.write(str(lake), OLDER))["State"] == "published; readers see a later run"
+
+
+def test_after_an_erasure_the_top_says_that_an_earlier_runs_rows_are_gone(tmp_path: Path) -> None:
+    lake = with_two_runs(tmp_path / "lake")
+    lakes.erase(lake)
+    assert facts(report.write(str(lake), OLDER))["State"] == (
+        "published; its rows are gone, because people were erased"
+    )
+    # What readers see has been erased from, and stays.
+    assert facts(report.write(str(lake), RUN))["State"] == report.STATES["current"]
+
+
+def test_each_state_of_the_history_has_words() -> None:
+    """The history's own states, so that a new one can't be forgotten here."""
+    found = set(re.findall(r"`(\w+)`", (history.history.__doc__ or "").partition("`gates`")[0]))
+    assert found - {"stopped"} == set(report.STATES)
+
+
+def test_the_top_names_a_gate_that_a_person_let_pass(tmp_path: Path) -> None:
+    lake = with_two_runs(tmp_path / "lake")
+    lakes.remember(lake, OLDER, 30, {})
+    lakes.remember(lake, RUN, 31, {}, accepted=Gate.VOLUME_DIFERENTE.value)
+    assert facts(report.write(str(lake), RUN))["Gates"] == "accepted volume_diferente"
+    assert facts(report.write(str(lake), OLDER))["Gates"] == "all passed"
 
 
 def test_the_rows_are_those_of_the_receipts(page: str) -> None:

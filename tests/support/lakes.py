@@ -184,11 +184,17 @@ def write(
 
 
 def remember(
-    lake: Path, run_id: str, number: int, failed: Mapping[str, int], stopped: str = ""
+    lake: Path,
+    run_id: str,
+    number: int,
+    failed: Mapping[str, int],
+    stopped: str = "",
+    accepted: str = "",
 ) -> None:
     """Write a run's results and its columns, as ``03_quality`` does; a thousand rows a source.
 
-    ``number`` is the day of the month; ``failed`` has rows by rule, ``stopped`` the gate.
+    ``number`` is the day of the month; ``failed`` has rows by rule, ``stopped`` the gate that
+    stopped it, ``accepted`` one that a person let pass.
     """
     day = dt.date(2026, 1, number)
     run = {
@@ -224,7 +230,7 @@ def remember(
             "criticality": "gate",
             "passed": gate != stopped,
             "share": 0.2 if gate == stopped else None,
-            "finding": "found" if gate == stopped else None,
+            "finding": "found" if gate in (stopped, accepted) else None,
         }
         for gate in contract.Gate
     ]
@@ -246,6 +252,22 @@ def remember(
     )
     _add(catalog, lake, tables.QUALITY_RESULTS, results)
     _add(catalog, lake, tables.COLUMN_PROFILES, columns)
+    catalog.close()
+
+
+def erase(lake: Path) -> None:
+    """Log an erasure of people from all that is published, as the session does."""
+    catalog = SqlCatalog(
+        contract.CATALOG, uri=f"sqlite:///{lake}/catalog.db", warehouse=f"{lake}/warehouse"
+    )
+    table = catalog.load_table(contract.TABLE)
+    through = table.current_snapshot().sequence_number
+    record = publications.Erasure("e0000000000000001", through, str(table.metadata.table_uuid))
+    empty = pa.table({"run_id": pa.array([], pa.string())})
+    log = catalog.create_table_if_not_exists(
+        f"{contract.DATABASE}.{publications.LOG}", empty.schema
+    )
+    log.append(empty, snapshot_properties=record.log_properties())
     catalog.close()
 
 

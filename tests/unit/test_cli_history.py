@@ -7,13 +7,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.stub import Stubber
 from tests.support import lakes
 
 from client_health_cli.commands.history import rows
 from client_health_cli.errors import LakeError
 from client_health_cli.gate_results import Gates
-from client_health_cli.main import app
+from client_health_cli.main import app, main
 from register_contract.publications import History, Publication
 from register_contract.refusals import Refusal
 from register_run import Listener, cost
@@ -138,3 +140,34 @@ def test_an_unpublished_lake_is_an_error_with_a_next_step(tmp_path: Path) -> Non
     lakes.make(tmp_path / "empty")
     with pytest.raises(LakeError, match="nothing has been published"):
         app(["history", "--lake", str(tmp_path / "empty")], standalone_mode=False)
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "name"),
+    [("glue", "get_table", "GetTable"), ("s3", "get_object", "GetObject")],
+)
+def test_what_aws_refuses_is_told_without_a_traceback(
+    service: str,
+    operation: str,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    account = boto3.Session("none", "none", region_name="sa-east-1")
+    clients = {one: account.client(one) for one in ("glue", "s3")}
+    monkeypatch.setattr(boto3, "client", lambda asked: clients[asked])
+    stubs = {one: Stubber(client) for one, client in clients.items()}
+    if service == "s3":
+        place = {"metadata_location": "s3://bucket/lake/warehouse/00001-a.metadata.json"}
+        stubs["glue"].add_response("get_table", {"Table": {"Name": "t", "Parameters": place}})
+    why = "User: analyst is not authorized to perform this"
+    stubs[service].add_client_error(operation, "AccessDenied", why, http_status_code=403)
+    with stubs["glue"], stubs["s3"], pytest.raises(SystemExit) as ended:
+        main(["history", "--lake", "s3://bucket/lake"])
+    said = capsys.readouterr()
+    assert (ended.value.code, said.out) == (4, "")
+    (line,) = said.err.splitlines()
+    refused = f"(AccessDenied) when calling the {name} operation: {why}."
+    assert line.startswith("client-health: AWS: ")
+    assert refused in line
+    assert "permissions" in line

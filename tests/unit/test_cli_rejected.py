@@ -116,7 +116,9 @@ def test_exported_rows_are_in_their_source_s_format(lake: Path, tmp_path: Path) 
     assert len(set(ids)) == len(ROWS)
 
 
-def test_a_number_that_could_not_be_read_is_exported_as_it_came(tmp_path: Path) -> None:
+def test_a_number_that_could_not_be_read_is_exported_as_it_came(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     made = tmp_path / "lake"
     lakes.make(made)
     unreadable = {"numero": None, "unreadable_numero": True, "given_numero": "s/n"}
@@ -125,6 +127,7 @@ def test_a_number_that_could_not_be_read_is_exported_as_it_came(tmp_path: Path) 
     rows[-1] |= unreadable
     lakes.reject(made, table_rows(NEWEST, 4, *rows))
     found = exported(made, tmp_path / "out")
+    assert "couldn't be read is in the file as it came" in capsys.readouterr().err
     assert [found[name][0]["numero"] for name in ("parquet", "csv")] == ["s/n", "s/n"]
     by_cpf = {row["cpf"]: row for row in found["json"]}
     assert (by_cpf["2"]["numero"], by_cpf["2"]["data_cadastro"]) == (10, 1577872800000)

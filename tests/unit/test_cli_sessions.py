@@ -113,6 +113,14 @@ def test_sessions_run_in_the_interpreter_that_is_named(tmp_path):
         assert process.wait(60) == 2
 
 
+def test_sessions_get_the_memory_that_is_asked_for():
+    with started("sessions", "serve", "--driver-memory", "777m") as process:
+        read_until(process, "Ctrl-C stops it")
+        (service,) = children_of(process)
+        line = service.cmdline()
+        assert line[line.index("--driver-memory") + 1] == "777m"
+
+
 def test_a_service_that_ends_by_itself_is_reported_with_exit_code_4():
     with started("sessions", "serve") as process:
         read_until(process, "Ctrl-C stops it")

@@ -53,7 +53,7 @@ def test_files_that_hold_a_person_are_listed_without_a_value_and_deleted(raw: Pa
     assert contents(raw) == before
     listed = "\n".join(raw_files.described(found, PEOPLE))
     assert listed.splitlines()[0].startswith("6 of 7 files in ")
-    assert "2026-01-01/dados_cadastro_2.csv: 1 rows; is deleted" in listed
+    assert "2026-01-01/dados_cadastro_2.csv: 1 row; is deleted" in listed
     assert "notes.txt: rows unknown; is deleted" in listed
     assert "***: " in listed
     assert CPF not in listed
@@ -97,7 +97,7 @@ def test_rows_of_others_that_have_the_cpf_are_never_removed(raw: Path) -> None:
     (raw / "other.csv").write_bytes(content)
     found = find(raw, rewrite=True)
     listed = "\n".join(raw_files.described(found, PEOPLE))
-    assert "other.csv: 0 rows, 1 rows of others have their CPF; stays" in listed
+    assert "other.csv: 0 rows, 1 row of others has their CPF; stays" in listed
     raw_files.erase(found, PEOPLE, "")
     assert (raw / "other.csv").read_bytes() == content
     report = raw_files.prove(raw, PEOPLE)
@@ -197,8 +197,8 @@ def test_a_search_of_raw_files_says_where_somebody_is_and_changes_nothing(
     given = ("--cpf-file", lake.parent / "people.txt", "--verify", "--raw", raw)
     code, said = command(lake, *given)
     assert code == 1
-    assert f"{raw}: 2026-01-01/dados_cadastro_1.parquet: 1 times a CPF" in said
-    assert f"Searched 7 files of {raw} for 1 CPFs in both forms, 1 ids, 0 names" in said
+    assert f"{raw}: 2026-01-01/dados_cadastro_1.parquet: 1 time a CPF" in said
+    assert f"Searched 7 files of {raw} for 1 CPF in both forms, 1 id, 0 names" in said
     assert CPF not in said
     assert contents(raw) == before
     raw_files.erase(find(raw), PEOPLE, "")

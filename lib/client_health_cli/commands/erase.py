@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from client_health_cli.errors import LakeError, SettingsError
+from client_health_cli.terminal import count_text
 
 if TYPE_CHECKING:
     from client_health_cli.erasing.keeping import State
@@ -247,7 +248,8 @@ def _say(state: State, raw: Found | None, branches: list[str]) -> None:
     from client_health_cli.erasing import forget, raw_files  # noqa: PLC0415
 
     request = state.request
-    typer.echo(f"Erasure {request.erasure_id} of {len(request.ids):,} people removes:")
+    people = count_text(len(request.ids), "person", "people")
+    typer.echo(f"Erasure {request.erasure_id} of {people} removes:")
     for line in forget.counted(request.zones) or ["nothing but what tomorrow would bring"]:
         typer.echo(f"  {line}")
     typer.echo(

@@ -50,7 +50,8 @@ def history(
 
     Example: client-health history --lake data/lake
 
-    Exit codes: 0 listed; 2 usage, or no lake; 4 the catalog could not be read.
+    Exit codes: 0 listed; 2 usage, or no lake; 4 the catalog, or a file of the lake, could not be
+    read.
     """
     if result_format is Format.PARQUET:
         raise SettingsError("--format is table, csv, or json")

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from client_health_cli.errors import SettingsError
+from client_health_cli.terminal import count_text
 
 _Lake = Annotated[str, typer.Option(help="The lake: a folder or an s3:// prefix.")]
 _CpfFile = Annotated[
@@ -72,7 +73,7 @@ def add(  # noqa: PLR0917 - one for each option
             raise SettingsError(f"{option} is empty: the record needs it")
     keys = (id_key, previous_id_key)
     people = _write(lake, cpf_file, keys, sessions, reason=reason, until=last, by=by)
-    typer.echo(f"{people:,} people are held until {last}.")
+    typer.echo(f"{_people(people)} held until {last}.")
 
 
 def end(  # noqa: PLR0917 - one for each option
@@ -94,7 +95,7 @@ def end(  # noqa: PLR0917 - one for each option
     before = cpfs.today() - dt.timedelta(days=1)
     keys = (id_key, previous_id_key)
     people = _write(lake, cpf_file, keys, sessions, reason="ended", until=before, by=by)
-    typer.echo(f"{people:,} people are no longer held.")
+    typer.echo(f"{_people(people)} no longer held.")
 
 
 def list_holds(lake: _Lake) -> None:
@@ -112,10 +113,14 @@ def list_holds(lake: _Lake) -> None:
     for hold in found:
         groups.setdefault((hold.until, hold.reason, hold.ordered_by), []).append(hold)
     for until, reason, by in sorted(groups):
-        people = held.people(groups[until, reason, by])
-        typer.echo(f"until {until}: {people:,} people, {reason} (ordered by {by})")
+        people = count_text(held.people(groups[until, reason, by]), "person", "people")
+        typer.echo(f"until {until}: {people}, {reason} (ordered by {by})")
     if not groups:
         typer.echo("Nobody is held.")
+
+
+def _people(number: int) -> str:
+    return f"{count_text(number, 'person', 'people')} {'is' if number == 1 else 'are'}"
 
 
 def _write(

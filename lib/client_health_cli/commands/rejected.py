@@ -10,6 +10,7 @@ import typer
 
 from client_health_cli.commands.query import Format
 from client_health_cli.errors import SettingsError
+from client_health_cli.terminal import count_text
 
 
 def register(app: typer.Typer) -> None:
@@ -59,7 +60,8 @@ def rejected(
         one = rows.row(0, named=True)
         typer.echo(
             f"Run {one['run_id']} of {one['day']} (delivery {one['delivery_id']}) rejected "
-            f"{rows.height:,} rows; {rows.height - left.height:,} of them were handed in again.\n"
+            f"{count_text(rows.height, 'row')}; {rows.height - left.height:,} of them were handed "
+            "in again.\n"
         )
         FORMATS[result_format.value](shown.to_reader(), sys.stdout)
         masked = rejection_table.samples(rows)
@@ -69,8 +71,9 @@ def rejected(
         return
     for file in rejection_files.export(left, export):
         lines = f", {file.malformed:,} of them lines that could not be split" * bool(file.malformed)
-        typer.echo(f"{file.path}: {file.rows:,} rows{lines}", err=True)
+        typer.echo(f"{file.path}: {count_text(file.rows, 'row')}{lines}", err=True)
     typer.echo(
-        "What could not be read as a date or a number is not kept, and empty in these files.",
+        "A date or number that couldn't be read is in the file as it came; in JSON, such a row has "
+        "texts instead of numbers.",
         err=True,
     )

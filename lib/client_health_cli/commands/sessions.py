@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from glue_local import LocalService
 
 _LOOK_SECONDS = 0.5
+# What the JVM takes as its heap; anything else would fail each session instead of this command.
+_MEMORY = re.compile(r"[1-9]\d*[mg]")
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +49,13 @@ def serve(
             "(default: this command's)."
         ),
     ] = None,
+    driver_memory: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Memory of each session's Spark driver, such as 6g (default: the service's, 3g).",
+        ),
+    ] = None,
 ) -> None:
     """Serve the Glue Interactive Sessions API on this machine until Ctrl-C.
 
@@ -71,11 +81,22 @@ def serve(
         raise typer.BadParameter(
             f"{working_directory} isn't a folder", param_hint="--working-directory"
         )
+    if driver_memory is not None and not _MEMORY.fullmatch(driver_memory):
+        raise typer.BadParameter(
+            f"{driver_memory!r} isn't 512m or 6g", param_hint="--driver-memory"
+        )
     if python is not None and not os.access(python, os.X_OK):
         raise typer.BadParameter(f"{python} isn't a program", param_hint="--python")
     with (
         unwinding(signal.SIGTERM, signal.SIGHUP),
-        local_service(conf, working_directory, port, log=sys.stderr, python=python) as service,
+        local_service(
+            conf,
+            working_directory,
+            port,
+            log=sys.stderr,
+            python=python,
+            driver_memory=driver_memory,
+        ) as service,
     ):
         for line in environment_lines(service.environment, service.removed_variables):
             typer.echo(line)

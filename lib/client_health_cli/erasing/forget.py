@@ -13,6 +13,7 @@ from client_health_cli.erasing.objects import Refusal
 from client_health_cli.erasing.places import Place, Prefix
 from client_health_cli.erasing.search import ID, Report, Values, search
 from client_health_cli.errors import SettingsError
+from client_health_cli.terminal import count_text
 from register_contract import tables
 from register_contract.erasures import Request, Zone
 from register_run import storage
@@ -153,8 +154,8 @@ def counted(found: tuple[Zone, ...]) -> list[str]:
     """Return a line for each zone."""
     lines = []
     for zone in found:
-        rows = "" if zone.rows is None else f"{zone.rows:,} rows in "
-        lines.append(f"{zone.name}: {rows}{zone.files:,} files")
+        rows = "" if zone.rows is None else f"{count_text(zone.rows, 'row')} in "
+        lines.append(f"{zone.name}: {rows}{count_text(zone.files, 'file')}")
     return lines
 
 

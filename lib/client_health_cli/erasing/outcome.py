@@ -9,7 +9,7 @@ from client_health_cli.erasing.objects import Refusal
 from client_health_cli.erasing.places import Place
 from client_health_cli.erasing.search import Report, Values
 from client_health_cli.errors import NotErasedError
-from client_health_cli.terminal import size_text
+from client_health_cli.terminal import count_text, size_text
 
 _SHOWN = 20
 _ARTICLES = {"id": "an"}
@@ -30,15 +30,15 @@ def tell(report: Report, values: Values, what: str = "", shared: int = 0) -> Non
         How many names and streets were not looked for.
     """
     total = sum(report.files.values())
-    names, streets = len(values.names), len(values.streets)
     typer.echo(
-        f"Searched {total:,} files{what} for {len(values.cpfs):,} CPFs in both forms, "
-        f"{len(values.all_ids):,} ids, {names:,} names, and {streets:,} streets:"
+        f"Searched {count_text(total, 'file')}{what} for {count_text(len(values.cpfs), 'CPF')} in "
+        f"both forms, {count_text(len(values.all_ids), 'id')}, "
+        f"{count_text(len(values.names), 'name')}, and {count_text(len(values.streets), 'street')}:"
     )
     for kind in sorted(report.files):
         stored, searched = report.stored.get(kind, 0), report.searched.get(kind, 0)
         typer.echo(
-            f"  {kind}: {report.files[kind]:,} files, {size_text(stored)}, "
+            f"  {kind}: {count_text(report.files[kind], 'file')}, {size_text(stored)}, "
             f"{size_text(searched)} decompressed"
         )
     if shared:
@@ -53,7 +53,7 @@ def left(report: Report, place: Place, people: Values, what: str = "") -> list[s
         return f"  {what}{name}{getattr(file, 'shown_version', '')}"
 
     lines = [
-        f"{named(file)}: {count:,} times {_ARTICLES.get(kind, 'a')} {kind}"
+        f"{named(file)}: {count_text(count, 'time')} {_ARTICLES.get(kind, 'a')} {kind}"
         for (file, kind), count in sorted(report.found.items())
     ]
     return lines + [f"{named(file)}: {why}" for file, why in report.unsearchable.items()]

@@ -13,6 +13,7 @@ from client_health_cli.erasing.objects import ObjectVersion, Refusal
 from client_health_cli.erasing.places import File, Place, Prefix
 from client_health_cli.erasing.search import Report, Values, bare, found_in, search
 from client_health_cli.errors import SettingsError
+from client_health_cli.terminal import count_text
 from register_contract import runs
 from register_contract.erasures import Zone
 from register_run import storage
@@ -137,15 +138,18 @@ def find(place: Place, people: Values, *, rewrite: bool) -> Found:
 def described(found: Found, people: Values) -> list[str]:
     """Return lines for a person: what holds people, and what will become of it."""
     things = "object versions" if isinstance(found.place, Prefix) else "files"
-    lines = [f"{len(found.holding):,} of {found.all_files:,} {things} in {found.place} hold them"]
+    hold = "holds" if len(found.holding) == 1 else "hold"
+    lines = [f"{len(found.holding):,} of {found.all_files:,} {things} in {found.place} {hold} them"]
     lines[0] += ":" if found.holding else "."
     for one in found.holding:
         version = ""
         if isinstance(one.file, ObjectVersion):
             current = ", current" if one.file.latest else ""
             version = f"{one.file.shown_version} of {one.file.modified:%Y-%m-%d}{current}"
-        rows = "rows unknown" if one.rows is None else f"{one.rows:,} rows"
-        mentions = f", {one.mentions:,} rows of others have their CPF" if one.mentions else ""
+        rows = "rows unknown" if one.rows is None else count_text(one.rows, "row")
+        have = "has" if one.mentions == 1 else "have"
+        mentions = f", {count_text(one.mentions, 'row')} of others {have} their CPF"
+        mentions *= bool(one.mentions)
         name = shown(places.relative(one.file, found.place), people)
         lines.append(f"  {name}{version}: {rows}{mentions}; {one.action}")
     if any(one.action == LEAVE for one in found.holding):

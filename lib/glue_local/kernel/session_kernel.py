@@ -33,7 +33,8 @@ class KernelGoneError(GlueLocalError):
     Why: the driver (JVM) or the Python process was killed, mostly because the machine or the
     driver's heap had no memory left.
     What to do: run the same command again. If it happens again, end other programs on this machine,
-    or start the service with more memory for the driver (`--driver-memory`).
+    or give the driver more memory: `client-health sessions serve --driver-memory 6g`, and run with
+    the lines that it prints, or with `--sessions` and its address.
     """
 
 
