@@ -98,11 +98,11 @@ def remove(lake: Path, found: tuple[Old, ...]) -> None:
         except OSError as error:
             left[path] = error
     if left:
-        first, error = next(iter(left.items()))
+        first, why = next(iter(left.items()))
         raise LakeError(
             str(lake),
             f"{len(left):,} of the items that are too old can't be removed, such as"
-            f" {first.relative_to(lake)} ({error.strerror}): they are still there",
+            f" {first.relative_to(lake)} ({why.strerror}): they are still there",
         )
 
 

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from glue_local.kernel import matplot
 from glue_local.processes import lifeline
@@ -80,7 +80,8 @@ def main(folder: Path, connection_file: str) -> None:
 
     def answer() -> None:
         # Looking up the name asks the JVM, too.
-        context._jvm.System.nanoTime()
+        jvm: Any = context._jvm
+        jvm.System.nanoTime()
 
     def wait_for_a_dying_driver() -> None:
         asked = _in_thread("ask", answer)
