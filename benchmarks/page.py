@@ -68,8 +68,8 @@ def page(results: Sequence[Result], *, seed: int, warm_up: int) -> str:
 
 def _circumstances(results: Sequence[Result], seed: int) -> str:
     memory = psutil.virtual_memory().total / 2**30
-    packages = ("client-health", "pyspark", "duckdb", "papermill")
-    versions = [f"{name} {metadata.version(name)}" for name in packages]
+    versions = [f"this project {metadata.version('client-health')}"]
+    versions += [f"{name} {metadata.version(name)}" for name in ("pyspark", "duckdb", "papermill")]
     taken = [disturbance(one) for result in results for one in result.rounds]
     return (
         f"- **Date**: {datetime.now(tz=UTC):%Y-%m-%d}\n"

@@ -190,7 +190,7 @@ def test_an_aws_that_does_not_answer_is_told_in_one_line(run, monkeypatch):
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     code, out, err = run("restore", "--lake", "s3://bucket/lake")
-    assert (code, out) == (2, "")
+    assert (code, out) == (4, "")
     assert len(err.splitlines()) == 1
     assert "Could not connect to the endpoint" in err
 

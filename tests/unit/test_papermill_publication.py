@@ -217,7 +217,7 @@ def a_published_one(folder, **more):
     """Return the request of a published run whose id a person chose."""
     (folder / "clients.csv").write_text("a|b\n1|2\n")
     sources = {"csv": str(folder / "clients.csv")}
-    snapshot = _snapshot(1, None, "r1", {"as_of": "2026-02-02", "rows": {}, **more})
+    snapshot = _snapshot(1, None, "r1", {"run_id": "r1", "as_of": "2026-02-02", "rows": {}, **more})
     snapshot["summary"]["pipeline.delivery-id"] = Delivery.read(sources).delivery_id
     return RunRequest(
         sources=sources,
