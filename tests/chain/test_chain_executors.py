@@ -8,6 +8,7 @@ statements of their own in the job's session: it has three JVMs, which take long
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -110,7 +111,7 @@ def published(
             (claim,) = chain.wait(1, PATIENCE)
             maintained = commands.call(
                 *("maintain", "--lake", chain.lake, "--sessions", "aws", "--apply"),
-                environment=chain.environment,
+                environment={**os.environ, **chain.service.client_environment()},
                 folder=folder,
             )
             yield Published(chain, recorder, raw, claim, where, scratch, copied, maintained)
