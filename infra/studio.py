@@ -12,7 +12,8 @@ The second cell is a ``%%configure`` with the arguments that have no magic. The 
 arguments to those of other such cells, so the notebook's own cell still applies. It allows
 installing only from the library's archive, and turns off the kernel's default of using the Data
 Catalog as Spark's own catalog, for which Glue looks for a database ``default`` and creates it if
-there is none.
+there is none. It also gives the session the tag by which the notebook's role may use it. The id
+can't tell: Glue Studio chooses it before any cell runs, and doesn't support ``%session_id_prefix``.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _ARGUMENTS = {
 }
 _CONF = "--conf"
 _PREFIX = "spark.client_health."
-# The notebook's role may only use sessions with this name, after the stack's prefix.
+# The notebook's role may only use sessions with this tag and, after the stack's prefix, this value.
+# Production runs' sessions have another value.
+TAG = "project"
 SESSIONS = "client-health-studio"
 # The limit of CreateSession for one argument.
 _CONF_LIMIT = 4096
@@ -106,11 +109,11 @@ def studio_copy(notebook: bytes, places: Places) -> bytes:
     lines = [
         "# Where this stack's things are. The cells below are those of the repository.\n",
         f"%iam_role {places.role}\n",
-        f"%session_id_prefix {places.prefix}{SESSIONS}\n",
         f"%additional_python_modules {places.library}\n",
         f"%spark_conf {conf}",
     ]
-    arguments = f"{_CONFIGURE}\n{json.dumps(_ARGUMENTS, indent=4)}".splitlines(keepends=True)
+    settings = {**_ARGUMENTS, "tags": {TAG: f"{places.prefix}{SESSIONS}"}}
+    arguments = f"{_CONFIGURE}\n{json.dumps(settings, indent=4)}".splitlines(keepends=True)
     added = [_cell("places", lines), _cell("arguments", arguments)]
     copy = {**content, "cells": [*added, *content["cells"]]}
     return (json.dumps(copy, indent=1, ensure_ascii=False) + "\n").encode()

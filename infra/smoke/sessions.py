@@ -10,7 +10,7 @@ from infra.smoke import delivering
 from infra.smoke.checks import expect
 from infra.smoke.reading import must_be_denied
 from infra.smoke.trial import Trial
-from infra.studio import SESSIONS
+from infra.studio import SESSIONS, TAG
 from register_run.storage import s3_parts
 from strict_glue import Limits, Session, SessionSettings, session_request
 
@@ -63,17 +63,37 @@ def notebook_role(trial: Trial) -> str:
     """Try, as a notebook's role, what only the job may do."""
     clients = trial.acting(trial.marker.outputs()["NotebookRoleArn"])
     glue = clients("glue")
+    role = trial.chain.outputs["SessionRoleArn"]
     must_be_denied(
-        "a session under the job's prefix",
+        "a session without the notebooks' tag",
         lambda: glue.create_session(
             Id=f"{trial.names.own}not-a-notebook",
-            Role=trial.chain.outputs["SessionRoleArn"],
+            Role=role,
             Command={"Name": "glueetl", "PythonVersion": "3"},
+        ),
+    )
+    of_the_job = trial.see_sessions()
+    expect(of_the_job, "Glue lists no session of the job, expected that of the first run")
+    session = str(of_the_job[0]["Id"])
+    must_be_denied(
+        "a statement in the job's session",
+        lambda: glue.run_statement(SessionId=session, Code="1"),
+    )
+    _, partition, _, _, account, _ = role.split(":", 5)
+    place = f"{partition}:glue:{glue.meta.region_name}:{account}"
+    must_be_denied(
+        "the notebooks' tag on the job's session",
+        lambda: glue.tag_resource(
+            ResourceArn=f"arn:{place}:session/{session}", TagsToAdd=_tags(trial)
         ),
     )
     bucket, key = s3_parts(delivering.copy_of_a_delivery(trial))
     must_be_denied("a delivery", lambda: clients("s3").get_object(Bucket=bucket, Key=key))
-    return "a notebook's role starts only sessions of notebooks, and reads no delivery"
+    return "a notebook's role uses only sessions of notebooks, and reads no delivery"
+
+
+def _tags(trial: Trial) -> dict[str, str]:
+    return {TAG: f"{trial.prefix}{SESSIONS}"}
 
 
 def _started(trial: Trial) -> Session:
@@ -81,6 +101,8 @@ def _started(trial: Trial) -> Session:
     job = glue.get_job(JobName=outputs["JobName"])["Job"]["DefaultArguments"]
     settings = SessionSettings(
         role=outputs["SessionRoleArn"],
+        # The role goes by the tag; the removal finds what is left by the start of its id.
+        tags=_tags(trial),
         id_prefix=f"{trial.prefix}{SESSIONS}",
         default_arguments={
             "--additional-python-modules": job["--PYTHON_MODULES"],

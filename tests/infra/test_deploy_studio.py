@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ PLACES = Places(
     conf="spark.hadoop.fs.s3a.endpoint.region=sa-east-1",
 )
 NOTEBOOKS = ("01_ingest", "02_transform", "03_quality")
+STUDIO_ID = "01234567-89ab-cdef-0123-456789abcdef"
 
 
 def load(root: Path, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -52,6 +55,23 @@ def test_a_copy_is_a_valid_notebook_and_made_again_the_same(root: Path, name: st
     copy = studio_copy(content, PLACES)
     nbformat.validate(nbformat.reads(copy.decode(), as_version=4))
     assert copy == studio_copy(content, PLACES)
+
+
+@pytest.mark.parametrize("prefix", ["", "dev-"])
+def test_sessions_have_the_tag_by_which_the_notebooks_role_may_use_them(
+    root: Path, prefix: str
+) -> None:
+    content = (root / "notebooks" / "01_ingest.ipynb").read_bytes()
+    copy = json.loads(studio_copy(content, replace(PLACES, prefix=prefix)))
+    places, arguments = ("".join(cell["source"]) for cell in copy["cells"][:2])
+    first, _, settings = arguments.partition("\n")
+    assert first == "%%configure"
+    tags = ast.literal_eval(settings)["tags"]
+    assert tags == {"project": f"{prefix}client-health-studio"}
+    # Glue Studio doesn't support it.
+    assert "%session_id_prefix" not in places
+    role = Permissions(Deployed(parameters={"Prefix": prefix}))
+    assert role.allows("NotebookRole", "glue:CreateSession", request_tags=tags)
 
 
 def test_a_notebook_that_asks_for_no_session_is_refused() -> None:
@@ -112,6 +132,8 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
         "glue_region": "sa-east-1",
         "request_origin": "GlueStudioNotebook",
         "userId": "somebody",
+        # Glue Studio's own id, which the kernel takes before any magic runs.
+        "session_id": STUDIO_ID,
     }.items():
         monkeypatch.setenv(key, value)
     kernels = tmp_path / "kernels" / "glue_pyspark"
@@ -153,12 +175,19 @@ def test_the_official_kernel_asks_for_the_session_that_both_cells_describe(
     assert "--extra-py-files" not in arguments
     assert arguments["--datalake-formats"] == "iceberg"
     assert asked[0]["Role"] == PLACES.role
-    # Glue Studio's user becomes a tag, which needs its own permission.
-    assert asked[0]["Tags"] == {"owner": "somebody"}
+    assert asked[0]["Id"] == STUDIO_ID
+    # Glue Studio's user becomes a tag too, which needs its own permission.
+    tags = asked[0]["Tags"]
+    assert tags == {"owner": "somebody", "project": "client-health-studio"}
     session = f"arn:aws:glue:sa-east-1:123456789012:session/{asked[0]['Id']}"
     permissions = Permissions(Deployed())
-    for action in ("glue:CreateSession", "glue:TagResource", "glue:RunStatement"):
-        assert permissions.allows("NotebookRole", action, session)
+    given = {
+        "glue:CreateSession": {"request_tags": tags},
+        "glue:TagResource": {"request_tags": tags, "resource_tags": tags},
+        "glue:RunStatement": {"resource_tags": tags},
+    }
+    for action, of_the_call in given.items():
+        assert permissions.allows("NotebookRole", action, session, **of_the_call)
     assert asked[0]["GlueVersion"] == "5.1"
     assert asked[0]["NumberOfWorkers"] == 3
     assert asked[0]["IdleTimeout"] == 15

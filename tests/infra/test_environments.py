@@ -11,7 +11,7 @@ import pytest
 from infra.errors import SettingsError
 from infra.settings import Settings
 from tests.support.deployed import MAINTENANCE, QUICKSIGHT, TEMPLATE, Deployed
-from tests.support.policy import Permissions
+from tests.support.policy import Grant, Permissions
 
 from register_contract import contract
 
@@ -82,6 +82,12 @@ def strings(node: Any) -> list[str]:
     return [str(node)]
 
 
+def tags_wanted(grant: Grant) -> tuple[tuple[str, str], ...]:
+    """Return the tags of what a grant is for."""
+    wanted = grant.condition.get("StringEquals", {}).items()
+    return tuple((key.partition("/")[2], value) for key, value in wanted if "Tag/" in key)
+
+
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations(PREFIXES, 2)))
 def test_no_name_is_in_two_environments(one: str, other: str) -> None:
     shared = names(deployed(one)) & names(deployed(other))
@@ -104,10 +110,10 @@ def test_no_permission_reaches_another_environment(one: str, other: str) -> None
         for grant in permissions.grants(name)
         if grant.effect == "Allow" and grant.resource != "*" and grant.resource not in SHARED
     ]
-    # What the other environment's own policies name is what it has.
+    # What the other environment's own policies name is what it has, with the tags that they want.
     others = Permissions(theirs)
     reachable = {
-        grant.resource.replace("*", "x")
+        (grant.resource.replace("*", "x"), tags_wanted(grant))
         for name, _ in theirs.of_type("AWS::IAM::Role")
         for grant in others.grants(name)
         if grant.resource != "*" and grant.resource not in SHARED
@@ -117,12 +123,35 @@ def test_no_permission_reaches_another_environment(one: str, other: str) -> None
     crossing = [
         (grant.sid, grant.action, grant.resource, resource)
         for grant in grants
-        for resource in reachable
+        for resource, tags in reachable
         if grant.covers(grant.action, resource) and resource.startswith("arn:")
+        if grant.takes(dict(tags), dict(tags))
         # Keys have ids instead of names.
         if ":kms:" not in resource
     ]
     assert not crossing
+
+
+@pytest.mark.parametrize(("one", "other"), list(itertools.permutations(PREFIXES, 2)))
+def test_a_notebook_reaches_sessions_of_its_own_environment_alone(one: str, other: str) -> None:
+    permissions = Permissions(deployed(one))
+    # Two environments' notebooks may have the same id: Glue Studio chooses it.
+    session = "arn:aws:glue:sa-east-1:123456789012:session/01234567-89ab-cdef-0123-456789abcdef"
+
+    def reached(value: str) -> set[str]:
+        tags = {"project": value}
+        actions = ("CreateSession", "TagResource", "GetSession", "StopSession", "RunStatement")
+        return {
+            action
+            for action in actions
+            if permissions.allows(
+                "NotebookRole", f"glue:{action}", session, request_tags=tags, resource_tags=tags
+            )
+        }
+
+    assert len(reached(f"{one}client-health-studio")) == 5
+    assert not reached(f"{other}client-health-studio")
+    assert not reached(f"{one}client-health") | reached(f"{other}client-health")
 
 
 @pytest.mark.parametrize("prefix", PREFIXES[1:])

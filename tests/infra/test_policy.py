@@ -33,6 +33,28 @@ def test_a_pattern_covers_what_is_below_it_and_not_itself(permissions: Permissio
     assert not permissions.allows("session", "s3:PutObject", f"{LAKE}/lake/staging-other/x")
 
 
+def test_a_condition_on_tags_is_met_by_its_own_values_alone(permissions: Permissions):
+    def allows(action: str, **tags: dict[str, str]) -> bool:
+        return permissions.allows("NotebookRole", f"glue:{action}", **tags)
+
+    own, other = {"project": "client-health-studio"}, {"project": "client-health"}
+    assert allows("CreateSession", request_tags=own)
+    assert allows("CreateSession", request_tags={**own, "owner": "somebody"})
+    assert not allows("CreateSession", request_tags=other)
+    assert not allows("CreateSession", resource_tags=own)
+    assert allows("StopSession", resource_tags=own)
+    assert not allows("StopSession", request_tags=own)
+    assert not allows("StopSession")
+    # Two conditions must both be met.
+    assert allows("TagResource", request_tags=own, resource_tags=own)
+    assert not allows("TagResource", request_tags=own, resource_tags=other)
+    assert not allows("TagResource", request_tags=other, resource_tags=own)
+
+
+def test_conditions_without_tags_count_as_met(permissions: Permissions):
+    assert permissions.allows("NotebookRole", "iam:PassRole")
+
+
 def test_names_follow_account_region_and_parameters():
     elsewhere = Deployed(
         account="999999999999", region="us-east-1", parameters={"BucketPrefix": "other"}

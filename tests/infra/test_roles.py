@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
@@ -17,7 +18,14 @@ SECRET = "arn:aws:secretsmanager:sa-east-1:123456789012:secret:client-health/id-
 TABLE = f"{GLUE}:table/db_client_insurance/clientoutput"
 RAW_TABLE = f"{GLUE}:table/db_client_insurance_raw/deliveries_csv"
 SESSION = f"{GLUE}:session/client-health-r0123456789abcdef-0123456789ab"
-STUDIO_SESSION = f"{GLUE}:session/client-health-studio-01234567-89ab-cdef-0123-456789abcdef"
+# Glue Studio chooses the id; the copies for it set the tag.
+STUDIO_SESSION = f"{GLUE}:session/01234567-89ab-cdef-0123-456789abcdef"
+STUDIO_TAGS = {"project": "client-health-studio"}
+PRODUCTION_TAGS = {"project": "client-health", "job": "job_client_health", "run-id": "r0"}
+USE_OF_SESSIONS = (
+    *("GetSession", "StopSession", "RunStatement"),
+    *("GetStatement", "ListStatements", "CancelStatement"),
+)
 IAM = "arn:aws:iam::123456789012:role"
 ATHENA = "arn:aws:athena:sa-east-1:123456789012"
 TABLES = f"{ATHENA}:datacatalog/AwsDataCatalog"
@@ -244,6 +252,7 @@ def test_a_role_may_do_nothing_that_its_code_does_not_call(permissions: Permissi
             )
         ),
         ("ExplorerPolicy", "glue:CreateSession", STUDIO_SESSION),
+        ("ExplorerPolicy", "glue:TagResource", STUDIO_SESSION),
         ("ExplorerPolicy", "glue:UpdateJob", f"{GLUE}:job/job_client_health"),
         ("ExplorerPolicy", "glue:DeleteJob", f"{GLUE}:job/job_client_health"),
         ("ExplorerPolicy", "glue:StartJobRun", f"{GLUE}:job/client-health-studio-look"),
@@ -330,19 +339,6 @@ def test_a_role_may_not(permissions: Permissions, role: str, action: str, resour
                 "GlueNotebookRefreshCredentials",
             )
         ),
-        *(
-            ("NotebookRole", f"glue:{action}", STUDIO_SESSION)
-            for action in (
-                "CreateSession",
-                "TagResource",
-                "GetSession",
-                "StopSession",
-                "RunStatement",
-                "GetStatement",
-                "ListStatements",
-                "CancelStatement",
-            )
-        ),
         ("NotebookRole", "glue:ListSessions", "*"),
         ("NotebookRole", "iam:PassRole", f"{IAM}/client-health-session-sa-east-1"),
         ("ExplorerPolicy", "glue:UseGlueStudio", "*"),
@@ -356,6 +352,47 @@ def test_crawler_and_people_may_do_their_work(
     permissions: Permissions, role: str, action: str, resource: str
 ):
     assert permissions.allows(role, action, resource)
+
+
+# In both, the ids don't matter: a notebook may have one that looks like a production run's.
+@pytest.mark.parametrize("session", [STUDIO_SESSION, SESSION])
+def test_a_notebook_uses_sessions_with_its_tag_whatever_their_id(
+    permissions: Permissions, session: str
+):
+    asked = {**STUDIO_TAGS, "owner": "somebody"}
+    create, tag = "glue:CreateSession", "glue:TagResource"
+    assert permissions.allows("NotebookRole", create, session, request_tags=asked)
+    assert permissions.allows("NotebookRole", tag, session, request_tags=asked, resource_tags=asked)
+    for action in USE_OF_SESSIONS:
+        assert permissions.allows("NotebookRole", f"glue:{action}", session, resource_tags=asked)
+
+
+@pytest.mark.parametrize("session", [STUDIO_SESSION, SESSION])
+@pytest.mark.parametrize(
+    "tags",
+    [PRODUCTION_TAGS, {}, {"owner": "somebody"}, {"project": "dev-client-health-studio"}],
+    ids=["a production run's", "none", "another", "another environment's"],
+)
+def test_a_notebook_uses_no_session_with_other_tags(
+    permissions: Permissions, tags: dict[str, str], session: str
+):
+    assert not permissions.allows("NotebookRole", "glue:CreateSession", session, request_tags=tags)
+    for action in USE_OF_SESSIONS:
+        assert not permissions.allows("NotebookRole", f"glue:{action}", session, resource_tags=tags)
+    # It can't make the session its own first.
+    for action in ("glue:TagResource", "glue:UntagResource"):
+        assert not permissions.allows(
+            "NotebookRole", action, session, request_tags=STUDIO_TAGS, resource_tags=tags
+        )
+
+
+def test_the_jobs_sessions_have_another_value_of_the_notebooks_tag(deployed: Deployed):
+    job = importlib.import_module("job_client_health")
+    given = deployed.properties("Job")["DefaultArguments"]
+    raw = ("--PARQUET_PATH", "s3://r/1", "--CSV_PATH", "s3://r/2", "--JSON_PATH", "s3://r/3")
+    words = [str(word) for pair in given.items() if pair[0] != "--RAW" for word in pair]
+    tags = job.request_from_arguments([*words, *raw]).session.tags
+    assert tags["project"] == PRODUCTION_TAGS["project"] != STUDIO_TAGS["project"]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from tests.support.deployed import Deployed
@@ -19,7 +20,9 @@ ROLES = {
 _OF_THE_SERVICES = ("logs:", "kms:", "sqs:", "iam:PassRole", "glue:TagResource")
 _SIDS_OF_THE_SERVICES = frozenset({"KnowItsEncryption"})
 _S3 = "arn:aws:s3:::"
+_NO_TAGS: Mapping[str, str] = MappingProxyType({})
 _OBJECTS = re.compile(r"\As3:\w+Object")
+_OF_TAGS = ("aws:requesttag/", "aws:resourcetag/")
 # A call on a table needs permission for the table, its database, and the catalog.
 _CATALOGUE = re.compile(r":(catalog$|database/|table/)")
 
@@ -58,6 +61,19 @@ class Grant:
             return self.resource.startswith(f"{resource}/")
         return not resource or _matches(self.resource, resource)
 
+    def takes(self, request_tags: Mapping[str, str], resource_tags: Mapping[str, str]) -> bool:
+        """Return whether a call's tags are those that the condition wants; it may want none."""
+        given = {
+            f"{start}{name}".lower(): value
+            for start, tags in zip(_OF_TAGS, (request_tags, resource_tags), strict=True)
+            for name, value in tags.items()
+        }
+        return all(
+            given.get(key.lower()) in _listed(values)
+            for key, values in self.condition.get("StringEquals", {}).items()
+            if key.lower().startswith(_OF_TAGS)
+        )
+
     def is_needed_for(self, action: str, resource: str) -> bool:
         """Return whether this call needs the grant."""
         in_catalogue = self.action.startswith("glue:") and _CATALOGUE.search(self.resource)
@@ -74,7 +90,8 @@ class Permissions:
 
     Notes
     -----
-    Conditions aren't evaluated: a grant with a condition counts as given. `grants` shows them.
+    Of the conditions, only ``StringEquals`` on tags of the request and of the resource is
+    evaluated. Other conditions count as met; `grants` shows them.
     """
 
     def __init__(self, deployed: Deployed) -> None:
@@ -93,7 +110,15 @@ class Permissions:
         documents = inline or [properties["PolicyDocument"]]
         return [grant for document in documents for grant in grants_of(document)]
 
-    def allows(self, role: str, action: str, resource: str = "") -> bool:
+    def allows(
+        self,
+        role: str,
+        action: str,
+        resource: str = "",
+        *,
+        request_tags: Mapping[str, str] = _NO_TAGS,
+        resource_tags: Mapping[str, str] = _NO_TAGS,
+    ) -> bool:
         """Return whether a role may do something.
 
         Parameters
@@ -105,9 +130,16 @@ class Permissions:
         resource : str
             An ARN; for S3 also ``bucket/key``. Empty if the caller doesn't know it: then an allowed
             action on any resource is enough.
+        request_tags : mapping of str to str
+            Tags that the call gives.
+        resource_tags : mapping of str to str
+            Tags that the resource has.
         """
         found = [
-            grant for grant in self.grants(role) if grant.covers(action, _arn(action, resource))
+            grant
+            for grant in self.grants(role)
+            if grant.covers(action, _arn(action, resource))
+            and grant.takes(request_tags, resource_tags)
         ]
         effects = {grant.effect for grant in found}
         return "Allow" in effects and "Deny" not in effects

@@ -22,6 +22,8 @@ from infra.smoke import delivering, sessions
 from infra.smoke.checks import NotAsExpectedError
 from infra.smoke.order import CHECKS
 from infra.smoke.trial import Pace, TooLateError, Trial
+from tests.support.deployed import Deployed
+from tests.support.policy import Permissions
 
 from register_contract import runs
 
@@ -29,6 +31,8 @@ LAKE = "s3://lake/lake"
 JOB = "smoke-job_client_health"
 CPF = "52998224725"
 COPY = b"cpf|nome\n"
+# The fixture has a stand-in for it.
+START = sessions._started
 
 
 def denied(**_: Any) -> None:
@@ -80,6 +84,8 @@ class World:
         self.streams = ["s-1"]
         self.lost = "0"
         self.denies: Callable[..., Any] = denied
+        self.runs_statement: Callable[..., Any] = denied
+        self.tags_session: Callable[..., Any] = denied
         self.read_by_worker = COPY
         self.on_stop: Callable[[], None] = lambda: None
         self.written: Callable[[str], bytes] = str.encode
@@ -132,7 +138,7 @@ class World:
             "FunctionName": "smoke-def_lambda",
             "Lake": LAKE,
             "IdKeyArn": "arn:secret",
-            "SessionRoleArn": "arn:role",
+            "SessionRoleArn": "arn:aws:iam::123456789012:role/session",
             "SessionConf": "a=b",
             "DatabaseName": "smoke_db",
             "AthenaWorkGroup": "smoke",
@@ -218,6 +224,8 @@ class World:
                 "batch_stop_job_run": self.stop,
                 "get_job": {"Job": {"DefaultArguments": {"--PYTHON_MODULES": "zip"}}},
                 "create_session": self.denies,
+                "run_statement": self.runs_statement,
+                "tag_resource": self.tags_session,
             },
             "athena": {
                 "start_query_execution": lambda **given: {"QueryExecutionId": given["QueryString"]},
@@ -411,7 +419,12 @@ WRONG: dict[str, dict[str, Callable[[World], None]]] = {
         "read other bytes": put(read_by_worker=b"other"),
         "not what the worker wrote": put(written=lambda digest: b""),
     },
-    "notebook-role": {"AWS allows it": put(denies=allowed)},
+    "notebook-role": {
+        "a session without the notebooks' tag: AWS allows it": put(denies=allowed),
+        "lists no session of the job": put(sessions={}),
+        "a statement in the job's session: AWS allows it": put(runs_statement=allowed),
+        "the notebooks' tag on the job's session: AWS allows it": put(tags_session=allowed),
+    },
     "reconciler-log": {
         "'uploads_seen' in": put(log=[]),
         "has a CPF": put(log=["uploads_seen", CPF]),
@@ -433,6 +446,27 @@ WRONG: dict[str, dict[str, Callable[[World], None]]] = {
     },
     "lost-events": {"2 events": put(lost="2")},
 }
+
+
+def test_the_notebooks_session_is_one_that_the_notebooks_role_may_use(world: World) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def created(**given: Any) -> dict[str, Any]:
+        asked.append(given)
+        return {"Session": {"Id": given["Id"], "Status": "PROVISIONING"}}
+
+    world.denies = created
+    START(world.trial)
+    (given,) = asked
+    assert given["Id"] in world.trial.sessions
+    # The removal finds sessions that an interrupted run left by their ids.
+    assert given["Id"].startswith(world.trial.names.own)
+    role = Permissions(Deployed(parameters={"Prefix": "smoke-"}))
+    session = f"arn:aws:glue:sa-east-1:123456789012:session/{given['Id']}"
+    tags = {"request_tags": given["Tags"], "resource_tags": given["Tags"]}
+    for action in ("glue:CreateSession", "glue:TagResource", "glue:RunStatement"):
+        assert role.allows("NotebookRole", action, session, **tags)
+        assert not role.allows("NotebookRole", action, session)
 
 
 def test_what_can_go_wrong_is_known_for_each_check() -> None:
