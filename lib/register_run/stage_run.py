@@ -232,7 +232,10 @@ def _published_nevertheless(
     """Rebuild the receipt of a failed last stage if the stage had committed."""
     if not run.is_last(stage):
         return None
-    session.stop()  # so that nothing is committed after this check
+    try:
+        session.stop()  # so that nothing is committed after this check
+    except StrictGlueError:
+        return None  # what ended the stage is the error to tell; the next start looks again
     published = publication_record.history(run.lake, run.request.published).of_run(run.run_id)
     # With --force, an earlier start's snapshot may have the same run id.
     written = before["handover"].get("snapshot_id") if before else None

@@ -340,6 +340,14 @@ def test_a_commit_before_the_lake_failed_is_found_and_the_run_succeeds(
     assert any("failed after its commit (lake or catalog" in text for (text,) in heard.of("note"))
 
 
+def test_a_failed_stage_is_the_error_also_if_its_session_cannot_be_stopped(shared_place, endpoint):
+    shared_place.notebook(LAST, "raise RuntimeError('the cause')", ending="")
+    endpoint.will("StopSession", refuse("ExpiredTokenException", "too old"))
+    with pytest.raises(NotebookFailed, match="the cause") as caught:
+        run_pipeline(shared_place.request(SECOND, LAST))
+    assert caught.value.stage == LAST
+
+
 def test_a_session_that_fails_to_start_is_an_error_with_its_reason(shared_place, endpoint):
     request = shared_place.request()
     endpoint.will("CreateSession", refuse("ResourceNumberLimitExceededException", "too many"))

@@ -42,7 +42,9 @@ def call(*arguments: object, environment: Mapping[str, str], folder: Path) -> Do
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         # The command changes its own environment, too.
         own = patch.dict(os.environ, environment, clear=True)
-        with own, contextlib.chdir(folder), _streams(out, err):
+        # boto3 keeps the account of its first call in a process.
+        account = patch("boto3.DEFAULT_SESSION", None)
+        with own, account, contextlib.chdir(folder), _streams(out, err):
             code = _exit_code(words)
         return subprocess.CompletedProcess([str(PROGRAM), *words], code, _text(out), _text(err))
 
