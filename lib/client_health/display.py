@@ -1,4 +1,7 @@
-"""What notebooks show: masked samples, small tables, and pictures. Never personal data."""
+"""What notebooks show: masked samples, small tables, and pictures.
+
+Of personal data, samples show ids at most: everything else that tells of a person is masked.
+"""
 
 from __future__ import annotations
 
