@@ -1,9 +1,14 @@
-"""Output for people: progress, sizes, counts."""
+"""Output for people: progress, sizes, counts, and their time zone."""
 
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 from collections.abc import Callable, Iterator
+from typing import Final
+
+# Brazil has had no summer time since 2019, so this needs no time zone data.
+BRASILIA: Final = dt.timezone(dt.timedelta(hours=-3))
 
 
 def size_text(size: int) -> str:

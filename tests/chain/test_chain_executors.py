@@ -7,9 +7,7 @@ statements of their own in the job's session: it has three JVMs, which take long
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +25,7 @@ from tests.oracle.compare import Left
 from tests.oracle.register import expect
 from tests.support import commands
 from tests.support.deployed import Deployed
-from tests.support.policy import Permissions, document_allows
+from tests.support.policy import Permissions, document_allows, documented
 from tests.support.quick_sam import quick_sam
 from tests.support.recorder import Recorder, glue_calls
 
@@ -178,9 +176,7 @@ def test_a_commands_session_has_library_and_role_of_the_jobs(published: Publishe
 def test_the_documented_policy_allows_what_such_a_command_asks_of_glue(
     published: Published, root: Path
 ) -> None:
-    words = (root / "docs" / "lgpd.md").read_text(encoding="utf-8")
-    (policy,) = (one for one in re.findall(r"```json\n(.*?)```", words, re.DOTALL) if "Sid" in one)
-    own = json.loads(policy.replace("REGION", "us-east-1").replace("ACCOUNT", ACCOUNT))
+    own = documented(root, REGION="us-east-1", ACCOUNT=ACCOUNT)
     calls = glue_calls(published.chain.folder / "glue-calls.jsonl", ACCOUNT, "us-east-1")
     made = {(call.action, call.resource) for call in calls if call.role == PERSON}
     assert {"glue:GetJob", "glue:CreateSession", "glue:GetStatement"} <= {one for one, _ in made}

@@ -6,7 +6,6 @@ import contextlib
 import gzip
 import json
 import os
-import re
 import stat
 import uuid
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ import polars as pl
 import pytest
 from tests.support import bare_scan, canaries, commands, misbehaving
 from tests.support.deployed import Deployed
-from tests.support.policy import Permissions, document_allows
+from tests.support.policy import Permissions, document_allows, documented
 from tests.support.recorder import Call, Recorder
 from tests.support.warm import Warm, shared
 
@@ -294,11 +293,7 @@ def test_raw_files_are_written_again_and_noted_for_the_reconciler(
 def test_the_documented_policy_and_the_sessions_role_allow_every_call(
     erased: Erased, root: Path
 ) -> None:
-    text = (root / "docs" / "lgpd.md").read_text(encoding="utf-8")
-    (block,) = (one for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "Sid" in one)
-    own = json.loads(
-        block.replace("RAW_BUCKET", erased.uploads).replace("LAKE_BUCKET", erased.bucket)
-    )
+    own = documented(root, RAW_BUCKET=erased.uploads, LAKE_BUCKET=erased.bucket)
     deployed = Deployed()
     session, bucket = Permissions(deployed), str(deployed.ref("LakeBucket"))
 

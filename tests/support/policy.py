@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -169,6 +171,16 @@ class Permissions:
             and grant.sid not in _SIDS_OF_THE_SERVICES
             and not any(grant.is_needed_for(action, resource) for action, resource in made)
         ]
+
+
+def documented(root: Path, **names: str) -> Mapping[str, Any]:
+    """Return the policy in docs/lgpd.md, with its placeholders replaced."""
+    text = (root / "docs" / "lgpd.md").read_text(encoding="utf-8")
+    (block,) = (one for one in re.findall(r"```json\n(.*?)```", text, re.DOTALL) if "Sid" in one)
+    for placeholder, name in names.items():
+        block = block.replace(placeholder, name)
+    found: Mapping[str, Any] = json.loads(block)
+    return found
 
 
 def document_allows(document: Mapping[str, Any], action: str, resource: str = "") -> bool:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import datetime as dt
 from typing import Final
 
+from client_health_cli.terminal import BRASILIA
 from register_run import cost
 
 UNKNOWN: Final = "–"
-# Brazil has had no summer time since 2019, so this needs no time zone data.
-BRASILIA: Final = dt.timezone(dt.timedelta(hours=-3))
 
 
 def number(value: int | None) -> str:

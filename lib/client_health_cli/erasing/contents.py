@@ -35,6 +35,7 @@ _HIDING = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
+_KINDS = {**_MAGIC, **_HIDING}
 # Bytes read at once, and bytes that are given twice, so that nothing is cut in two.
 _BLOCK, _OVERLAP = 16 << 20, 1 << 12
 # Parquet's codecs by number, as PyArrow names them.
@@ -70,8 +71,7 @@ def kind_of(file: IO[bytes]) -> str:
     """Return a file's kind, by its first bytes."""
     file.seek(0)
     start = file.read(4)
-    known = {**_MAGIC, **_HIDING}
-    return next((kind for magic, kind in known.items() if start.startswith(magic)), OTHER)
+    return next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), OTHER)
 
 
 def parts(file: IO[bytes], kind: str) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from client_health_cli.erasing.places import Place
 from client_health_cli.erasing.search import Values
 from client_health_cli.errors import SettingsError
+from client_health_cli.terminal import BRASILIA
 
 #: In place of a file: standard input.
 STANDARD_INPUT = "-"
@@ -62,8 +63,6 @@ def parse(lines: Iterable[str]) -> tuple[str, ...]:
 
 def today() -> dt.date:
     """Return the day in Brasília: the last day of a hold ends there, not in UTC."""
-    from client_health_cli.dashboard.wording import BRASILIA  # noqa: PLC0415 - slows every command
-
     return dt.datetime.now(BRASILIA).date()
 
 
